@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_QUERY_QUERY_H
+#define SAKER_QUERY_QUERY_H
+/*
+ * query - the filter language over events: `type=send and bytes>1000 and not host=node3`.
+ *
+ * A compiled query is immutable.  Grammar, operators and special names: docs/query.md.
+ * Names that no event type has are an error with the column; names that only other types have
+ * simply do not match (`bytes>10` is false for a fork).
+ *
+ * Threads: one query may be evaluated by many threads.  Memory: bounded by the text's length
+ * (QUERY_TEXT_MAX).  Failure: only query_compile() can fail.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#define QUERY_TEXT_MAX 4096
+
+struct query;
+struct err;
+struct event;
+struct event_types;
+
+/*
+ * What a query may ask that is not in the event itself; the reader of the recording knows it.
+ * Each may return NULL (unknown); strings are borrowed for the duration of the call.
+ */
+struct query_scope {
+	void *arg;
+	const char *(*host)(void *arg, const struct event *ev);		/* host, or network namespace's name */
+	const char *(*process)(void *arg, const struct event *ev);	/* command name of ev's process */
+	const char *(*container)(void *arg, const struct event *ev);	/* container, unit or cgroup path */
+};
+
+/* text: NUL-terminated; types: to check names against, borrowed during the call only.
+ * -EINVAL: err says what was expected, and at which column (from 1). */
+int query_compile(const char *text, const struct event_types *types, struct query **ret, struct err *err);
+struct query *query_free(struct query *q);	/* NULL ok; returns NULL */
+
+/* scope may be NULL.  A NULL query matches everything. */
+bool query_match(const struct query *q, const struct event *ev, const struct query_scope *scope);
+
+#endif
