@@ -21,12 +21,15 @@ struct buf {
 	bool failed;
 };
 
-#define BUF_INIT { 0 }
+#define BUF_INIT  \
+	{         \
+		0 \
+	}
 
 /* Life cycle */
-void buf_fini(struct buf *b);		/* NULL ok */
-char *buf_take(struct buf *b);		/* the caller frees; NULL when a write failed */
-void buf_reset(struct buf *b);		/* empties, keeps the memory */
+void buf_fini(struct buf *b);  /* NULL ok */
+char *buf_take(struct buf *b); /* the caller frees; NULL when a write failed */
+void buf_reset(struct buf *b); /* empties, keeps the memory */
 
 /* Writing */
 void buf_add(struct buf *b, const void *data, size_t len);

@@ -27,17 +27,17 @@
 	})
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)                       \
-	({                              \
-		typeof(a) a_ = (a);     \
-		typeof(b) b_ = (b);     \
-		a_ < b_ ? a_ : b_;      \
+#define MIN(a, b)                   \
+	({                          \
+		typeof(a) a_ = (a); \
+		typeof(b) b_ = (b); \
+		a_ < b_ ? a_ : b_;  \
 	})
-#define MAX(a, b)                       \
-	({                              \
-		typeof(a) a_ = (a);     \
-		typeof(b) b_ = (b);     \
-		a_ > b_ ? a_ : b_;      \
+#define MAX(a, b)                   \
+	({                          \
+		typeof(a) a_ = (a); \
+		typeof(b) b_ = (b); \
+		a_ > b_ ? a_ : b_;  \
 	})
 
 static inline void cleanup_freep(void *p)

@@ -17,11 +17,14 @@
 #define ERR_TEXT_MAX 512
 
 struct err {
-	int code;		/* positive errno, 0: nothing happened */
+	int code; /* positive errno, 0: nothing happened */
 	char text[ERR_TEXT_MAX];
 };
 
-#define ERR_INIT { 0 }
+#define ERR_INIT  \
+	{         \
+		0 \
+	}
 
 /* Writes code and sentence; err may be NULL.  Returns -code, for `return err_set(...)`. */
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

@@ -72,7 +72,7 @@ int map_set(struct map *m, uint64_t key, uint64_t value)
 	i = map_find(m, key);
 	m->count += !m->used[i];
 	m->used[i] = 1;
-	m->slots[i] = (struct map_slot){ key, value };
+	m->slots[i] = (struct map_slot) { key, value };
 	return 0;
 }
 

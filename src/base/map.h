@@ -22,16 +22,19 @@ struct map_slot {
 struct map {
 	struct map_slot *slots;
 	uint8_t *used;
-	size_t cap;		/* power of two, or 0 */
+	size_t cap; /* power of two, or 0 */
 	size_t count;
 };
 
-#define MAP_INIT { 0 }
+#define MAP_INIT  \
+	{         \
+		0 \
+	}
 
-void map_fini(struct map *m);			/* NULL ok */
-uint64_t *map_get(const struct map *m, uint64_t key);	/* NULL: absent; valid until the next change */
-int map_set(struct map *m, uint64_t key, uint64_t value);	/* 0, or -ENOMEM */
-bool map_del(struct map *m, uint64_t key);	/* true: it was there */
+void map_fini(struct map *m);				  /* NULL ok */
+uint64_t *map_get(const struct map *m, uint64_t key);	  /* NULL: absent; valid until the next change */
+int map_set(struct map *m, uint64_t key, uint64_t value); /* 0, or -ENOMEM */
+bool map_del(struct map *m, uint64_t key);		  /* true: it was there */
 /* Walks the used slots: start with *at = 0; NULL at the end.  No change in between. */
 const struct map_slot *map_each(const struct map *m, size_t *at);
 

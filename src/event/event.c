@@ -54,7 +54,7 @@ static uint64_t read_unsigned(const void *p, size_t size)
 {
 	uint64_t v = 0;
 
-	memcpy(&v, p, size <= 8 ? size : 8);	/* little endian, as on disk */
+	memcpy(&v, p, size <= 8 ? size : 8); /* little endian, as on disk */
 	return v;
 }
 
@@ -63,7 +63,7 @@ void event_field_get(const struct event *ev, const struct event_field *f, struct
 	const char *p = (const char *)ev->h + f->offset, *end;
 	int32_t s32;
 
-	*ret = (struct event_value){ .kind = f->kind };
+	*ret = (struct event_value) { .kind = f->kind };
 	switch (f->kind) {
 	case EVENT_S32:
 		memcpy(&s32, p, sizeof(s32));
@@ -104,12 +104,13 @@ int event_check(const struct event_type *type, const void *data, size_t len, str
 		strings += type->fields[i].kind == EVENT_STR;
 	if (!strings)
 		return h->length == type->size ? 0
-					       : err_set(err, EBADMSG, "event '%s' has length %u instead of %u", type->name,
-							 h->length, type->size);
+					       : err_set(err, EBADMSG, "event '%s' has length %u instead of %u",
+							 type->name, h->length, type->size);
 	p = tail_string(&ev, strings - 1, &end);
 	p = p < end ? memchr(p, 0, (size_t)(end - p)) : NULL;
 	if (!p || end - p > 8)
-		return err_set(err, EBADMSG, "event '%s' has %s", type->name, p ? "bytes after its last string" : "a string without end");
+		return err_set(err, EBADMSG, "event '%s' has %s", type->name,
+			       p ? "bytes after its last string" : "a string without end");
 	return 0;
 }
 

@@ -23,14 +23,14 @@
 
 struct buf;
 struct err;
-struct event_types;	/* opaque registry */
+struct event_types; /* opaque registry */
 
 struct event {
-	uint64_t id;		/* place in its recording, from 1; never reused */
-	uint32_t host;		/* which recording of those that are read together, from 0 */
-	uint64_t boot_ns;	/* its own time (differs from h->boot_ns for late events) */
+	uint64_t id;	  /* place in its recording, from 1; never reused */
+	uint32_t host;	  /* which recording of those that are read together, from 0 */
+	uint64_t boot_ns; /* its own time (differs from h->boot_ns for late events) */
 	const struct event_type *type;
-	const struct event_header *h;	/* borrowed: the whole event */
+	const struct event_header *h; /* borrowed: the whole event */
 };
 
 /* The payload as its generated struct: EVENT_AS(send, ev)->offset.  The caller has looked at ev->type->id. */
@@ -38,19 +38,19 @@ struct event {
 
 /* A field's value */
 struct event_value {
-	uint8_t kind;		/* enum event_kind */
+	uint8_t kind; /* enum event_kind */
 	union {
-		uint64_t u64;	/* unsigned kinds */
-		int64_t s64;	/* signed kinds */
+		uint64_t u64; /* unsigned kinds */
+		int64_t s64;  /* signed kinds */
 		const uint8_t *addr;
 	};
-	const char *str;	/* EVENT_STR and EVENT_CHARS: borrowed, not NUL-terminated */
+	const char *str; /* EVENT_STR and EVENT_CHARS: borrowed, not NUL-terminated */
 	size_t len;
 };
 
 /* Types: life cycle */
-int event_types_new(struct event_types **ret);		/* with all static types; -ENOMEM */
-struct event_types *event_types_free(struct event_types *t);	/* NULL ok; returns NULL */
+int event_types_new(struct event_types **ret);		     /* with all static types; -ENOMEM */
+struct event_types *event_types_free(struct event_types *t); /* NULL ok; returns NULL */
 
 /* Types: writing.  type and all it points to are copied. -EEXIST: the id or name is taken by another
  * layout (the same layout again is no error); -EINVAL: fields overlap, misaligned or too large. */
@@ -59,8 +59,8 @@ int event_types_add(struct event_types *t, const struct event_type *type, struct
 /* Types: reading; borrowed until free */
 const struct event_type *event_types_get(const struct event_types *t, uint16_t id);
 const struct event_type *event_types_find(const struct event_types *t, const char *name);
-const struct event_type *event_types_each(const struct event_types *t, size_t *at);	/* NULL at the end */
-const struct event_type *event_static_type(uint16_t id);	/* no registry needed */
+const struct event_type *event_types_each(const struct event_types *t, size_t *at); /* NULL at the end */
+const struct event_type *event_static_type(uint16_t id);			    /* no registry needed */
 
 /* Fields.  Index in type->fields, or -ENOENT. */
 int event_field_find(const struct event_type *type, const char *name);
@@ -77,8 +77,8 @@ void event_value_text(struct buf *b, const struct event_field *f, const struct e
 void event_value_json(struct buf *b, const struct event_field *f, const struct event_value *v);
 void event_json(struct buf *b, const struct event *ev, const char *host);
 const char *event_context_name(uint8_t context);
-const char *event_signal_name(unsigned int sig);	/* "SIGSTOP"; NULL: unknown */
-const char *event_errno_name(int code);			/* "ECONNREFUSED"; NULL: unknown */
+const char *event_signal_name(unsigned int sig); /* "SIGSTOP"; NULL: unknown */
+const char *event_errno_name(int code);		 /* "ECONNREFUSED"; NULL: unknown */
 void event_addr_text(struct buf *b, const uint8_t addr[16]);
 
 /*

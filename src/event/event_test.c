@@ -20,11 +20,13 @@ static union {
 
 static struct event build_exec(const char *args)
 {
-	struct event_exec fixed = { .h = { .type = EVENT_EXEC, .boot_ns = 5, .tgid = 42, .tid = 42 }, .ppid = 1, .uid = 1000 };
+	struct event_exec fixed = { .h = { .type = EVENT_EXEC, .boot_ns = 5, .tgid = 42, .tid = 42 },
+				    .ppid = 1,
+				    .uid = 1000 };
 	const char *strings[] = { "sh", "/bin/sh", args, NULL };
 
 	assert_true(event_build(&room, sizeof(room), &fixed, strings) > 0);
-	return (struct event){ .id = 9, .boot_ns = 5, .type = event_static_type(EVENT_EXEC), .h = &room.h };
+	return (struct event) { .id = 9, .boot_ns = 5, .type = event_static_type(EVENT_EXEC), .h = &room.h };
 }
 
 static void test_strings(void **state)
@@ -97,9 +99,9 @@ static void test_runtime_types(void **state)
 	assert_ptr_equal(event_types_get(types, 1024), event_types_find(types, "migrate"));
 	type.size = 72;
 	assert_int_equal(event_types_add(types, &type, &err), -EEXIST);
-	type = (struct event_type){ 1025, 48, 2, "bad", "", overlap };
+	type = (struct event_type) { 1025, 48, 2, "bad", "", overlap };
 	assert_int_equal(event_types_add(types, &type, &err), -EINVAL);
-	type = (struct event_type){ 37, 64, 2, "low", "", fields };
+	type = (struct event_type) { 37, 64, 2, "low", "", fields };
 	assert_int_equal(event_types_add(types, &type, &err), -EINVAL);
 	event_types_free(types);
 }
@@ -107,7 +109,9 @@ static void test_runtime_types(void **state)
 /* Names from signal(7), errno(3), RFC 5952 section 4 and RFC 4291 section 2.5.5.2. */
 static void test_values(void **state)
 {
-	struct event_reset fixed = { .h = { .type = EVENT_RESET }, .family = SOCKFAMILY_INET, .direction = 2, .remote_port = 443 };
+	struct event_reset fixed = {
+		.h = { .type = EVENT_RESET }, .family = SOCKFAMILY_INET, .direction = 2, .remote_port = 443
+	};
 	static const uint8_t v4[16] = { [10] = 0xff, 0xff, 10, 0, 0, 7 }, v6[16] = { 0x20, 1, 0x0d, 0xb8, [15] = 1 };
 	struct event ev = { .type = event_static_type(EVENT_RESET), .h = &room.h };
 	CLEANUP(buf_fini) struct buf b = BUF_INIT;
@@ -136,11 +140,8 @@ static void test_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_strings),
-		cmocka_unit_test(test_json),
-		cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_runtime_types),
-		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_strings),	      cmocka_unit_test(test_json),   cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_runtime_types), cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

@@ -8,27 +8,27 @@
 #include <linux/types.h>
 
 enum event_context {
-	CONTEXT_TASK = 0,	/* the only one that takes part in program order */
+	CONTEXT_TASK = 0, /* the only one that takes part in program order */
 	CONTEXT_SOFTIRQ = 1,
 	CONTEXT_HARDIRQ = 2,
 	CONTEXT_NMI = 3,
-	CONTEXT_RECORDER = 4,	/* made by Saker itself: no thread of the recorded system did it */
+	CONTEXT_RECORDER = 4, /* made by Saker itself: no thread of the recorded system did it */
 };
 
 enum event_header_flags {
-	EVENT_F_IMPORTED = 1,	/* others recorded it */
-	EVENT_F_LATE = 2,	/* read back from a `late` pair: boot_ns is its own time */
+	EVENT_F_IMPORTED = 1, /* others recorded it */
+	EVENT_F_LATE = 2,     /* read back from a `late` pair: boot_ns is its own time */
 };
 
 struct event_header {
 	__u64 boot_ns;
 	__u16 type;
-	__u16 length;		/* whole event, header and padding included */
+	__u16 length; /* whole event, header and padding included */
 	__u16 cpu;
 	__u8 context;
 	__u8 flags;
-	__u64 seq;		/* per CPU; counts every event produced, recorded or lost */
-	__u64 start_ns;		/* start of the thread, CLOCK_BOOTTIME */
+	__u64 seq;	/* per CPU; counts every event produced, recorded or lost */
+	__u64 start_ns; /* start of the thread, CLOCK_BOOTTIME */
 	__u32 tgid;
 	__u32 tid;
 };

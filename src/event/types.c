@@ -93,8 +93,8 @@ static int field_check(const struct event_type *type, const struct event_field *
 	if (f->kind == EVENT_STR)
 		return 0;
 	if (*end > type->size || f->offset < *end || !f->size || f->offset + f->size > type->size || f->offset % align)
-		return err_set(err, EINVAL, "event type '%s': field '%s' lies badly (offset %u, size %u of %u)", type->name,
-			       f->name, f->offset, f->size, type->size);
+		return err_set(err, EINVAL, "event type '%s': field '%s' lies badly (offset %u, size %u of %u)",
+			       type->name, f->name, f->offset, f->size, type->size);
 	*end = f->offset + f->size;
 	return 0;
 }
@@ -106,8 +106,8 @@ static int type_check(const struct event_type *type, struct err *err)
 
 	if (type->id < EVENT_DYNAMIC_MIN || !type->name || !type->name[0] || type->size % 8 ||
 	    type->size < sizeof(struct event_header) || type->size > EVENT_LENGTH_MAX)
-		return err_set(err, EINVAL, "event type '%s' (%u): bad id or size %u", type->name ? type->name : "?", type->id,
-			       type->size);
+		return err_set(err, EINVAL, "event type '%s' (%u): bad id or size %u", type->name ? type->name : "?",
+			       type->id, type->size);
 	for (i = 0; i < type->nfields; i++) {
 		r = field_check(type, &type->fields[i], &end, err);
 		if (r < 0)
@@ -156,9 +156,10 @@ int event_types_add(struct event_types *t, const struct event_type *type, struct
 	if (!old)
 		old = event_types_find(t, type->name);
 	if (old)
-		return type_same(old, type) ? 0
-					    : err_set(err, EEXIST, "event type '%s' (%u) is declared twice, and differently",
-						      type->name, type->id);
+		return type_same(old, type)
+			       ? 0
+			       : err_set(err, EEXIST, "event type '%s' (%u) is declared twice, and differently",
+					 type->name, type->id);
 	if (t->ndynamic == EVENT_DYNAMIC_LIMIT)
 		return err_set(err, ENOSPC, "more than %d event types declared at run time", EVENT_DYNAMIC_LIMIT);
 	grown = realloc(t->dynamic, (t->ndynamic + 1) * sizeof(struct event_type *));

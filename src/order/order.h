@@ -32,35 +32,35 @@ struct order_ref {
 };
 
 enum order_kind {
-	ORDER_PROGRAM,		/* consecutive in one thread */
-	ORDER_CREATE,		/* fork -> the child's first event */
-	ORDER_JOIN,		/* the child's last event -> join */
-	ORDER_SIGNAL,		/* signal -> deliver */
-	ORDER_CONNECT,		/* connect -> accept */
-	ORDER_MESSAGE,		/* send -> receive of at least one common byte, or of one datagram */
-	ORDER_TIMER,		/* what armed or caused -> end of wait */
+	ORDER_PROGRAM, /* consecutive in one thread */
+	ORDER_CREATE,  /* fork -> the child's first event */
+	ORDER_JOIN,    /* the child's last event -> join */
+	ORDER_SIGNAL,  /* signal -> deliver */
+	ORDER_CONNECT, /* connect -> accept */
+	ORDER_MESSAGE, /* send -> receive of at least one common byte, or of one datagram */
+	ORDER_TIMER,   /* what armed or caused -> end of wait */
 	ORDER_KINDS
 };
 
 struct order_edge {
 	struct order_ref from, to;
-	uint8_t kind;		/* enum order_kind */
-	bool ambiguous;		/* one of several candidates for `to` */
-	bool after_loss;	/* derived next to a stretch with loss */
-	uint64_t offset;	/* messages: first common byte of the direction */
-	uint32_t bytes;		/* messages: how many in common */
+	uint8_t kind;	 /* enum order_kind */
+	bool ambiguous;	 /* one of several candidates for `to` */
+	bool after_loss; /* derived next to a stretch with loss */
+	uint64_t offset; /* messages: first common byte of the direction */
+	uint32_t bytes;	 /* messages: how many in common */
 };
 
 struct order_opts {
-	uint64_t memory_bytes;	/* 0: half of the machine's memory */
+	uint64_t memory_bytes; /* 0: half of the machine's memory */
 };
 
 /* Life cycle */
-int order_new(const struct order_opts *opts, struct order **ret, struct err *err);	/* opts NULL ok */
-struct order *order_free(struct order *o);	/* NULL ok; returns NULL */
+int order_new(const struct order_opts *opts, struct order **ret, struct err *err); /* opts NULL ok */
+struct order *order_free(struct order *o);					   /* NULL ok; returns NULL */
 
 /* Writing */
-int order_add(struct order *o, const struct event *ev, struct err *err);	/* what is needed of ev is copied */
+int order_add(struct order *o, const struct event *ev, struct err *err); /* what is needed of ev is copied */
 int order_solve(struct order *o, struct err *err);
 
 /* Reading, after order_solve() */
@@ -79,12 +79,12 @@ typedef bool order_ref_fn(void *arg, struct order_ref a, uint32_t clock);
 void order_walk(const struct order *o, order_ref_fn *cb, void *arg);
 
 enum order_reason {
-	ORDER_PEER_NOT_RECORDED,	/* no event of the other end's socket */
-	ORDER_PEER_UNKNOWN,		/* the socket itself was never described */
-	ORDER_BEFORE_RECORDING,		/* the bytes were sent before the recording began */
-	ORDER_AFTER_RECORDING,		/* not received when it ended, or the connection was reset */
-	ORDER_LOST,			/* the other end has a stretch of loss there */
-	ORDER_AMBIGUOUS,		/* several candidates: see the ambiguous edges */
+	ORDER_PEER_NOT_RECORDED, /* no event of the other end's socket */
+	ORDER_PEER_UNKNOWN,	 /* the socket itself was never described */
+	ORDER_BEFORE_RECORDING,	 /* the bytes were sent before the recording began */
+	ORDER_AFTER_RECORDING,	 /* not received when it ended, or the connection was reset */
+	ORDER_LOST,		 /* the other end has a stretch of loss there */
+	ORDER_AMBIGUOUS,	 /* several candidates: see the ambiguous edges */
 	ORDER_REASONS
 };
 const char *order_reason_text(enum order_reason reason);
@@ -96,9 +96,9 @@ void order_unmatched(const struct order *o, order_unmatched_fn *cb, void *arg);
 
 struct order_stats {
 	uint64_t events, threads, hosts, edges[ORDER_KINDS], ambiguous, bytes_of_memory;
-	uint64_t messages, matched, unmatched[ORDER_REASONS];	/* messages: sends + receives with bytes */
+	uint64_t messages, matched, unmatched[ORDER_REASONS]; /* messages: sends + receives with bytes */
 	uint32_t max_clock;
-	size_t cycle;		/* length of the cycle that was found, 0: none */
+	size_t cycle; /* length of the cycle that was found, 0: none */
 };
 void order_get_stats(const struct order *o, struct order_stats *ret);
 const struct order_ref *order_cycle(const struct order *o, size_t *ret_len);

@@ -27,15 +27,15 @@ struct event_types;
  */
 struct query_scope {
 	void *arg;
-	const char *(*host)(void *arg, const struct event *ev);		/* host, or network namespace's name */
-	const char *(*process)(void *arg, const struct event *ev);	/* command name of ev's process */
-	const char *(*container)(void *arg, const struct event *ev);	/* container, unit or cgroup path */
+	const char *(*host)(void *arg, const struct event *ev);	     /* host, or network namespace's name */
+	const char *(*process)(void *arg, const struct event *ev);   /* command name of ev's process */
+	const char *(*container)(void *arg, const struct event *ev); /* container, unit or cgroup path */
 };
 
 /* text: NUL-terminated; types: to check names against, borrowed during the call only.
  * -EINVAL: err says what was expected, and at which column (from 1). */
 int query_compile(const char *text, const struct event_types *types, struct query **ret, struct err *err);
-struct query *query_free(struct query *q);	/* NULL ok; returns NULL */
+struct query *query_free(struct query *q); /* NULL ok; returns NULL */
 
 /* scope may be NULL.  A NULL query matches everything. */
 bool query_match(const struct query *q, const struct event *ev, const struct query_scope *scope);

@@ -28,19 +28,20 @@ struct err;
 #define STORE_PENDING_MAX (16 * 1024 * 1024)
 
 struct store_opts {
-	const char *dir;	/* created, mode 0700; must not exist or be empty */
-	uint64_t max_bytes;	/* 0: no limit; else the oldest chunks go first */
-	uint32_t chunk_bytes;	/* 0: STORE_CHUNK_BYTES, or a sixteenth of max_bytes if that is less */
-	uint32_t block_bytes;	/* 0: STORE_BLOCK_BYTES */
-	uint32_t uid, gid;	/* owner of what is made; UINT32_MAX: leave */
-	const char *hostname;	/* into the metadata */
-	const char *boot_id;	/* likewise; "" for imports */
-	const struct event_types *types;	/* borrowed as long as the writer lives */
+	const char *dir;		 /* created, mode 0700; must not exist or be empty */
+	uint64_t max_bytes;		 /* 0: no limit; else the oldest chunks go first */
+	uint32_t chunk_bytes;		 /* 0: STORE_CHUNK_BYTES, or a sixteenth of max_bytes if that is less */
+	uint32_t block_bytes;		 /* 0: STORE_BLOCK_BYTES */
+	uint32_t uid, gid;		 /* owner of what is made; UINT32_MAX: leave */
+	const char *hostname;		 /* into the metadata */
+	const char *boot_id;		 /* likewise; "" for imports */
+	const struct event_types *types; /* borrowed as long as the writer lives */
 };
 
 /* Writing: life cycle */
-int store_create(const struct store_opts *opts, struct store_writer **ret, struct err *err);	/* -EBUSY: another writer */
-int store_close(struct store_writer *w, struct err *err);	/* NULL ok; flushes; w is gone also on failure */
+int store_create(const struct store_opts *opts, struct store_writer **ret,
+		 struct err *err);			  /* -EBUSY: another writer */
+int store_close(struct store_writer *w, struct err *err); /* NULL ok; flushes; w is gone also on failure */
 
 /*
  * Writing.  The event is copied.  cpu streams are merged: give each CPU's events in the order of its ring.
@@ -53,7 +54,7 @@ int store_flush(struct store_writer *w, struct err *err);
 
 struct store_stats {
 	uint64_t events, bytes, blocks, chunks, late, retired_chunks, retired_events;
-	uint64_t damaged_blocks, damaged_bytes;	/* reader only */
+	uint64_t damaged_blocks, damaged_bytes; /* reader only */
 };
 void store_writer_stats(const struct store_writer *w, struct store_stats *ret);
 
@@ -62,14 +63,14 @@ void store_writer_stats(const struct store_writer *w, struct store_stats *ret);
  * events of all come merged by time.  damage(arg, sentence) is told each bad block; may be NULL.
  */
 struct store_read_opts {
-	uint64_t from_boot_ns, to_boot_ns;	/* 0: open end; uses the time index */
-	uint32_t tgid;				/* 0: all; else blocks without it are skipped */
+	uint64_t from_boot_ns, to_boot_ns; /* 0: open end; uses the time index */
+	uint32_t tgid;			   /* 0: all; else blocks without it are skipped */
 	void (*damage)(void *arg, const char *sentence);
 	void *arg;
 };
 int store_open(const char *const *paths, unsigned int npaths, struct store_reader **ret, struct err *err);
-struct store_reader *store_reader_free(struct store_reader *r);	/* NULL ok; returns NULL */
-const struct event_types *store_types(const struct store_reader *r);	/* all recordings' types together */
+struct store_reader *store_reader_free(struct store_reader *r);	     /* NULL ok; returns NULL */
+const struct event_types *store_types(const struct store_reader *r); /* all recordings' types together */
 unsigned int store_hosts(const struct store_reader *r);
 const char *store_host_name(const struct store_reader *r, unsigned int host);
 /* Unix ns of boot_ns 0 on that host, from its clock events; 0: unknown. */
