@@ -1,0 +1,188 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds Saker and runs its tests. The last line is `N passed, N failed, N skipped` over all suites.
+set -u
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=tools/deps.sh
+. tools/deps.sh
+# shellcheck source=tests/run_suites.sh
+. tests/run_suites.sh
+
+usage() {
+	cat <<'END'
+usage: sudo ./check.sh             installs what it needs by apt, builds, runs every test
+       ./check.sh --quick          no root, no installation, at most 60 s: build, unit tests, static checks
+       sudo ./check.sh --long      everything, and both commands of the README in a bare Debian
+       ./check.sh SUITE [NAME]     only static, unit, fuzz, e2e, bench or long; of these only NAME
+
+The logs of all suites are in build/check/. Where ../shared/data or $SAKER_TEST_DATA is missing, or root, or a
+tool, the tests that want it count as skipped and say so.
+END
+}
+
+# header FILE KEY DEFAULT: the value of a line `# KEY: value` at the top of a script
+header() {
+	local value
+	value=$(sed -n "1,20s/^# $2: *//p" "$1" | head -n 1)
+	echo "${value:-$3}"
+}
+
+skip_suite() {
+	suite "$1" 5 printf '1..0 # SKIP %s\n' "$2"
+}
+
+root() {
+	[ "$(id -u)" = 0 ]
+}
+
+need_build() {
+	suite build-gcc 600 tests/run_build.sh build gcc
+	suite_passed build-gcc
+}
+
+run_static() {
+	suite_beside static 300 tests/run_static.sh
+}
+
+run_unit() {
+	suite unit-gcc 300 tests/run_unit.sh build "$@"
+}
+
+run_sanitized() {
+	suite build-asan 600 tests/run_build.sh build-asan asan
+	if suite_passed build-asan; then
+		suite unit-asan 600 tests/run_unit.sh build-asan "$@"
+	fi
+}
+
+run_fuzz() {
+	local file name
+	suite build-fuzz 600 tests/run_build.sh build-fuzz fuzz
+	suite_passed build-fuzz || return 0
+	for file in tests/fuzz/fuzz_*.c; do
+		name=${file##*/fuzz_}
+		name=${name%.c}
+		if [ -e "$file" ] && [ "${1:-$name}" = "$name" ]; then
+			suite_beside "fuzz-$name" $((FUZZ_SECONDS + 300)) tests/run_fuzz.sh build-fuzz "$name" "$FUZZ_SECONDS"
+		fi
+	done
+	suites_wait
+}
+
+# scripts DIR yes|no [NAME]: those that may (not) run beside others
+scripts() {
+	local file name
+	for file in "$1"/*.sh; do
+		name=${file##*/}
+		if [ -e "$file" ] && [ "${3:-${name%.sh}}" = "${name%.sh}" ] && [ "$(header "$file" parallel no)" = "$2" ]; then
+			echo "$file"
+		fi
+	done
+}
+
+# run_script HOW DIR FILE: one suite that is a script, if its rights are there
+run_script() {
+	local name=${2##*/}-${3##*/}
+	if root || [ "$(header "$3" root yes)" = no ]; then
+		"$1" "${name%.sh}" "$(header "$3" timeout 300)" "$3"
+	else
+		skip_suite "${name%.sh}" "needs root"
+	fi
+}
+
+# run_scripts DIR [NAME]
+run_scripts() {
+	local file
+	for file in $(scripts "$1" yes "${@:2}"); do
+		run_script suite_beside "$1" "$file"
+	done
+	suites_wait
+	for file in $(scripts "$1" no "${@:2}"); do
+		run_script suite "$1" "$file"
+	done
+}
+
+run_bench() {
+	if [ -x bench/run.sh ]; then
+		run_script suite bench bench/run.sh
+	fi
+}
+
+quick() {
+	run_static
+	if need_build; then
+		run_unit
+	fi
+	suites_wait
+}
+
+everything() {
+	run_static
+	need_build || { suites_wait; return; }
+	suites_wait
+	run_unit
+	suite build-clang 600 tests/run_build.sh build-clang clang
+	run_sanitized
+	run_fuzz
+	run_scripts tests/e2e
+	run_bench
+}
+
+# one SUITE [NAME]
+one() {
+	local what=$1
+	shift
+	case $what in
+	static) run_static; suites_wait ;;
+	unit) need_build && run_unit "$@"; run_sanitized "$@" ;;
+	fuzz) run_fuzz "$@" ;;
+	e2e) need_build && run_scripts tests/e2e "$@" ;;
+	bench) need_build && run_bench ;;
+	long) need_build && run_scripts tests/long "$@" ;;
+	esac
+}
+
+install() {
+	if ! root; then
+		echo "check.sh: not root: nothing is installed, and suites that need root are skipped" >&2
+		return 0
+	fi
+	suite install 1800 bash -c '. tools/deps.sh; deps_install build test demo && echo "ok - packages are there" && echo 1..1'
+	suite_passed install
+}
+
+# What root made in the build folders belongs to the one who called sudo.
+give_back() {
+	if root && [ -n "${SUDO_UID-}" ]; then
+		chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" build build-clang build-asan build-fuzz 2>/dev/null
+	fi
+}
+
+main() {
+	local mode=${1-}
+	case $mode in
+	-h | --help) usage; exit 0 ;;
+	'' | --quick | --long | static | unit | fuzz | e2e | bench | long) ;;
+	*) usage >&2; exit 2 ;;
+	esac
+	[ "$mode" != '' ] && [ "$mode" != --long ] || [ $# -le 1 ] || { usage >&2; exit 2; }
+	suites_start "$PWD/build/check"
+	trap give_back EXIT
+	case $mode in
+	--quick) quick ;;
+	'' | --long)
+		if install; then
+			everything
+			[ "$mode" = '' ] || run_scripts tests/long
+		fi ;;
+	*) one "$@" ;;
+	esac
+	suites_total
+}
+
+export LC_ALL=C.UTF-8 SAKER=$PWD/build/src/saker SAKER_BUILD=$PWD/build
+export SAKER_TEST_DATA=${SAKER_TEST_DATA:-$PWD/../shared/data}
+export PYTHONDONTWRITEBYTECODE=1
+FUZZ_SECONDS=${FUZZ_SECONDS:-30}
+main "$@"

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+#
+# Running test suites and counting their test cases; check.sh sources this.
+#
+# A suite is a command that prints TAP: a line `ok` or `not ok` for each test case (`ok ... # SKIP reason`), and a
+# plan `1..N`. What it prints goes to $SUITES/NAME.log, what was counted to $SUITES/NAME.sum: passed failed
+# skipped milliseconds. A suite that runs over its time, exits with an error without a failed case, or prints
+# no plan or too few cases, counts as a failed case more.
+
+# tap_count LOG STATUS: "passed failed skipped"
+tap_count() {
+	awk -v status="$2" '
+		/^1\.\.[0-9]+/ { plans++; planned += substr($1, 4); if (/^1\.\.0/ && /# *[Ss][Kk][Ii][Pp]/) skipped++ }
+		/^(not )?ok([ \t]|$)/ {
+			cases++
+			if (/# *[Ss][Kk][Ii][Pp]/) skipped++
+			else if (/^ok/) passed++
+			else failed++
+		}
+		END {
+			if (planned > cases) failed += planned - cases
+			else if (!plans || (status != 0 && !failed)) failed++
+			print passed + 0, failed + 0, skipped + 0
+		}' "$1"
+}
+
+now_ms() {
+	local s=${EPOCHREALTIME/[.,]/}
+	echo $((s / 1000))
+}
+
+# suite_words PASSED FAILED SKIPPED
+suite_words() {
+	local words="$1 passed"
+	[ "$2" = 0 ] || words+=", $2 failed"
+	[ "$3" = 0 ] || words+=", $3 skipped"
+	echo "$words"
+}
+
+# suite_show NAME STATUS: its line, and why it failed or what it skipped
+suite_show() {
+	local passed failed skipped ms mark=ok log=$SUITES/$1.log
+	read -r passed failed skipped ms <"$SUITES/$1.sum"
+	[ "$failed" = 0 ] || mark=FAIL
+	printf '%-5s %-28s %-40s %5d.%d s\n' $mark "$1" "$(suite_words "$passed" "$failed" "$skipped")" \
+		$((ms / 1000)) $((ms % 1000 / 100))
+	if [ "$failed" != 0 ]; then
+		case $2 in
+		124 | 137) echo "      it ran out of time" ;;
+		0) ;;
+		*) echo "      exit status $2" ;;
+		esac
+		grep -a '^not ok' "$log" | head -n 10 | sed 's/^/      /'
+		echo "      the end of $log:"
+		tail -n 25 "$log" | sed 's/^/      | /'
+	fi
+	grep -ai '^ok.*# *skip\|^1\.\.0.*# *skip' "$log" | sed 's/.*# *skip:* */      skipped: /I' | sort | uniq -c |
+		sed -E 's/^ *1 //; s/^ *([0-9]+) +(skipped:)/      \2 \1 times:/' | head -n 6
+}
+
+# suite NAME SECONDS COMMAND...: runs it and says how it went
+suite() {
+	local name=$1 seconds=$2 start status=0
+	shift 2
+	start=$(now_ms)
+	timeout -k 10 "$seconds" "$@" >"$SUITES/$name.log" 2>&1 </dev/null &
+	echo $! >"$SUITES/$name.pid"
+	wait $! || status=$?
+	rm -f "$SUITES/$name.pid"
+	echo "$(tap_count "$SUITES/$name.log" $status) $(($(now_ms) - start))" >"$SUITES/$name.sum"
+	suite_show "$name" $status >"$SUITES/$name.show"
+	cat "$SUITES/$name.show"
+}
+
+# suite_passed NAME
+suite_passed() {
+	local failed
+	read -r _ failed _ <"$SUITES/$1.sum" && [ "$failed" = 0 ]
+}
+
+# suite_beside NAME SECONDS COMMAND...: like suite, but beside up to SUITE_JOBS - 1 others; suites_wait ends it
+suite_beside() {
+	while [ "$(jobs -rp | wc -l)" -ge "$SUITE_JOBS" ]; do
+		wait -n || true
+	done
+	suite "$@" &
+}
+
+suites_wait() {
+	wait || true
+}
+
+# suites_kill: what still runs is ended (timeout passes the signal on to its group)
+suites_kill() {
+	local file
+	for file in "$SUITES"/*.pid; do
+		[ ! -e "$file" ] || kill "$(cat "$file")" 2>/dev/null || true
+	done
+}
+
+# suites_start DIR: an empty place for the logs
+suites_start() {
+	SUITES=$1
+	SUITE_JOBS=${SUITE_JOBS:-$(nproc)}
+	rm -rf "$SUITES"
+	mkdir -p "$SUITES"
+	trap 'suites_kill; exit 130' INT TERM HUP
+}
+
+# suites_total: the last line over all suites; 0 when none failed
+suites_total() {
+	cat "$SUITES"/*.sum 2>/dev/null | awk '
+		{ passed += $1; failed += $2; skipped += $3 }
+		END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 || NR == 0 }'
+}
