@@ -4,6 +4,8 @@
 # Builds Saker and runs its tests. The last line is `N passed, N failed, N skipped` over all suites.
 set -u
 cd "$(dirname "$0")" || exit 1
+# shellcheck source=tools/common.sh
+. tools/common.sh
 # shellcheck source=tools/deps.sh
 . tools/deps.sh
 # shellcheck source=tests/run_suites.sh
@@ -30,10 +32,6 @@ header() {
 
 skip_suite() {
 	suite "$1" 5 printf '1..0 # SKIP %s\n' "$2"
-}
-
-root() {
-	[ "$(id -u)" = 0 ]
 }
 
 need_build() {
@@ -84,7 +82,7 @@ scripts() {
 # run_script HOW DIR FILE: one suite that is a script, if its rights are there
 run_script() {
 	local name=${2##*/}-${3##*/}
-	if root || [ "$(header "$3" root yes)" = no ]; then
+	if is_root || [ "$(header "$3" root yes)" = no ]; then
 		"$1" "${name%.sh}" "$(header "$3" timeout 300)" "$3"
 	else
 		skip_suite "${name%.sh}" "needs root"
@@ -144,19 +142,12 @@ one() {
 }
 
 install() {
-	if ! root; then
+	if ! is_root; then
 		echo "check.sh: not root: nothing is installed, and suites that need root are skipped" >&2
 		return 0
 	fi
 	suite install 1800 bash -c '. tools/deps.sh; deps_install build test demo && echo "ok - packages are there" && echo 1..1'
 	suite_passed install
-}
-
-# What root made in the build folders belongs to the one who called sudo.
-give_back() {
-	if root && [ -n "${SUDO_UID-}" ]; then
-		chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" build build-clang build-asan build-fuzz 2>/dev/null
-	fi
 }
 
 main() {
@@ -168,7 +159,7 @@ main() {
 	esac
 	[ "$mode" != '' ] && [ "$mode" != --long ] || [ $# -le 1 ] || { usage >&2; exit 2; }
 	suites_start "$PWD/build/check"
-	trap give_back EXIT
+	trap 'give_back build build-clang build-asan build-fuzz' EXIT
 	case $mode in
 	--quick) quick ;;
 	'' | --long)

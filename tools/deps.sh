@@ -14,6 +14,7 @@ DEPS_BUILD="gcc libc6-dev linux-libc-dev clang llvm meson ninja-build pkg-config
 DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 jq iproute2 procps nftables
 	redis-server redis-tools"
 DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
+DEPS_PACKAGE="dpkg-dev binutils"
 
 DEPS_POLICY=/usr/sbin/policy-rc.d
 
@@ -25,7 +26,8 @@ deps_list() {
 		build) printf '%s\n' $DEPS_BUILD ;;
 		test) printf '%s\n' $DEPS_TEST ;;
 		demo) printf '%s\n' $DEPS_DEMO ;;
-		*) echo "deps: no group '$group': build, test or demo" >&2; return 1 ;;
+		package) printf '%s\n' $DEPS_PACKAGE ;;
+		*) echo "deps: no group '$group': build, test, demo or package" >&2; return 1 ;;
 		esac
 	done | sort -u
 }

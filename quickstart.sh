@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# From a fresh Debian 12 to a recording of a distributed system and the story of what happened in it.
+set -u
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=tools/common.sh
+. tools/common.sh
+# shellcheck source=tools/deps.sh
+. tools/deps.sh
+
+usage() {
+	cat <<'END'
+usage: sudo ./quickstart.sh [--once] [--fault pause|kill|partition|oom|none]
+       sudo ./quickstart.sh --build-only | --package
+
+Installs what it needs by apt (no service is started or enabled), builds Saker into build/, starts a demo cluster
+(three etcd nodes, each in its own network namespace), records it while a fault is planted and lifted, and tells
+what happened.
+
+  --fault F     what is planted: pause (SIGSTOP of the leader, the default), kill, partition, oom, or none
+  --once        one recording and its story, then end; without it, on a terminal, it asks for the next fault
+  --build-only  installs and builds only; needs no root where the packages are there
+  --package     makes a Debian package and a static tarball in dist/
+  -h, --help    this
+
+The recordings stay, in rec/, and the build in build/; the cluster with its namespaces and data is gone afterwards.
+END
+}
+
+fail() {
+	echo "quickstart.sh: $*" >&2
+	exit 1
+}
+
+build() {
+	if [ ! -e build/build.ninja ]; then
+		quietly build/log/setup.txt "configuring" meson setup build || return 1
+	fi
+	quietly build/log/build.txt "building Saker into build/" ninja -C build src/saker
+}
+
+# The first name in rec/ that is free
+new_recording() {
+	local n=1
+	while [ -e "rec/$1-$n" ]; do
+		n=$((n + 1))
+	done
+	echo "rec/$1-$n"
+}
+
+# demo FAULT: one recording of the demo cluster, and its story
+demo() {
+	local fault=$1 rec status=0
+	mkdir -p rec
+	rec=$(new_recording "$fault")
+	echo "recording the demo cluster, fault: $fault" >&2
+	# The cluster needs root for its namespaces: its commands are not run as the one who called sudo.
+	env -u SUDO_UID -u SUDO_GID -u SUDO_USER build/src/saker record -o "$rec" -- \
+		demo/etcd.sh run --fault "$fault" >build/log/demo.txt 2>&1 </dev/null || status=$?
+	give_back rec
+	if [ $status != 0 ]; then
+		tail -n 20 build/log/demo.txt >&2
+		echo "the demo ended with status $status; all of its words are in build/log/demo.txt" >&2
+		return 1
+	fi
+	echo
+	build/src/saker story "$rec" || return 1
+	echo
+	echo "the recording is in $rec; look further with"
+	echo "    build/src/saker story $rec"
+	echo "    build/src/saker show $rec 'type=signal'"
+}
+
+# Asks for the next fault until there is none
+ask() {
+	local fault
+	while printf '\nanother fault (pause, kill, partition, oom, none)? Enter ends: ' && read -r fault && [ -n "$fault" ]; do
+		if known_fault "$fault"; then
+			demo "$fault"
+		fi
+	done
+}
+
+known_fault() {
+	case $1 in
+	pause | kill | partition | oom | none) return 0 ;;
+	esac
+	echo "quickstart.sh: no fault '$1': pause, kill, partition, oom or none" >&2
+	return 1
+}
+
+options() {
+	fault=pause
+	mode=demo
+	once=0
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--fault) [ $# -gt 1 ] || fail "--fault wants a name"; fault=$2; shift ;;
+		--fault=*) fault=${1#*=} ;;
+		--once) once=1 ;;
+		--build-only) mode=build ;;
+		--package) mode=package ;;
+		-h | --help) usage; exit 0 ;;
+		*) usage >&2; exit 2 ;;
+		esac
+		shift
+	done
+	known_fault "$fault" || exit 2
+}
+
+main() {
+	local groups=build
+	options "$@"
+	case $mode in
+	demo) groups="build demo"; is_root || fail "recording needs root: sudo ./quickstart.sh" ;;
+	package) groups="build package" ;;
+	esac
+	trap 'give_back build build-package build-static dist' EXIT
+	# shellcheck disable=SC2086
+	deps_install $groups || fail "packages are missing"
+	if [ $mode = package ]; then
+		packaging/build.sh
+		return
+	fi
+	build || return 1
+	[ $mode = demo ] || { echo "built: build/src/saker"; return 0; }
+	demo "$fault" || return 1
+	if [ $once = 0 ] && [ -t 0 ] && [ -t 1 ]; then
+		ask
+	fi
+}
+
+export LC_ALL=C.UTF-8
+main "$@"
