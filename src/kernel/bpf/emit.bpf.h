@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SAKER_KERNEL_EMIT_H
+#define SAKER_KERNEL_EMIT_H
+/*
+ * emit - the one way for an event into the ring: reserve, fill every byte, submit.
+ *
+ * Each event takes a sequence number of its CPU before it is reserved, so that a gap in the
+ * numbers is exactly what was lost.  A failed reserve is kept per type in loss_cells and told by
+ * a `loss` event ahead of the next event that fits on this CPU.
+ * No wake-ups: the recorder consumes by time (FACTS: wake-ups cost redis 40 %).
+ */
+#include "kernel.bpf.h"
+
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "event/events.gen.h"
+#include "kernel/bpf/shared.h"
+
+#define EINPROGRESS_NR 115
+
+char saker_license[] SEC("license") = "Dual BSD/GPL";
+
+const volatile struct kernel_cfg cfg = {};
+
+/* ring buffers; key: CPU modulo cfg.nrings; owner: kernel/ring.c */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, RINGS_MAX);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, 65536);
+		});
+} rings SEC(".maps");
+
+/* one element per CPU: sequence and pending losses */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cpu_state);
+} cpu_states SEC(".maps");
+
+/* key: loss_slot(type); per CPU: what could not be reserved since the last `loss` event */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LOSS_SLOTS);
+	__type(key, __u32);
+	__type(value, struct loss_cell);
+} loss_cells SEC(".maps");
+
+/* key: tgid of a process that is recorded; value: unused; owner: fork hook and recorder; full: counted, not followed */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, SELECTED_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} selected SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct kernel_control);
+} control SEC(".maps");
+
+/* per CPU: room to build an event with strings */
+struct scratch {
+	__u64 bytes[SCRATCH_BYTES / 8];
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);	/* 0: task context, 1: interrupts */
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct cpu_state *cpu_state(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cpu_states, &zero);
+}
+
+static __always_inline void helper_failed(void)
+{
+	struct cpu_state *st = cpu_state();
+
+	if (st)
+		__sync_fetch_and_add(&st->helper_failed, 1);
+}
+
+static __always_inline struct kernel_control *control_get(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&control, &zero);
+}
+
+static __always_inline bool kind_shed(enum kernel_kind kind)
+{
+	struct kernel_control *c = control_get();
+
+	return !c || (c->shed >> kind & 1);
+}
+
+static __always_inline bool tgid_selected(__u32 tgid)
+{
+	if (cfg.select_all)
+		return tgid && tgid != cfg.own_tgid;
+	return bpf_map_lookup_elem(&selected, &tgid);
+}
+
+static __always_inline bool current_selected(void)
+{
+	return tgid_selected(bpf_get_current_pid_tgid() >> 32);
+}
+
+static __always_inline void tgid_select(__u32 tgid)
+{
+	__u32 one = 1;
+
+	if (!cfg.select_all && tgid != cfg.own_tgid && bpf_map_update_elem(&selected, &tgid, &one, BPF_ANY) < 0)
+		helper_failed();
+}
+
+static __always_inline void *ring_get(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	if (cfg.nrings && cpu >= cfg.nrings)
+		cpu %= cfg.nrings;
+	return bpf_map_lookup_elem(&rings, &cpu);
+}
+
+static __always_inline void header_task(struct event_header *h, struct task_struct *task)
+{
+	h->start_ns = task->start_boottime;
+	h->tgid = task->tgid;
+	h->tid = task->pid;
+}
+
+/* Remembers one event that could not be reserved. */
+__noinline int loss_note(__u32 type, __u64 seq, __u64 now)
+{
+	__u32 slot = loss_slot(type) & (LOSS_SLOTS - 1);
+	struct loss_cell *cell = bpf_map_lookup_elem(&loss_cells, &slot);
+	struct cpu_state *st = cpu_state();
+
+	if (!cell || !st)
+		return 0;
+	if (__sync_fetch_and_add(&cell->count, 1) == 0) {
+		cell->first_seq = seq;
+		cell->from_ns = now;
+	}
+	cell->last_seq = seq;
+	cell->to_ns = now;
+	__sync_fetch_and_or(&st->pending[slot >> 6 & 1], 1ULL << (slot & 63));
+	return 0;
+}
+
+/* Tells the losses of one slot; on failure they stay for the next time. */
+__noinline int loss_tell(__u32 slot)
+{
+	struct cpu_state *st = cpu_state();
+	struct loss_cell *cell;
+	struct event_loss *e;
+	void *ring = ring_get();
+
+	slot &= LOSS_SLOTS - 1;
+	cell = bpf_map_lookup_elem(&loss_cells, &slot);
+	if (!st || !cell || !ring)
+		return 0;
+	e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
+	if (!e)
+		return 0;
+	__sync_fetch_and_and(&st->pending[slot >> 6 & 1], ~(1ULL << (slot & 63)));
+	*e = (struct event_loss){
+		.h = { .boot_ns = bpf_ktime_get_boot_ns(), .type = EVENT_LOSS, .length = sizeof(*e),
+		       .cpu = bpf_get_smp_processor_id(), .context = CONTEXT_RECORDER,
+		       .seq = __sync_fetch_and_add(&st->seq, 1) },
+		.first_seq = cell->first_seq, .last_seq = cell->last_seq,
+		.from_ns = cell->from_ns, .to_ns = cell->to_ns,
+		.lost_type = slot, .lost_cpu = bpf_get_smp_processor_id(),
+	};
+	e->count = __sync_lock_test_and_set(&cell->count, 0);
+	if (slot >= LOSS_DYNAMIC)
+		e->lost_type = 1024 + (slot - LOSS_DYNAMIC);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+	return 0;
+}
+
+__noinline int loss_flush(void)
+{
+	struct cpu_state *st = cpu_state();
+	__u32 slot;
+
+	if (!st)
+		return 0;
+	for (slot = 0; slot < LOSS_SLOTS; slot++)
+		if (st->pending[slot >> 6 & 1] >> (slot & 63) & 1)
+			loss_tell(slot);
+	return 0;
+}
+
+/* Room for one event of constant size with its header filled, or NULL (counted). */
+static __always_inline void *event_reserve(__u16 type, __u16 size, __u8 context)
+{
+	struct cpu_state *st = cpu_state();
+	void *ring = ring_get();
+	struct event_header *h;
+	__u64 seq, now;
+
+	if (!st || !ring)
+		return NULL;
+	if (st->pending[0] | st->pending[1])
+		loss_flush();
+	now = bpf_ktime_get_boot_ns();
+	seq = __sync_fetch_and_add(&st->seq, 1);
+	h = bpf_ringbuf_reserve(ring, size, 0);
+	if (!h) {
+		loss_note(type, seq, now);
+		return NULL;
+	}
+	h->boot_ns = now;
+	h->type = type;
+	h->length = size;
+	h->cpu = bpf_get_smp_processor_id();
+	h->context = context;
+	h->flags = 0;
+	h->seq = seq;
+	return h;
+}
+
+/* As event_reserve(), in the name of the current thread. */
+static __always_inline void *event_begin(__u16 type, __u16 size, __u8 context)
+{
+	struct event_header *h = event_reserve(type, size, context);
+
+	if (h)
+		header_task(h, bpf_get_current_task_btf());
+	return h;
+}
+
+static __always_inline void event_end(void *e)
+{
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/* Sends an event with strings that was built in scratch; len: of the fixed part and the strings. */
+static __always_inline void event_output(struct event_header *h, __u32 len)
+{
+	struct cpu_state *st = cpu_state();
+	void *ring = ring_get();
+	__u64 zero = 0;
+
+	if (!st || !ring || len > SCRATCH_BYTES - 8)
+		return;
+	if (st->pending[0] | st->pending[1])
+		loss_flush();
+	bpf_probe_read_kernel((char *)h + len, 8, &zero);	/* pad with zeros */
+	len = (len + 7) & ~7U;
+	if (len > SCRATCH_BYTES)
+		return;
+	h->length = len;
+	h->boot_ns = bpf_ktime_get_boot_ns();
+	h->cpu = bpf_get_smp_processor_id();
+	h->seq = __sync_fetch_and_add(&st->seq, 1);
+	if (bpf_ringbuf_output(ring, h, len, BPF_RB_NO_WAKEUP) < 0)
+		loss_note(h->type, h->seq, h->boot_ns);
+}
+
+static __always_inline __u64 task_netns(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, nsproxy, net_ns, net_cookie);
+}
+
+#endif

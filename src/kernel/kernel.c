@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/kernel.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "kernel/inside.h"
+#include "kernel/ring.h"
+
+#define OBJECTS_MAX 8
+#define LINKS_MAX 64
+#define RING_BYTES_DEFAULT (16U << 20)
+#define RING_BYTES_MIN (64U << 10)
+
+struct loaded {
+	const struct kernel_object *obj;
+	struct bpf_object *bpf;
+	int rungs[32];		/* by ladder: index of the rung that serves, -1: none */
+};
+
+struct kernel {
+	struct kernel_cfg cfg;
+	struct common_maps maps;
+	struct kernel_control *control;	/* mapped */
+	struct loaded objects[OBJECTS_MAX];
+	size_t nobjects;
+	struct bpf_link *links[LINKS_MAX];
+	struct bpf_program *attached[LINKS_MAX];
+	size_t nlinks;
+	struct ring rings[RINGS_MAX];
+	unsigned int nrings;
+	int ncpus;
+	bool later_done;
+};
+
+/* --- rings --- */
+
+static uint64_t ring_size(uint64_t total, unsigned int n)
+{
+	uint64_t size = RING_BYTES_MIN;
+
+	while (size * 2 * n <= total)
+		size *= 2;
+	return size;
+}
+
+static int rings_open(struct kernel *k, uint64_t total, struct err *err)
+{
+	uint64_t size = ring_size(total, k->cfg.nrings);
+
+	for (; k->nrings < k->cfg.nrings; k->nrings++) {
+		int r = ring_open(&k->rings[k->nrings], size, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int rings_publish(struct kernel *k, struct err *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < k->nrings; i++)
+		if (bpf_map_update_elem(k->maps.rings, &i, &k->rings[i].fd, BPF_ANY) < 0)
+			return err_errno(err, errno, "cannot hand ring buffer %u to the BPF programs", i);
+	return 0;
+}
+
+/* --- life cycle --- */
+
+int kernel_new(const struct kernel_opts *opts, struct kernel **ret, struct err *err)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	int r;
+
+	if (!k)
+		return err_set(err, ENOMEM, "out of memory");
+	k->cfg = opts->cfg;
+	k->maps = (struct common_maps)COMMON_MAPS_INIT;
+	k->ncpus = libbpf_num_possible_cpus();
+	k->cfg.nrings = k->ncpus > RINGS_MAX ? RINGS_MAX : k->ncpus > 0 ? (uint32_t)k->ncpus : 1;
+	k->cfg.hrtimer_wakeup = kernel_symbol("hrtimer_wakeup");
+	r = rings_open(k, opts->ring_bytes ? opts->ring_bytes : RING_BYTES_DEFAULT, err);
+	if (r < 0) {
+		if (r == -EPERM)
+			r = err_set(err, EPERM, "cannot use BPF: CAP_BPF and CAP_PERFMON are missing (run it with sudo)");
+		(void)kernel_free(k);
+		return r;
+	}
+	*ret = k;
+	return 0;
+}
+
+void kernel_detach(struct kernel *k)
+{
+	while (k->nlinks)
+		(void)bpf_link__destroy(k->links[--k->nlinks]);
+}
+
+struct kernel *kernel_free(struct kernel *k)
+{
+	size_t i;
+
+	if (!k)
+		return NULL;
+	kernel_detach(k);
+	for (i = 0; i < k->nobjects; i++)
+		bpf_object__close(k->objects[i].bpf);
+	if (k->control)
+		(void)munmap(k->control, (size_t)sysconf(_SC_PAGESIZE));
+	for (i = 0; i < k->nrings; i++)
+		ring_close(&k->rings[i]);
+	for (i = 0; i < sizeof(k->maps) / sizeof(int); i++)
+		if (((int *)&k->maps)[i] >= 0)
+			(void)close(((int *)&k->maps)[i]);
+	free(k);
+	return NULL;
+}
+
+/* --- loading: the first rung of each ladder, and lower ones for those that fail --- */
+
+static bool rung_wanted(void *arg, const char *program)
+{
+	const struct loaded *l = arg;
+	size_t i;
+
+	for (i = 0; i < l->obj->nladders; i++)
+		if (l->rungs[i] >= 0 && !strcmp(l->obj->ladders[i].rungs[l->rungs[i]].program, program))
+			return true;
+	return false;
+}
+
+/* Finds by trying each alone the rung that loads; -1 when none does. */
+static int rung_find(const struct kernel_object *obj, const struct kernel_ladder *ladder)
+{
+	struct err ignored = ERR_INIT;
+	int i;
+
+	for (i = 0; i < KERNEL_RUNGS && ladder->rungs[i].program; i++)
+		if (kernel_try(obj, ladder->rungs[i].program, &ignored) >= 0)
+			return i;
+	return -1;
+}
+
+static int control_map(struct kernel *k, struct err *err)
+{
+	void *p;
+
+	if (k->control)
+		return 0;
+	p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, k->maps.control, 0);
+	if (p == MAP_FAILED)
+		return err_errno(err, errno, "cannot map the control page");
+	k->control = p;
+	return rings_publish(k, err);
+}
+
+int kernel_load(struct kernel *k, const struct kernel_object *obj, struct err *err)
+{
+	struct loaded *l = &k->objects[k->nobjects];
+	struct err first = ERR_INIT;
+	size_t i;
+	int r;
+
+	if (k->nobjects == OBJECTS_MAX || obj->nladders > ARRAY_LEN(l->rungs))
+		return err_set(err, E2BIG, "too many BPF objects");
+	*l = (struct loaded){ .obj = obj };
+	r = object_load(obj, &k->cfg, &k->maps, rung_wanted, l, &l->bpf, &first);
+	if (r == -EPERM)
+		return err_set(err, EPERM, "cannot load BPF programs: CAP_BPF and CAP_PERFMON are missing (run it with sudo)");
+	if (r < 0) {
+		for (i = 0; i < obj->nladders; i++)
+			l->rungs[i] = rung_find(obj, &obj->ladders[i]);
+		r = object_load(obj, &k->cfg, &k->maps, rung_wanted, l, &l->bpf, err);
+	}
+	if (r < 0)
+		return r;
+	k->nobjects++;
+	return control_map(k, err);
+}
+
+/* --- attaching --- */
+
+static struct bpf_program *rung_program(const struct loaded *l, size_t ladder)
+{
+	int rung = l->rungs[ladder];
+
+	return rung < 0 ? NULL : bpf_object__find_program_by_name(l->bpf, l->obj->ladders[ladder].rungs[rung].program);
+}
+
+static int program_attach(struct kernel *k, struct bpf_program *p, struct err *err)
+{
+	struct bpf_link *link;
+
+	if (k->nlinks == LINKS_MAX)
+		return err_set(err, E2BIG, "too many BPF programs");
+	link = bpf_program__attach(p);
+	if (!link)
+		return err_errno(err, errno, "cannot attach the BPF program '%s'", bpf_program__name(p));
+	k->attached[k->nlinks] = p;
+	k->links[k->nlinks++] = link;
+	return 0;
+}
+
+static int attach_which(struct kernel *k, bool later, struct err *err)
+{
+	size_t i, j;
+
+	for (i = 0; i < k->nobjects; i++) {
+		struct loaded *l = &k->objects[i];
+
+		for (j = 0; j < l->obj->nladders; j++) {
+			struct bpf_program *p = rung_program(l, j);
+			int r;
+
+			if (!p || l->obj->ladders[j].iterator || l->obj->ladders[j].later != later)
+				continue;
+			r = program_attach(k, p, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+int kernel_attach(struct kernel *k, struct err *err)
+{
+	return attach_which(k, false, err);
+}
+
+int kernel_attach_later(struct kernel *k, struct err *err)
+{
+	int r = k->later_done ? 0 : attach_which(k, true, err);
+
+	k->later_done = true;
+	if (r >= 0)
+		k->control->dgram_live = 1;
+	return r;
+}
+
+const struct kernel_rung *kernel_served(const struct kernel *k, const struct kernel_ladder *ladder)
+{
+	size_t i, j;
+
+	for (i = 0; i < k->nobjects; i++)
+		for (j = 0; j < k->objects[i].obj->nladders; j++)
+			if (&k->objects[i].obj->ladders[j] == ladder)
+				return k->objects[i].rungs[j] < 0 ? NULL : &ladder->rungs[k->objects[i].rungs[j]];
+	return NULL;
+}
+
+int kernel_iterate(struct kernel *k, const char *program, struct err *err)
+{
+	struct bpf_program *p = NULL;
+	struct bpf_link *link;
+	char sink[4096];
+	int fd, total = 0;
+	ssize_t n;
+	size_t i;
+
+	for (i = 0; i < k->nobjects && !p; i++)
+		p = bpf_object__find_program_by_name(k->objects[i].bpf, program);
+	if (!p || bpf_program__fd(p) < 0)
+		return err_set(err, ENOENT, "no iterator program '%s' on this kernel", program);
+	link = bpf_program__attach_iter(p, NULL);
+	if (!link)
+		return err_errno(err, errno, "cannot attach the iterator '%s'", program);
+	fd = bpf_iter_create(bpf_link__fd(link));
+	while (fd >= 0 && (n = read(fd, sink, sizeof(sink))) != 0) {
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n < 0)
+			break;
+		total += (int)n;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	(void)bpf_link__destroy(link);
+	return fd < 0 ? err_errno(err, errno, "cannot run the iterator '%s'", program) : total;
+}
+
+/* --- selection, rings, counters --- */
+
+int kernel_select(struct kernel *k, uint32_t tgid, struct err *err)
+{
+	uint32_t one = 1;
+
+	if (bpf_map_update_elem(k->maps.selected, &tgid, &one, BPF_ANY) < 0)
+		return err_errno(err, errno, "cannot select process %u", tgid);
+	return 0;
+}
+
+void kernel_unselect(struct kernel *k, uint32_t tgid)
+{
+	(void)bpf_map_delete_elem(k->maps.selected, &tgid);
+}
+
+struct kernel_control *kernel_control(struct kernel *k)
+{
+	return k->control;
+}
+
+int64_t kernel_drain(struct kernel *k, kernel_event_fn *fn, void *arg)
+{
+	int64_t total = 0, n;
+	unsigned int i;
+
+	for (i = 0; i < k->nrings; i++) {
+		n = ring_drain(&k->rings[i], fn, arg);
+		if (n < 0)
+			return n;
+		total += n;
+	}
+	return total;
+}
+
+static void count_programs(struct kernel *k, struct kernel_counts *c)
+{
+	struct bpf_program *p;
+	size_t i;
+
+	for (i = 0; i < k->nobjects; i++) {
+		bpf_object__for_each_program(p, k->objects[i].bpf) {
+			struct bpf_prog_info info = { 0 };
+			uint32_t len = sizeof(info);
+
+			if (bpf_program__fd(p) < 0 || bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len) < 0)
+				continue;
+			c->programs++;
+			c->missed += info.recursion_misses;
+			c->run_ns += info.run_time_ns;
+			c->runs += info.run_cnt;
+		}
+	}
+}
+
+void kernel_counts(struct kernel *k, struct kernel_counts *ret)
+{
+	struct cpu_state states[1024] = { 0 };
+	uint32_t zero = 0;
+	int i;
+
+	*ret = (struct kernel_counts){ .ring_bytes = k->nrings * k->rings[0].size };
+	if (k->ncpus <= (int)ARRAY_LEN(states) && bpf_map_lookup_elem(k->maps.cpu_states, &zero, states) >= 0) {
+		for (i = 0; i < k->ncpus; i++) {
+			ret->produced += states[i].seq;
+			ret->helper_failed += states[i].helper_failed;
+		}
+	}
+	count_programs(k, ret);
+}
+
+const struct common_maps *kernel_maps(const struct kernel *k)
+{
+	return &k->maps;
+}

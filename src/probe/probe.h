@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_PROBE_PROBE_H
+#define SAKER_PROBE_PROBE_H
+/* probe - the observers, as data: each a BPF object and the ladders that its programs form. */
+#include "kernel/kernel.h"
+
+extern const struct kernel_object probe_process;
+extern const struct kernel_object probe_socket;
+
+/* All of them, in the order in which they are loaded; ends with NULL. */
+extern const struct kernel_object *const probe_all[];
+
+#endif

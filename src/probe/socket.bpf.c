@@ -1,0 +1,774 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * socket - connections and messages with their byte ranges.
+ *
+ * TCP ranges are taken under the socket lock: a send at each turn of tcp_sendmsg_locked()'s loop, a
+ * receive at tcp_rcv_space_adjust(), which runs after every movement of copied_seq (recvmsg, splice,
+ * zero-copy alike; MSG_PEEK moves nothing).  The length of a send's last range is known at the call's
+ * return; so the event is emitted there and carries its begin.
+ */
+#include "probe/socket.bpf.h"
+
+static __always_inline struct sock_info *sock_find(struct sock *sk)
+{
+	return bpf_sk_storage_get(&sock_infos, sk, NULL, 0);
+}
+
+static __always_inline struct sock_info *sock_get(struct sock *sk)
+{
+	struct sock_info *si = bpf_sk_storage_get(&sock_infos, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+
+	if (!si)
+		helper_failed();
+	else if (!si->cookie)
+		si->cookie = bpf_get_socket_cookie(sk);
+	return si;
+}
+
+static __always_inline struct call_info *call_get(void)
+{
+	struct call_info *ci = bpf_task_storage_get(&call_infos, bpf_get_current_task_btf(), NULL,
+						    BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!ci)
+		helper_failed();
+	return ci;
+}
+
+static __always_inline struct call_info *call_find(void)
+{
+	return bpf_task_storage_get(&call_infos, bpf_get_current_task_btf(), NULL, 0);
+}
+
+static __always_inline void owner_set(struct sock_info *si)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	si->owner_start_ns = task->start_boottime;
+	si->owner_tgid = task->tgid;
+	si->owner_tid = task->pid;
+}
+
+static __always_inline void header_owner(struct event_header *h, struct sock_info *si)
+{
+	h->start_ns = si->owner_start_ns;
+	h->tgid = si->owner_tgid;
+	h->tid = si->owner_tid;
+}
+
+static __always_inline bool is_tcp(struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP_NR && sk->__sk_common.skc_family != AF_UNIX_NR;
+}
+
+static __always_inline __u64 sock_netns(struct sock *sk)
+{
+	return sk->__sk_common.skc_net.net->net_cookie;
+}
+
+/* --- describing --- */
+
+static __always_inline void unix_names(struct sock *sk, struct event_socket *e)
+{
+	struct unix_sock *u = (struct unix_sock *)sk;
+	struct sock *peer = BPF_CORE_READ(u, peer);
+
+	e->peer = peer ? BPF_CORE_READ(peer, __sk_common.skc_cookie.counter) : 0;
+}
+
+/* The AF_UNIX name (of sk, or of the peer when sk has none) at the end of the event. */
+static __always_inline __u32 unix_path(struct sock *sk, void *base, __u32 at)
+{
+	struct unix_sock *u = (struct unix_sock *)sk;
+	struct unix_address *addr = BPF_CORE_READ(u, addr);
+	long n = 0;
+
+	if (!addr) {
+		u = (struct unix_sock *)BPF_CORE_READ(u, peer);
+		addr = u ? BPF_CORE_READ(u, addr) : NULL;
+	}
+	if (addr && BPF_CORE_READ(addr, len) > 2) {
+		char first = 0;
+
+		bpf_core_read(&first, 1, &addr->name[0].sun_path);
+		if (first)
+			n = bpf_core_read_str((char *)base + at, 108, &addr->name[0].sun_path);
+		else
+			n = bpf_probe_read_kernel_str((char *)base + at + 1, 107, (char *)&addr->name[0].sun_path + 1) + 1;
+		if (!first && n > 1)
+			*((char *)base + at) = '@';
+	}
+	if (n <= 1) {
+		*((char *)base + at) = 0;
+		n = 1;
+	}
+	return at + (__u32)n;
+}
+
+static __always_inline void socket_fill(struct event_socket *e, struct sock *sk, struct sock_info *si)
+{
+	struct sock_common *c = &sk->__sk_common;
+
+	e->sock = si->cookie;
+	e->netns = sock_netns(sk);
+	e->peer = 0;
+	e->tx_offset = 0;
+	e->rx_offset = 0;
+	e->isn = 0;
+	e->peer_isn = 0;
+	sock_addrs(sk, e->local, e->remote);
+	e->family = c->skc_family;
+	e->local_port = e->family == AF_UNIX_NR ? 0 : c->skc_num;
+	e->remote_port = e->family == AF_UNIX_NR ? 0 : be16_to_host(c->skc_dport);
+	e->socktype = sk->sk_type;
+	e->protocol = e->family == AF_UNIX_NR ? 0 : sk->sk_protocol;
+	e->state = c->skc_state;
+	e->flags = (si->flags & SOCK_PASSIVE ? SOCKFLAGS_PASSIVE : 0) | (si->flags & SOCK_MIDSTREAM ? SOCKFLAGS_MIDSTREAM : 0);
+	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+	if (e->protocol == IPPROTO_TCP_NR && e->state != STATE_LISTEN) {
+		struct tcp_sock *tp = tcp_of(sk);
+
+		if (tp) {
+			e->tx_offset = tcp_tx_offset(tp, si);
+			e->rx_offset = tcp_rx_offset(tp);
+			e->isn = tp->write_seq - (__u32)e->tx_offset;
+			e->peer_isn = tp->copied_seq - (__u32)e->rx_offset;
+		}
+	}
+}
+
+static __noinline int socket_describe(struct sock *sk, __u8 context, __u32 flags)
+{
+	__u32 which = context == CONTEXT_TASK ? 0 : 1;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
+	struct sock_info *si = sock_get(sk);
+	struct event_socket *e = (void *)s;
+	__u32 at = sizeof(*e);
+
+	if (!s || !si)
+		return 0;
+	e->h.type = EVENT_SOCKET;
+	e->h.context = CONTEXT_RECORDER;
+	e->h.flags = 0;
+	header_task(&e->h, bpf_get_current_task_btf());
+	socket_fill(e, sk, si);
+	e->flags |= flags;
+	if (e->family == AF_UNIX_NR) {
+		unix_names(sk, e);
+		at = unix_path(sk, e, at);
+	} else {
+		*((char *)e + at) = 0;
+		at++;
+	}
+	event_output(&e->h, at);
+	si->flags |= SOCK_DESCRIBED;
+	return 0;
+}
+
+static __always_inline void accept_tell(struct sock *sk, struct sock_info *si, __u32 flags)
+{
+	struct event_accept *e;
+	struct tcp_sock *tp = tcp_of(sk);
+
+	si->flags |= SOCK_ACCEPTED | SOCK_DESCRIBED;
+	owner_set(si);
+	e = event_begin(EVENT_ACCEPT, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	e->sock = si->cookie;
+	e->listener = si->listener;
+	e->netns = sock_netns(sk);
+	sock_addrs(sk, e->local, e->remote);
+	e->isn = 0;
+	e->peer_isn = 0;
+	if (tp) {
+		e->isn = tp->write_seq - (__u32)tcp_tx_offset(tp, si);
+		e->peer_isn = tp->copied_seq - (__u32)tcp_rx_offset(tp);
+	}
+	e->local_port = sk->__sk_common.skc_num;
+	e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
+	e->family = sk->__sk_common.skc_family;
+	e->protocol = IPPROTO_TCP_NR;
+	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+	e->flags = flags;
+	__builtin_memset(e->pad1, 0, sizeof(e->pad1));
+	event_end(e);
+}
+
+/* A socket that a selected thread uses: described once, accepted once. */
+static __always_inline struct sock_info *sock_used(struct sock *sk)
+{
+	struct sock_info *si = sock_get(sk);
+
+	if (!si || (si->flags & SOCK_DESCRIBED))
+		return si;
+	if ((si->flags & SOCK_PASSIVE) && !(si->flags & SOCK_ACCEPTED)) {
+		accept_tell(sk, si, MSGFLAGS_IMPLIED);
+		return si;
+	}
+	if (is_tcp(sk))
+		si->flags |= SOCK_MIDSTREAM;
+	socket_describe(sk, CONTEXT_TASK, 0);
+	return si;
+}
+
+/* --port N: whoever uses the port becomes selected */
+static __always_inline bool sock_selected(struct sock *sk)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (tgid_selected(tgid))
+		return true;
+	if (!cfg.port || sk->__sk_common.skc_family == AF_UNIX_NR || tgid == cfg.own_tgid)
+		return false;
+	if (sk->__sk_common.skc_num != cfg.port && be16_to_host(sk->__sk_common.skc_dport) != cfg.port)
+		return false;
+	tgid_select(tgid);
+	return true;
+}
+
+/* --- TCP --- */
+
+static __always_inline void send_emit(struct sock_info *si, struct call_info *ci, __u32 bytes, __u32 flags)
+{
+	struct event_send *e;
+
+	if (!bytes || kind_shed(KIND_STREAM))
+		return;
+	e = event_begin(EVENT_SEND, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	e->sock = si->cookie;
+	e->offset = ci->start;
+	e->begin_ns = ci->begin_ns;
+	e->bytes = bytes;
+	e->flags = flags;
+	event_end(e);
+}
+
+/* One turn of the loop in tcp_sendmsg_locked(), socket lock held (tracepoint since 6.13). */
+SEC("tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(socket_send_turn, struct sock *sk, struct msghdr *msg)
+{
+	struct sock_info *si;
+	struct call_info *ci;
+	struct tcp_sock *tp;
+	__u64 offset, left;
+
+	if (!sock_selected(sk))
+		return 0;
+	si = sock_used(sk);
+	ci = call_get();
+	tp = tcp_of(sk);
+	if (!si || !ci || !tp)
+		return 0;
+	offset = tcp_tx_offset(tp, si);
+	left = BPF_CORE_READ(msg, msg_iter.count);
+	if (ci->sk == (__u64)sk && left <= ci->left) {
+		ci->bytes += ci->left - left;
+		ci->left = left;
+		if (offset == ci->start + ci->bytes)
+			return 0;
+		/* the lock was given up in between and another thread wrote */
+		send_emit(si, ci, ci->bytes, MSGFLAGS_MORE);
+		ci->told += ci->bytes;
+	} else {
+		ci->sk = (__u64)sk;
+		ci->told = 0;
+		ci->left = left;
+	}
+	ci->bytes = 0;
+	ci->start = offset;
+	ci->begin_ns = bpf_ktime_get_boot_ns();
+	return 0;
+}
+
+/* The call's return, lock released: the last range is what the earlier ones left. */
+static __always_inline void tcp_send_return(struct sock *sk, int ret)
+{
+	struct call_info *ci = call_find();
+	struct sock_info *si;
+	struct event_sockerr *e;
+
+	if (ret < 0 && ret != -11 && ret > -512) {
+		si = sock_used(sk);
+		e = si ? event_begin(EVENT_SOCKERR, sizeof(*e), CONTEXT_TASK) : NULL;
+		if (e) {
+			e->sock = si->cookie;
+			e->error = -ret;
+			e->state = sk->__sk_common.skc_state;
+			event_end(e);
+		}
+	}
+	if (!ci || ci->sk != (__u64)sk)
+		return;
+	ci->sk = 0;
+	if (ret <= 0 || (__u64)ret <= ci->told)
+		return;
+	si = sock_get(sk);
+	if (si)
+		send_emit(si, ci, ret - ci->told, 0);
+}
+
+static __always_inline void recv_emit(struct sock_info *si, __u64 offset, __u32 bytes, __u32 flags)
+{
+	struct event_recv *e;
+
+	if (kind_shed(KIND_STREAM))
+		return;
+	e = event_begin(EVENT_RECV, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	e->sock = si->cookie;
+	e->offset = offset;
+	e->bytes = bytes;
+	e->flags = flags;
+	event_end(e);
+}
+
+/* After each movement of copied_seq, socket lock held. */
+SEC("tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(socket_recv_moved, struct sock *sk)
+{
+	bool wanted = sock_selected(sk);
+	struct sock_info *si = wanted ? sock_used(sk) : sock_find(sk);
+	struct tcp_sock *tp;
+	__u64 end, start;
+
+	if (!si)
+		return 0;
+	tp = tcp_of(sk);
+	if (!tp)
+		return 0;
+	end = tcp_rx_offset(tp);
+	start = si->rx_next;
+	if (!(si->flags & SOCK_RX_KNOWN)) {
+		si->flags |= SOCK_RX_KNOWN;
+		start = si->flags & SOCK_MIDSTREAM ? end : 0;
+	}
+	si->rx_next = end;
+	if (wanted && end > start)
+		recv_emit(si, start, end - start, 0);
+	return 0;
+}
+
+static __always_inline void tcp_recv_return(struct sock *sk, int ret)
+{
+	struct sock_info *si;
+	struct event_sockerr *e;
+
+	if (ret > 0 || ret == -11 || ret <= -512)
+		return;
+	si = sock_used(sk);
+	if (!si)
+		return;
+	if (ret == 0) {
+		recv_emit(si, si->rx_next, 0, MSGFLAGS_EOF);
+		return;
+	}
+	e = event_begin(EVENT_SOCKERR, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	e->sock = si->cookie;
+	e->error = -ret;
+	e->state = sk->__sk_common.skc_state;
+	event_end(e);
+}
+
+/* --- AF_UNIX: no offsets in the kernel; Saker counts, also for threads that are not selected --- */
+
+static __always_inline void unix_dgram_emit(struct sock *sk, struct sock_info *si, __u16 type, __u64 number, int ret)
+{
+	struct unix_sock *u = (struct unix_sock *)sk;
+	struct sock *peer = BPF_CORE_READ(u, peer), *back = NULL;
+	struct event_dgram_send *e;
+
+	if (peer)
+		back = BPF_CORE_READ((struct unix_sock *)peer, peer);
+	e = event_begin(type, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	__builtin_memset((char *)e + sizeof(e->h), 0, sizeof(*e) - sizeof(e->h));
+	e->sock = si->cookie;
+	e->netns = sock_netns(sk);
+	e->peer = peer ? BPF_CORE_READ(peer, __sk_common.skc_cookie.counter) : 0;
+	e->bytes = ret;
+	e->family = AF_UNIX_NR;
+	if (back == sk && (si->flags & SOCK_COUNTED)) {
+		e->hash = number;
+		e->flags = MSGFLAGS_COUNTED;
+	}
+	event_end(e);
+}
+
+static __always_inline void unix_return(struct sock *sk, int ret, bool sent, bool wanted)
+{
+	struct sock_info *si = wanted ? sock_used(sk) : sock_find(sk);
+	bool stream = sk->sk_type == SOCK_STREAM_NR;
+	struct call_info ci = {};
+	__u64 number;
+
+	if (!si || ret < 0 || (!ret && stream))
+		return;
+	if (sent)
+		number = __sync_fetch_and_add(&si->unix_tx, stream ? ret : 1);
+	else
+		number = __sync_fetch_and_add(&si->unix_rx, stream ? ret : 1);
+	if (!wanted || kind_shed(KIND_UNIX))
+		return;
+	if (!stream)
+		unix_dgram_emit(sk, si, sent ? EVENT_DGRAM_SEND : EVENT_DGRAM_RECV, number, ret);
+	else if (sent) {
+		ci.start = number;
+		send_emit(si, &ci, ret, MSGFLAGS_COUNTED);
+	} else
+		recv_emit(si, number, ret, MSGFLAGS_COUNTED);
+}
+
+/* --- UDP --- */
+
+static __always_inline void udp_emit(struct sock *sk, __u16 type, int ret)
+{
+	struct sock_info *si = sock_used(sk);
+	struct call_info *ci = call_find();
+	struct kernel_control *c = control_get();
+	struct event_dgram_send *e;
+
+	if (c && !c->want_dgram)
+		c->want_dgram = 1;
+	if (!si || ret < 0 || kind_shed(KIND_DGRAM))
+		return;
+	e = event_begin(type, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	e->sock = si->cookie;
+	e->netns = sock_netns(sk);
+	e->peer = 0;
+	e->hash = 0;
+	e->bytes = ret;
+	e->family = sk->__sk_common.skc_family;
+	e->protocol = IPPROTO_UDP_NR;
+	e->local_port = sk->__sk_common.skc_num;
+	e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
+	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+	e->flags = 0;
+	sock_addrs(sk, e->local, e->remote);
+	if (ci && ci->dgram_bytes && ci->dgram_bytes == (__u32)ret + 8 && ci->local_port == e->local_port) {
+		e->hash = ci->hash;
+		__builtin_memcpy(e->local, ci->local, 16);
+		__builtin_memcpy(e->remote, ci->remote, 16);
+		e->remote_port = ci->remote_port;
+	}
+	if (ci)
+		ci->dgram_bytes = 0;
+	event_end(e);
+}
+
+#include "probe/dgram.bpf.h"
+
+/* --- the call's return, all families (tracepoints since 6.3) --- */
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(socket_send_return, struct sock *sk, int ret, int flags)
+{
+	bool wanted = sock_selected(sk);
+
+	if (sk->__sk_common.skc_family == AF_UNIX_NR)
+		unix_return(sk, ret, true, wanted);
+	else if (wanted && sk->sk_protocol == IPPROTO_TCP_NR)
+		tcp_send_return(sk, ret);
+	else if (wanted && sk->sk_protocol == IPPROTO_UDP_NR)
+		udp_emit(sk, EVENT_DGRAM_SEND, ret);
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(socket_recv_return, struct sock *sk, int ret, int flags)
+{
+	bool wanted = sock_selected(sk);
+
+	if (flags & MSG_PEEK_NR)
+		return 0;
+	if (sk->__sk_common.skc_family == AF_UNIX_NR)
+		unix_return(sk, ret, false, wanted);
+	else if (wanted && sk->sk_protocol == IPPROTO_TCP_NR)
+		tcp_recv_return(sk, ret);
+	else if (wanted && sk->sk_protocol == IPPROTO_UDP_NR)
+		udp_emit(sk, EVENT_DGRAM_RECV, ret);
+	return 0;
+}
+
+/* --- life of connections --- */
+
+static __always_inline void connect_begin(struct sock *sk)
+{
+	struct sock_info *si = sock_get(sk);
+	struct event_connect *e;
+
+	if (!si)
+		return;
+	owner_set(si);
+	si->connect_ns = bpf_ktime_get_boot_ns();
+	si->flags = SOCK_RX_KNOWN;
+	si->rx_next = 0;
+	e = event_begin(EVENT_CONNECT, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	e->sock = si->cookie;
+	e->netns = sock_netns(sk);
+	if (sk->__sk_common.skc_family == AF_INET_NR)
+		addr_v4(e->remote, sk->__sk_common.skc_daddr);
+	else
+		bpf_core_read(e->remote, 16, &sk->__sk_common.skc_v6_daddr);
+	e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
+	e->family = sk->__sk_common.skc_family;
+	e->protocol = IPPROTO_TCP_NR;
+	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+	event_end(e);
+}
+
+static __always_inline void connect_end(struct sock *sk, int newstate)
+{
+	struct sock_info *si = sock_find(sk);
+	struct tcp_sock *tp = tcp_of(sk);
+	struct event_connected *e;
+	int error = 0;
+
+	if (!si || !si->connect_ns || !tp)
+		return;
+	if (newstate == STATE_CLOSE)
+		error = sk->sk_err ? sk->sk_err : sk->sk_err_soft ? sk->sk_err_soft : 103;
+	e = event_reserve(EVENT_CONNECTED, sizeof(*e), CONTEXT_SOFTIRQ);
+	if (e) {
+		header_owner(&e->h, si);
+		e->sock = si->cookie;
+		e->duration_ns = e->h.boot_ns - si->connect_ns;
+		e->netns = sock_netns(sk);
+		sock_addrs(sk, e->local, e->remote);
+		/* at this moment snd_una and copied_seq stand at the first bytes, whatever is queued already */
+		e->isn = error ? 0 : tp->snd_una;
+		e->peer_isn = error ? 0 : tp->copied_seq;
+		e->local_port = sk->__sk_common.skc_num;
+		e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
+		e->error = error;
+		e->family = sk->__sk_common.skc_family;
+		e->protocol = IPPROTO_TCP_NR;
+		__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+		event_end(e);
+	}
+	si->connect_ns = 0;
+	if (!error)
+		si->flags |= SOCK_DESCRIBED | SOCK_ACTIVE | SOCK_ACTIVE_KNOWN;
+}
+
+static __always_inline void listen_begin(struct sock *sk)
+{
+	struct sock_info *si = sock_get(sk);
+	struct event_listen *e;
+
+	if (!si)
+		return;
+	si->flags |= SOCK_LISTENER | SOCK_DESCRIBED;
+	owner_set(si);
+	e = event_begin(EVENT_LISTEN, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	e->sock = si->cookie;
+	e->netns = sock_netns(sk);
+	if (sk->__sk_common.skc_family == AF_INET_NR)
+		addr_v4(e->local, sk->__sk_common.skc_rcv_saddr);
+	else
+		bpf_core_read(e->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+	e->local_port = sk->__sk_common.skc_num;
+	e->family = sk->__sk_common.skc_family;
+	e->protocol = IPPROTO_TCP_NR;
+	e->backlog = sk->sk_max_ack_backlog;
+	event_end(e);
+}
+
+/* A child of a selected listener begins with a copy of its sock_info: make it its own. */
+static __always_inline void passive_begin(struct sock *sk)
+{
+	struct sock_info *si = sock_find(sk);
+
+	if (!si || !(si->flags & SOCK_LISTENER))
+		return;
+	si->listener = si->cookie;
+	si->cookie = bpf_get_socket_cookie(sk);
+	si->flags = SOCK_PASSIVE | SOCK_RX_KNOWN | SOCK_ACTIVE_KNOWN;
+	si->rx_next = 0;
+}
+
+static __always_inline void closing_tell(struct sock *sk, int newstate)
+{
+	struct sock_info *si = sock_find(sk);
+	struct tcp_sock *tp = tcp_of(sk);
+	struct event_shutdown *e;
+
+	if (!si || !tp || !current_selected())
+		return;
+	e = event_begin(EVENT_SHUTDOWN, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	e->sock = si->cookie;
+	e->tx_offset = tcp_tx_offset(tp, si);
+	e->rx_offset = tcp_rx_offset(tp);
+	e->state = newstate;
+	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+	event_end(e);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
+{
+	if (sk->sk_protocol != IPPROTO_TCP_NR)
+		return 0;
+	if (newstate == STATE_SYN_SENT) {
+		if (sock_selected(sk))
+			connect_begin(sk);
+	} else if (oldstate == STATE_SYN_SENT && (newstate == STATE_ESTABLISHED || newstate == STATE_CLOSE)) {
+		connect_end(sk, newstate);
+	} else if (newstate == STATE_ESTABLISHED) {
+		passive_begin(sk);
+	} else if (newstate == STATE_LISTEN) {
+		if (sock_selected(sk))
+			listen_begin(sk);
+	} else if (newstate == STATE_FIN_WAIT1 || newstate == STATE_LAST_ACK) {
+		closing_tell(sk, newstate);
+	}
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(socket_destroy, struct sock *sk)
+{
+	struct sock_info *si = sock_find(sk);
+	struct event_close *e;
+	struct tcp_sock *tp;
+
+	if (!si || !(si->flags & SOCK_DESCRIBED))
+		return 0;
+	tp = tcp_of(sk);
+	e = event_reserve(EVENT_CLOSE, sizeof(*e), CONTEXT_SOFTIRQ);
+	if (!e)
+		return 0;
+	header_owner(&e->h, si);
+	e->sock = si->cookie;
+	e->tx_offset = tp ? tcp_tx_offset(tp, si) : 0;
+	e->rx_offset = tp ? tcp_rx_offset(tp) : 0;
+	e->state = sk->__sk_common.skc_state;
+	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+	event_end(e);
+	return 0;
+}
+
+/* --- trouble --- */
+
+SEC("tp_btf/tcp_retransmit_skb")
+int BPF_PROG(socket_retransmit, struct sock *sk, struct sk_buff *skb)
+{
+	struct sock_info *si = sock_find(sk);
+	struct tcp_sock *tp = si ? tcp_of(sk) : NULL;
+	struct event_retransmit *e;
+	__u32 seq[2] = {};
+
+	if (!si || !tp || !(si->flags & (SOCK_DESCRIBED | SOCK_PASSIVE)))
+		return 0;
+	bpf_core_read(seq, sizeof(seq), &skb->cb);
+	e = event_reserve(EVENT_RETRANSMIT, sizeof(*e), CONTEXT_SOFTIRQ);
+	if (!e)
+		return 0;
+	header_owner(&e->h, si);
+	e->sock = si->cookie;
+	e->offset = tcp_tx_offset(tp, si) - (__u32)(tp->write_seq - seq[0]);
+	e->bytes = seq[1] - seq[0];
+	e->total = tp->total_retrans;
+	e->state = sk->__sk_common.skc_state;
+	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+	event_end(e);
+	return 0;
+}
+
+static __always_inline int reset_emit(struct sock *sk, __u8 direction)
+{
+	__u8 state = sk->__sk_common.skc_state;
+	struct sock_info *si;
+	struct event_reset *e;
+
+	/* these two are not full sockets: no storage there */
+	if (state == STATE_TIME_WAIT || state == STATE_NEW_SYN_RECV)
+		return 0;
+	si = sock_find(sk);
+	if (!si || (si->flags & SOCK_LISTENER))
+		return 0;
+	e = event_reserve(EVENT_RESET, sizeof(*e), CONTEXT_SOFTIRQ);
+	if (!e)
+		return 0;
+	header_owner(&e->h, si);
+	e->sock = si->cookie;
+	e->netns = sock_netns(sk);
+	sock_addrs(sk, e->local, e->remote);
+	e->local_port = sk->__sk_common.skc_num;
+	e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
+	e->family = sk->__sk_common.skc_family;
+	e->direction = direction;
+	e->state = state;
+	e->pad0[0] = 0;
+	event_end(e);
+	return 0;
+}
+
+SEC("tp_btf/tcp_send_reset")
+int BPF_PROG(socket_reset_sent, struct sock *sk)
+{
+	return sk ? reset_emit(sk, DIRECTION_SENT) : 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(socket_reset_received, struct sock *sk)
+{
+	return reset_emit(sk, DIRECTION_RECEIVED);
+}
+
+/* --- what is already open --- */
+
+SEC("iter/task_file")
+int socket_snapshot(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct sock_info *si;
+	struct socket *socket;
+	struct sock *sk;
+	struct tcp_sock *tp;
+	__u8 state;
+
+	if (!task || !file || task->pid != task->tgid || !tgid_selected(task->tgid))
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk)
+		return 0;
+	si = sock_get(sk);
+	if (!si || (si->flags & SOCK_DESCRIBED))
+		return 0;
+	state = sk->__sk_common.skc_state;
+	if (is_tcp(sk) && state == STATE_LISTEN)
+		si->flags |= SOCK_LISTENER;
+	else if (is_tcp(sk))
+		si->flags |= SOCK_MIDSTREAM;
+	if (is_tcp(sk) && state != STATE_LISTEN && !(si->flags & SOCK_RX_KNOWN)) {
+		tp = tcp_of(sk);
+		if (tp) {
+			si->rx_next = tcp_rx_offset(tp);
+			si->flags |= SOCK_RX_KNOWN;
+		}
+	}
+	si->owner_start_ns = task->start_boottime;
+	si->owner_tgid = task->tgid;
+	si->owner_tid = task->pid;
+	socket_describe(sk, CONTEXT_TASK, SOCKFLAGS_SNAPSHOT);
+	return 0;
+}
