@@ -5,6 +5,6 @@
 #include "kernel/kernel.h"
 #include "kernel/object.h"
 
-const struct common_maps *kernel_maps(const struct kernel *k);	/* borrowed */
+const struct common_maps *kernel_maps(const struct kernel *k); /* borrowed */
 
 #endif

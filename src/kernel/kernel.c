@@ -25,13 +25,13 @@
 struct loaded {
 	const struct kernel_object *obj;
 	struct bpf_object *bpf;
-	int rungs[32];		/* by ladder: index of the rung that serves, -1: none */
+	int rungs[32]; /* by ladder: index of the rung that serves, -1: none */
 };
 
 struct kernel {
 	struct kernel_cfg cfg;
 	struct common_maps maps;
-	struct kernel_control *control;	/* mapped */
+	struct kernel_control *control; /* mapped */
 	struct loaded objects[OBJECTS_MAX];
 	size_t nobjects;
 	struct bpf_link *links[LINKS_MAX];
@@ -94,7 +94,8 @@ int kernel_new(const struct kernel_opts *opts, struct kernel **ret, struct err *
 	r = rings_open(k, opts->ring_bytes ? opts->ring_bytes : RING_BYTES_DEFAULT, err);
 	if (r < 0) {
 		if (r == -EPERM)
-			r = err_set(err, EPERM, "cannot use BPF: CAP_BPF and CAP_PERFMON are missing (run it with sudo)");
+			r = err_set(err, EPERM,
+				    "cannot use BPF: CAP_BPF and CAP_PERFMON are missing (run it with sudo)");
 		(void)kernel_free(k);
 		return r;
 	}
@@ -163,6 +164,7 @@ static int control_map(struct kernel *k, struct err *err)
 	if (p == MAP_FAILED)
 		return err_errno(err, errno, "cannot map the control page");
 	k->control = p;
+	k->control->stream_share = 256;
 	return rings_publish(k, err);
 }
 
@@ -175,10 +177,11 @@ int kernel_load(struct kernel *k, const struct kernel_object *obj, struct err *e
 
 	if (k->nobjects == OBJECTS_MAX || obj->nladders > ARRAY_LEN(l->rungs))
 		return err_set(err, E2BIG, "too many BPF objects");
-	*l = (struct loaded){ .obj = obj };
+	*l = (struct loaded) { .obj = obj };
 	r = object_load(obj, &k->cfg, &k->maps, rung_wanted, l, &l->bpf, &first);
 	if (r == -EPERM)
-		return err_set(err, EPERM, "cannot load BPF programs: CAP_BPF and CAP_PERFMON are missing (run it with sudo)");
+		return err_set(err, EPERM,
+			       "cannot load BPF programs: CAP_BPF and CAP_PERFMON are missing (run it with sudo)");
 	if (r < 0) {
 		for (i = 0; i < obj->nladders; i++)
 			l->rungs[i] = rung_find(obj, &obj->ladders[i]);
@@ -331,7 +334,8 @@ static void count_programs(struct kernel *k, struct kernel_counts *c)
 	size_t i;
 
 	for (i = 0; i < k->nobjects; i++) {
-		bpf_object__for_each_program(p, k->objects[i].bpf) {
+		bpf_object__for_each_program(p, k->objects[i].bpf)
+		{
 			struct bpf_prog_info info = { 0 };
 			uint32_t len = sizeof(info);
 
@@ -351,7 +355,7 @@ void kernel_counts(struct kernel *k, struct kernel_counts *ret)
 	uint32_t zero = 0;
 	int i;
 
-	*ret = (struct kernel_counts){ .ring_bytes = k->nrings * k->rings[0].size };
+	*ret = (struct kernel_counts) { .ring_bytes = k->nrings * k->rings[0].size };
 	if (k->ncpus <= (int)ARRAY_LEN(states) && bpf_map_lookup_elem(k->maps.cpu_states, &zero, states) >= 0) {
 		for (i = 0; i < k->ncpus; i++) {
 			ret->produced += states[i].seq;

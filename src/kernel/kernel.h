@@ -25,9 +25,9 @@ struct kernel;
 
 /* One program that can serve an observation; tried in order. */
 struct kernel_rung {
-	const char *program;	/* name in the object */
-	const char *hook;	/* as a person reads it: tp_btf:sched_process_fork */
-	const char *since;	/* kernel that has the hook, and what is lost on this rung, if anything */
+	const char *program; /* name in the object */
+	const char *hook;    /* as a person reads it: tp_btf:sched_process_fork */
+	const char *since;   /* kernel that has the hook, and what is lost on this rung, if anything */
 };
 
 #define KERNEL_RUNGS 4
@@ -35,15 +35,15 @@ struct kernel_rung {
 struct kernel_ladder {
 	const char *observation;
 	const char *about;
-	const char *without;	/* what a person does not see if no rung loads */
-	bool later;		/* attached only when wanted: kernel_attach_later() */
-	bool iterator;		/* run on demand by kernel_iterate() */
-	struct kernel_rung rungs[KERNEL_RUNGS];	/* ends with a NULL program */
+	const char *without;			/* what a person does not see if no rung loads */
+	bool later;				/* attached only when wanted: kernel_attach_later() */
+	bool iterator;				/* run on demand by kernel_iterate() */
+	struct kernel_rung rungs[KERNEL_RUNGS]; /* ends with a NULL program */
 };
 
 struct kernel_object {
 	const char *name;
-	const unsigned char *data;	/* the compiled BPF object */
+	const unsigned char *data; /* the compiled BPF object */
 	const size_t *size;
 	const struct kernel_ladder *ladders;
 	size_t nladders;
@@ -51,18 +51,18 @@ struct kernel_object {
 
 struct kernel_opts {
 	struct kernel_cfg cfg;
-	uint64_t ring_bytes;	/* all rings together; 0: 16 MiB */
+	uint64_t ring_bytes; /* all rings together; 0: 16 MiB */
 };
 
 /* Life cycle */
 int kernel_new(const struct kernel_opts *opts, struct kernel **ret, struct err *err);
 int kernel_load(struct kernel *k, const struct kernel_object *obj, struct err *err);
 int kernel_attach(struct kernel *k, struct err *err);
-struct kernel *kernel_free(struct kernel *k);	/* NULL ok; returns NULL */
+struct kernel *kernel_free(struct kernel *k); /* NULL ok; returns NULL */
 
 /* Which rung serves (NULL: none), for what was loaded. */
 const struct kernel_rung *kernel_served(const struct kernel *k, const struct kernel_ladder *ladder);
-int kernel_attach_later(struct kernel *k, struct err *err);	/* the `later` ladders, once */
+int kernel_attach_later(struct kernel *k, struct err *err); /* the `later` ladders, once */
 
 /* Runs an iterator program; returns how many bytes it wrote. */
 int kernel_iterate(struct kernel *k, const char *program, struct err *err);
@@ -70,7 +70,7 @@ int kernel_iterate(struct kernel *k, const char *program, struct err *err);
 /* Selecting processes */
 int kernel_select(struct kernel *k, uint32_t tgid, struct err *err);
 void kernel_unselect(struct kernel *k, uint32_t tgid);
-struct kernel_control *kernel_control(struct kernel *k);	/* shared with the programs */
+struct kernel_control *kernel_control(struct kernel *k); /* shared with the programs */
 
 /*
  * Draining: hands each event that was complete when the call began to fn, CPU by CPU in the order of the ring;
@@ -80,17 +80,17 @@ typedef int kernel_event_fn(void *arg, const struct event_header *h);
 int64_t kernel_drain(struct kernel *k, kernel_event_fn *fn, void *arg);
 
 struct kernel_counts {
-	uint64_t produced;	/* sequence numbers given, all CPUs */
+	uint64_t produced; /* sequence numbers given, all CPUs */
 	uint64_t helper_failed;
-	uint64_t missed;	/* program runs that the kernel skipped (recursion) */
-	uint64_t run_ns, runs;	/* only while statistics are on */
-	uint64_t ring_bytes;	/* memory of the rings */
+	uint64_t missed;       /* program runs that the kernel skipped (recursion) */
+	uint64_t run_ns, runs; /* only while statistics are on */
+	uint64_t ring_bytes;   /* memory of the rings */
 	unsigned int programs;
 };
 void kernel_counts(struct kernel *k, struct kernel_counts *ret);
 /* Losses not yet told by a `loss` event: given to fn as such events (context recorder).  After detaching. */
 int kernel_last_losses(struct kernel *k, kernel_event_fn *fn, void *arg);
-void kernel_detach(struct kernel *k);	/* no more events; rings stay readable */
+void kernel_detach(struct kernel *k); /* no more events; rings stay readable */
 
 /* For doctor: loads one program alone.  0, or -errno with the verifier's last words. */
 int kernel_try(const struct kernel_object *obj, const char *program, struct err *err);

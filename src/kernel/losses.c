@@ -14,9 +14,16 @@
 static int loss_give(const struct loss_cell *cell, uint32_t slot, int cpu, kernel_event_fn *fn, void *arg)
 {
 	struct event_loss e = {
-		.h = { .boot_ns = clock_boot_ns(), .type = EVENT_LOSS, .length = sizeof(e), .context = CONTEXT_RECORDER },
-		.count = cell->count, .first_seq = cell->first_seq, .last_seq = cell->last_seq,
-		.from_ns = cell->from_ns, .to_ns = cell->to_ns, .lost_cpu = (uint16_t)cpu,
+		.h = { .boot_ns = clock_boot_ns(),
+		       .type = EVENT_LOSS,
+		       .length = sizeof(e),
+		       .context = CONTEXT_RECORDER },
+		.count = cell->count,
+		.first_seq = cell->first_seq,
+		.last_seq = cell->last_seq,
+		.from_ns = cell->from_ns,
+		.to_ns = cell->to_ns,
+		.lost_cpu = (uint16_t)cpu,
 		.lost_type = (uint16_t)(slot < LOSS_DYNAMIC ? slot : 1024 + slot - LOSS_DYNAMIC),
 	};
 

@@ -23,7 +23,8 @@ static int object_log(enum libbpf_print_level level, const char *fmt, va_list ap
 		return 0;
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		if (!*line || strstr(line, "-- END PROG") || strstr(line, "processed ") || strstr(line, "failed to load"))
+		if (!*line || strstr(line, "-- END PROG") || strstr(line, "processed ") ||
+		    strstr(line, "failed to load"))
 			continue;
 		(void)snprintf(last_words, sizeof(last_words), "%.250s", line);
 	}
@@ -65,7 +66,8 @@ static int cfg_set(struct bpf_object *o, const struct kernel_cfg *cfg)
 
 	if (at < 0)
 		return at;
-	bpf_object__for_each_map(map, o) {
+	bpf_object__for_each_map(map, o)
+	{
 		CLEANUP_FREE char *copy = NULL;
 		const void *data;
 		size_t size;
@@ -152,8 +154,7 @@ int object_load(const struct kernel_object *obj, const struct kernel_cfg *cfg, s
 	o = bpf_object__open_mem(obj->data, *obj->size, &opts);
 	if (!o)
 		return err_errno(err, errno, "cannot open the BPF object '%s'", obj->name);
-	bpf_object__for_each_program(p, o)
-		(void)bpf_program__set_autoload(p, wanted(arg, bpf_program__name(p)));
+	bpf_object__for_each_program(p, o)(void) bpf_program__set_autoload(p, wanted(arg, bpf_program__name(p)));
 	r = cfg_set(o, cfg);
 	if (r >= 0 && shared)
 		r = common_reuse(o, shared);
@@ -163,7 +164,8 @@ int object_load(const struct kernel_object *obj, const struct kernel_cfg *cfg, s
 		r = common_keep(o, shared);
 	if (r < 0) {
 		bpf_object__close(o);
-		return err_set(err, -r, "cannot load BPF programs of '%s': %s (%s)", obj->name, strerror(-r), last_words);
+		return err_set(err, -r, "cannot load BPF programs of '%s': %s (%s)", obj->name, strerror(-r),
+			       last_words);
 	}
 	*ret = o;
 	return 0;

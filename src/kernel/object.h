@@ -16,7 +16,10 @@ struct bpf_program;
 struct common_maps {
 	int rings, cpu_states, loss_cells, selected, control, scratches;
 };
-#define COMMON_MAPS_INIT { -1, -1, -1, -1, -1, -1 }
+#define COMMON_MAPS_INIT               \
+	{                              \
+		-1, -1, -1, -1, -1, -1 \
+	}
 
 /* libbpf's messages go nowhere, but the last lines of a verifier log are kept here. */
 void object_quiet(void);

@@ -9,16 +9,16 @@
 #include "base/err.h"
 #include "event/header.h"
 
-#define BUSY (1U << 31)		/* BPF_RINGBUF_BUSY_BIT */
-#define DISCARD (1U << 30)	/* BPF_RINGBUF_DISCARD_BIT */
-#define RECORD_HEADER 8U	/* BPF_RINGBUF_HDR_SZ */
+#define BUSY (1U << 31)	   /* BPF_RINGBUF_BUSY_BIT */
+#define DISCARD (1U << 30) /* BPF_RINGBUF_DISCARD_BIT */
+#define RECORD_HEADER 8U   /* BPF_RINGBUF_HDR_SZ */
 
 int ring_open(struct ring *r, uint64_t size, struct err *err)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	void *p;
 
-	*r = (struct ring){ .fd = -1, .size = size, .mask = size - 1 };
+	*r = (struct ring) { .fd = -1, .size = size, .mask = size - 1 };
 	r->fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "ring", 0, 0, (uint32_t)size, NULL);
 	if (r->fd < 0)
 		return err_errno(err, errno, "cannot create a ring buffer of %llu bytes", (unsigned long long)size);
@@ -48,7 +48,7 @@ void ring_close(struct ring *r)
 		(void)munmap((void *)r->producer, page + 2 * r->size);
 	if (r->fd > 0)
 		(void)close(r->fd);
-	*r = (struct ring){ .fd = -1 };
+	*r = (struct ring) { .fd = -1 };
 }
 
 int64_t ring_drain(struct ring *r, kernel_event_fn *fn, void *arg)

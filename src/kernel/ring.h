@@ -12,16 +12,16 @@
 #include "kernel/kernel.h"
 
 struct ring {
-	int fd;			/* owned */
+	int fd; /* owned */
 	uint64_t size;
 	uint64_t mask;
-	unsigned long *consumer;	/* mapped */
+	unsigned long *consumer; /* mapped */
 	const unsigned long *producer;
-	const uint8_t *data;	/* mapped twice in a row, so records never wrap */
+	const uint8_t *data; /* mapped twice in a row, so records never wrap */
 };
 
-int ring_open(struct ring *r, uint64_t size, struct err *err);	/* size: power of two, ≥ a page */
-void ring_close(struct ring *r);				/* zeroed or opened */
+int ring_open(struct ring *r, uint64_t size, struct err *err); /* size: power of two, ≥ a page */
+void ring_close(struct ring *r);			       /* zeroed or opened */
 int64_t ring_drain(struct ring *r, kernel_event_fn *fn, void *arg);
 
 #endif

@@ -11,7 +11,7 @@
 #define SIGSTOP_NR 19
 #define SIGTTOU_NR 22
 #define SI_TIMER_CODE (-2)
-#define SEND_SIG_PRIV_PTR 1	/* include/linux/sched/signal.h: sent by the kernel itself */
+#define SEND_SIG_PRIV_PTR 1 /* include/linux/sched/signal.h: sent by the kernel itself */
 
 static __always_inline struct scratch *scratch_get(__u32 which)
 {
@@ -115,10 +115,20 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	return 0;
 }
 
+static __always_inline bool task_wanted(struct task_struct *task)
+{
+	if (cfg.cgroup && BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id) == cfg.cgroup)
+		return true;
+	return cfg.netns && task_netns(task) == cfg.netns;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *p, int old_pid, struct linux_binprm *bprm)
 {
-	if (current_selected())
+	/* programs that enter the wanted cgroup or namespace from outside show themselves here at latest */
+	if (!tgid_selected(p->tgid) && task_wanted(p))
+		tgid_select(p->tgid);
+	if (tgid_selected(p->tgid))
 		identity_emit(p, EVENT_EXEC, 0, BPF_CORE_READ(bprm, filename), true);
 	return 0;
 }
@@ -143,7 +153,8 @@ int BPF_PROG(process_exit, struct task_struct *p)
 	header_task(&e->h, p);
 	e->code = code >> 8 & 0xff;
 	e->sig = code & 0x7f;
-	e->flags = (p->signal->live.counter == 0 ? EXITFLAGS_LAST_THREAD : 0) | (code & 0x80 ? EXITFLAGS_CORE_DUMPED : 0);
+	e->flags =
+		(p->signal->live.counter == 0 ? EXITFLAGS_LAST_THREAD : 0) | (code & 0x80 ? EXITFLAGS_CORE_DUMPED : 0);
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	at = string_add(e, at, 16, p->comm);
 	event_output(&e->h, at);
@@ -172,7 +183,7 @@ int BPF_PROG(process_signal, int sig, struct kernel_siginfo *info, struct task_s
 		return 0;
 	if (self->tgid == cfg.own_tgid && cfg.own_tgid)
 		return 0;
-	if (!known && !(self->flags & PF_KTHREAD))	/* say who the stranger is */
+	if (!known && !(self->flags & PF_KTHREAD)) /* say who the stranger is */
 		identity_emit(self, EVENT_PROCESS, PROCFLAGS_SNAPSHOT, NULL, false);
 	s = scratch_get(0);
 	if (!s)
@@ -323,8 +334,7 @@ int process_snapshot(struct bpf_iter__task *ctx)
 		return 0;
 	if (tgid_selected(task->tgid))
 		return 0;
-	if ((cfg.cgroup && BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id) == cfg.cgroup) ||
-	    (cfg.netns && task_netns(task) == cfg.netns) || tgid_selected(BPF_CORE_READ(task, real_parent, tgid))) {
+	if (task_wanted(task) || tgid_selected(BPF_CORE_READ(task, real_parent, tgid))) {
 		tgid_select(task->tgid);
 		bpf_seq_write(ctx->meta->seq, &one, 1);
 	}

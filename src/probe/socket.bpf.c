@@ -27,8 +27,8 @@ static __always_inline struct sock_info *sock_get(struct sock *sk)
 
 static __always_inline struct call_info *call_get(void)
 {
-	struct call_info *ci = bpf_task_storage_get(&call_infos, bpf_get_current_task_btf(), NULL,
-						    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct call_info *ci =
+		bpf_task_storage_get(&call_infos, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 	if (!ci)
 		helper_failed();
@@ -56,6 +56,13 @@ static __always_inline void header_owner(struct event_header *h, struct sock_inf
 	h->tid = si->owner_tid;
 }
 
+static __always_inline void share_set(struct sock *sk, struct sock_info *si)
+{
+	__u32 ports = sk->__sk_common.skc_num ^ __builtin_bswap16(sk->__sk_common.skc_dport);
+
+	si->share = sk->__sk_common.skc_family == AF_UNIX_NR ? 0 : ports * 2654435769U >> 24;
+}
+
 static __always_inline bool is_tcp(struct sock *sk)
 {
 	return sk->sk_protocol == IPPROTO_TCP_NR && sk->__sk_common.skc_family != AF_UNIX_NR;
@@ -68,12 +75,13 @@ static __always_inline __u64 sock_netns(struct sock *sk)
 
 /* --- describing --- */
 
-static __always_inline void unix_names(struct sock *sk, struct event_socket *e)
+/* Cookie of the AF_UNIX peer, made now if it has none yet; 0: no peer. */
+static __always_inline __u64 unix_peer_cookie(struct sock *sk)
 {
-	struct unix_sock *u = (struct unix_sock *)sk;
-	struct sock *peer = BPF_CORE_READ(u, peer);
+	struct unix_sock *u = bpf_skc_to_unix_sock(sk);
+	struct sock *peer = u ? u->peer : NULL;
 
-	e->peer = peer ? BPF_CORE_READ(peer, __sk_common.skc_cookie.counter) : 0;
+	return peer ? bpf_get_socket_cookie(peer) : 0;
 }
 
 /* The AF_UNIX name (of sk, or of the peer when sk has none) at the end of the event. */
@@ -94,7 +102,8 @@ static __always_inline __u32 unix_path(struct sock *sk, void *base, __u32 at)
 		if (first)
 			n = bpf_core_read_str((char *)base + at, 108, &addr->name[0].sun_path);
 		else
-			n = bpf_probe_read_kernel_str((char *)base + at + 1, 107, (char *)&addr->name[0].sun_path + 1) + 1;
+			n = bpf_probe_read_kernel_str((char *)base + at + 1, 107, (char *)&addr->name[0].sun_path + 1) +
+			    1;
 		if (!first && n > 1)
 			*((char *)base + at) = '@';
 	}
@@ -123,7 +132,8 @@ static __always_inline void socket_fill(struct event_socket *e, struct sock *sk,
 	e->socktype = sk->sk_type;
 	e->protocol = e->family == AF_UNIX_NR ? 0 : sk->sk_protocol;
 	e->state = c->skc_state;
-	e->flags = (si->flags & SOCK_PASSIVE ? SOCKFLAGS_PASSIVE : 0) | (si->flags & SOCK_MIDSTREAM ? SOCKFLAGS_MIDSTREAM : 0);
+	e->flags = (si->flags & SOCK_PASSIVE ? SOCKFLAGS_PASSIVE : 0) |
+		   (si->flags & SOCK_MIDSTREAM ? SOCKFLAGS_MIDSTREAM : 0);
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	if (e->protocol == IPPROTO_TCP_NR && e->state != STATE_LISTEN) {
 		struct tcp_sock *tp = tcp_of(sk);
@@ -154,7 +164,7 @@ static __noinline int socket_describe(struct sock *sk, __u8 context, __u32 flags
 	socket_fill(e, sk, si);
 	e->flags |= flags;
 	if (e->family == AF_UNIX_NR) {
-		unix_names(sk, e);
+		e->peer = unix_peer_cookie(sk);
 		at = unix_path(sk, e, at);
 	} else {
 		*((char *)e + at) = 0;
@@ -202,12 +212,13 @@ static __always_inline struct sock_info *sock_used(struct sock *sk)
 
 	if (!si || (si->flags & SOCK_DESCRIBED))
 		return si;
+	share_set(sk, si);
 	if ((si->flags & SOCK_PASSIVE) && !(si->flags & SOCK_ACCEPTED)) {
 		accept_tell(sk, si, MSGFLAGS_IMPLIED);
 		return si;
 	}
-	if (is_tcp(sk))
-		si->flags |= SOCK_MIDSTREAM;
+	/* not in the snapshot: born since, unless it is TCP and was handed over */
+	si->flags |= is_tcp(sk) ? SOCK_MIDSTREAM : SOCK_COUNTED;
 	socket_describe(sk, CONTEXT_TASK, 0);
 	return si;
 }
@@ -229,11 +240,21 @@ static __always_inline bool sock_selected(struct sock *sk)
 
 /* --- TCP --- */
 
+/* Sheds whole connections, the same at both ends: chosen by the pair of ports. */
+static __always_inline bool stream_shed(struct sock_info *si)
+{
+	struct kernel_control *c = control_get();
+
+	if (!c || (c->shed >> KIND_STREAM & 1))
+		return true;
+	return si->share >= c->stream_share;
+}
+
 static __always_inline void send_emit(struct sock_info *si, struct call_info *ci, __u32 bytes, __u32 flags)
 {
 	struct event_send *e;
 
-	if (!bytes || kind_shed(KIND_STREAM))
+	if (!bytes || stream_shed(si))
 		return;
 	e = event_begin(EVENT_SEND, sizeof(*e), CONTEXT_TASK);
 	if (!e)
@@ -314,7 +335,7 @@ static __always_inline void recv_emit(struct sock_info *si, __u64 offset, __u32 
 {
 	struct event_recv *e;
 
-	if (kind_shed(KIND_STREAM))
+	if (stream_shed(si))
 		return;
 	e = event_begin(EVENT_RECV, sizeof(*e), CONTEXT_TASK);
 	if (!e)
@@ -391,7 +412,7 @@ static __always_inline void unix_dgram_emit(struct sock *sk, struct sock_info *s
 	__builtin_memset((char *)e + sizeof(e->h), 0, sizeof(*e) - sizeof(e->h));
 	e->sock = si->cookie;
 	e->netns = sock_netns(sk);
-	e->peer = peer ? BPF_CORE_READ(peer, __sk_common.skc_cookie.counter) : 0;
+	e->peer = unix_peer_cookie(sk);
 	e->bytes = ret;
 	e->family = AF_UNIX_NR;
 	if (back == sk && (si->flags & SOCK_COUNTED)) {
@@ -557,6 +578,7 @@ static __always_inline void connect_end(struct sock *sk, int newstate)
 		event_end(e);
 	}
 	si->connect_ns = 0;
+	share_set(sk, si);
 	if (!error)
 		si->flags |= SOCK_DESCRIBED | SOCK_ACTIVE | SOCK_ACTIVE_KNOWN;
 }
@@ -612,7 +634,7 @@ static __always_inline void closing_tell(struct sock *sk, int newstate)
 		return;
 	e->sock = si->cookie;
 	e->tx_offset = tcp_tx_offset(tp, si);
-	e->rx_offset = tcp_rx_offset(tp);
+	e->rx_offset = si->flags & SOCK_RX_KNOWN ? si->rx_next : tcp_rx_offset(tp);
 	e->state = newstate;
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	event_end(e);
@@ -655,7 +677,7 @@ int BPF_PROG(socket_destroy, struct sock *sk)
 	header_owner(&e->h, si);
 	e->sock = si->cookie;
 	e->tx_offset = tp ? tcp_tx_offset(tp, si) : 0;
-	e->rx_offset = tp ? tcp_rx_offset(tp) : 0;
+	e->rx_offset = si->rx_next;
 	e->state = sk->__sk_common.skc_state;
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	event_end(e);
@@ -757,7 +779,7 @@ int socket_snapshot(struct bpf_iter__task_file *ctx)
 	state = sk->__sk_common.skc_state;
 	if (is_tcp(sk) && state == STATE_LISTEN)
 		si->flags |= SOCK_LISTENER;
-	else if (is_tcp(sk))
+	else
 		si->flags |= SOCK_MIDSTREAM;
 	if (is_tcp(sk) && state != STATE_LISTEN && !(si->flags & SOCK_RX_KNOWN)) {
 		tp = tcp_of(sk);

@@ -31,15 +31,15 @@
 #define MSG_PEEK_NR 2
 
 enum sock_flags {
-	SOCK_DESCRIBED = 1,	/* a `socket`, `connected` or `accept` event told its addresses */
-	SOCK_RX_KNOWN = 2,	/* rx_next is where the last reader stopped */
+	SOCK_DESCRIBED = 1, /* a `socket`, `connected` or `accept` event told its addresses */
+	SOCK_RX_KNOWN = 2,  /* rx_next is where the last reader stopped */
 	SOCK_PASSIVE = 4,
 	SOCK_ACTIVE_KNOWN = 8,
-	SOCK_ACTIVE = 16,	/* bytes_acked counts the SYN */
+	SOCK_ACTIVE = 16, /* bytes_acked counts the SYN */
 	SOCK_LISTENER = 32,
 	SOCK_ACCEPTED = 64,
 	SOCK_MIDSTREAM = 128,
-	SOCK_COUNTED = 256,	/* AF_UNIX: counters run since the socket's first byte */
+	SOCK_COUNTED = 256, /* AF_UNIX: counters run since the socket's first byte */
 };
 
 /* One per socket that a selected process used; lives and dies with the socket. */
@@ -47,12 +47,12 @@ struct sock_info {
 	__u64 cookie;
 	__u64 listener;		/* cookie, on a passive socket */
 	__u64 rx_next;		/* stream offset that is read next */
-	__u64 unix_tx, unix_rx;	/* AF_UNIX: bytes or messages so far */
+	__u64 unix_tx, unix_rx; /* AF_UNIX: bytes or messages so far */
 	__u64 connect_ns;
-	__u64 owner_start_ns;	/* thread that connected or accepted */
+	__u64 owner_start_ns; /* thread that connected or accepted */
 	__u32 owner_tgid, owner_tid;
-	__u32 flags;		/* enum sock_flags */
-	__u32 pad;
+	__u32 flags; /* enum sock_flags */
+	__u32 share; /* 0..255: kept while below control.stream_share */
 };
 
 /* value: struct sock_info; owner: this program; freed by the kernel with the socket; a child of a
@@ -66,11 +66,11 @@ struct {
 
 /* A send in progress in one thread: the range [start, start + bytes) of sk so far. */
 struct call_info {
-	__u64 sk;		/* address, only to compare; 0: none */
+	__u64 sk; /* address, only to compare; 0: none */
 	__u64 start, begin_ns;
-	__u64 left;		/* bytes of the call not yet taken, at the last turn */
-	__u64 bytes;		/* of the range */
-	__u64 told;		/* bytes of the call already emitted in earlier ranges */
+	__u64 left;  /* bytes of the call not yet taken, at the last turn */
+	__u64 bytes; /* of the range */
+	__u64 told;  /* bytes of the call already emitted in earlier ranges */
 	/* a datagram seen on its way, waiting for the call's return */
 	__u64 hash;
 	__u8 local[16], remote[16];

@@ -76,7 +76,7 @@ struct scratch {
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);	/* 0: task context, 1: interrupts */
+	__uint(max_entries, 2); /* 0: task context, 1: interrupts */
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
@@ -181,13 +181,19 @@ __noinline int loss_tell(__u32 slot)
 	if (!e)
 		return 0;
 	__sync_fetch_and_and(&st->pending[slot >> 6 & 1], ~(1ULL << (slot & 63)));
-	*e = (struct event_loss){
-		.h = { .boot_ns = bpf_ktime_get_boot_ns(), .type = EVENT_LOSS, .length = sizeof(*e),
-		       .cpu = bpf_get_smp_processor_id(), .context = CONTEXT_RECORDER,
+	*e = (struct event_loss) {
+		.h = { .boot_ns = bpf_ktime_get_boot_ns(),
+		       .type = EVENT_LOSS,
+		       .length = sizeof(*e),
+		       .cpu = bpf_get_smp_processor_id(),
+		       .context = CONTEXT_RECORDER,
 		       .seq = __sync_fetch_and_add(&st->seq, 1) },
-		.first_seq = cell->first_seq, .last_seq = cell->last_seq,
-		.from_ns = cell->from_ns, .to_ns = cell->to_ns,
-		.lost_type = slot, .lost_cpu = bpf_get_smp_processor_id(),
+		.first_seq = cell->first_seq,
+		.last_seq = cell->last_seq,
+		.from_ns = cell->from_ns,
+		.to_ns = cell->to_ns,
+		.lost_type = slot,
+		.lost_cpu = bpf_get_smp_processor_id(),
 	};
 	e->count = __sync_lock_test_and_set(&cell->count, 0);
 	if (slot >= LOSS_DYNAMIC)
@@ -264,7 +270,7 @@ static __always_inline void event_output(struct event_header *h, __u32 len)
 		return;
 	if (st->pending[0] | st->pending[1])
 		loss_flush();
-	bpf_probe_read_kernel((char *)h + len, 8, &zero);	/* pad with zeros */
+	bpf_probe_read_kernel((char *)h + len, 8, &zero); /* pad with zeros */
 	len = (len + 7) & ~7U;
 	if (len > SCRATCH_BYTES)
 		return;

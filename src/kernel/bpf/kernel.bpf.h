@@ -64,7 +64,7 @@ struct mm_struct {
 
 struct task_struct {
 	unsigned int flags;
-	__u32 pid, tgid;	/* pid_t in the kernel: never negative here */
+	__u32 pid, tgid; /* pid_t in the kernel: never negative here */
 	int exit_code;
 	__u64 start_boottime;
 	char comm[16];

@@ -6,7 +6,7 @@
 
 #define RINGS_MAX 64
 #define SELECTED_MAX 131072
-#define LOSS_SLOTS 128		/* static types by id; run-time types from LOSS_DYNAMIC on */
+#define LOSS_SLOTS 128 /* static types by id; run-time types from LOSS_DYNAMIC on */
 #define LOSS_DYNAMIC 96
 #define SCRATCH_BYTES 2048
 #define ARGS_MAX 1024
@@ -14,22 +14,22 @@
 
 /* Load-time constants: the `cfg` variable in each object's .rodata. */
 struct kernel_cfg {
-	__u64 hrtimer_wakeup;	/* address of the kernel function, 0: unknown */
-	__u64 cgroup;		/* select tasks of this cgroup (v2 id), 0: off */
-	__u64 netns;		/* select tasks of this network namespace (cookie), 0: off */
-	__u32 own_tgid;		/* Saker itself: never recorded */
+	__u64 hrtimer_wakeup; /* address of the kernel function, 0: unknown */
+	__u64 cgroup;	      /* select tasks of this cgroup (v2 id), 0: off */
+	__u64 netns;	      /* select tasks of this network namespace (cookie), 0: off */
+	__u32 own_tgid;	      /* Saker itself: never recorded */
 	__u32 nrings;
-	__u16 port;		/* select processes that use this port, 0: off */
+	__u16 port; /* select processes that use this port, 0: off */
 	__u8 select_all;
 	__u8 pad[5];
 };
 
 /* Run-time knobs: one element of the mmapable array `control`. */
 struct kernel_control {
-	__u64 shed;		/* bit per kind (enum kernel_kind) that is left out now */
-	__u64 want_dgram;	/* set by the kernel: a selected process uses datagrams */
-	__u64 dgram_live;	/* set by user space: the payload hooks are attached */
-	__u64 paused;		/* 1: emit nothing */
+	__u64 shed;	    /* bit per kind (enum kernel_kind) that is left out now */
+	__u64 want_dgram;   /* set by the kernel: a selected process uses datagrams */
+	__u64 dgram_live;   /* set by user space: the payload hooks are attached */
+	__u64 stream_share; /* of 256: connections whose messages are kept; whole ones, both ends alike */
 };
 
 /* What can be shed, least valuable first. */
@@ -38,14 +38,14 @@ enum kernel_kind {
 	KIND_DGRAM,
 	KIND_UNIX,
 	KIND_STREAM,
-	KIND_PROCESS,		/* never shed */
+	KIND_PROCESS, /* never shed */
 };
 
 /* Per CPU */
 struct cpu_state {
-	__u64 seq;		/* events produced, recorded or lost */
-	__u64 pending[2];	/* bit per loss slot that has not been told yet */
-	__u64 helper_failed;	/* a helper or map refused (no memory, table full) */
+	__u64 seq;	     /* events produced, recorded or lost */
+	__u64 pending[2];    /* bit per loss slot that has not been told yet */
+	__u64 helper_failed; /* a helper or map refused (no memory, table full) */
 };
 
 struct loss_cell {

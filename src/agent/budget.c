@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/budget.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "event/event.h"
+
+#define SPAN_NS NS_PER_SEC
+#define SHARE_ALL 256
+#define CALM_SECONDS 10 /* so long below half of the limit before something is taken up again */
+
+/* What each level leaves out, on top of the ones before it. */
+static const struct {
+	const char *what;
+	uint64_t shed;	/* bits of enum kernel_kind */
+	uint64_t share; /* of 256: connections that are kept */
+} levels[] = {
+	{ "nothing", 0, SHARE_ALL },
+	{ "timers", 1 << KIND_TIMER, SHARE_ALL },
+	{ "datagrams", 1 << KIND_TIMER | 1 << KIND_DGRAM, SHARE_ALL },
+	{ "AF_UNIX messages", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX, SHARE_ALL },
+	{ "messages of every second connection", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX, 128 },
+	{ "messages of 7 in 8 connections", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX, 32 },
+	{ "messages of 31 in 32 connections", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX, 8 },
+	{ "all messages", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX | 1 << KIND_STREAM, 0 },
+};
+
+static uint64_t user_ns(void)
+{
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static uint64_t rss_bytes(void)
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/statm", "re");
+	unsigned long pages = 0, resident = 0;
+
+	if (!f || fscanf(f, "%lu %lu", &pages, &resident) != 2)
+		return 0;
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+int budget_start(struct budget *b, double percent, struct err *err)
+{
+	*b = (struct budget) { .percent = percent, .stats_fd = -1, .start_ns = clock_boot_ns() };
+	b->last_ns = b->start_ns;
+	b->first_user_ns = b->last_user_ns = user_ns();
+	if (percent <= 0)
+		return 0;
+	b->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME);
+	if (b->stats_fd < 0)
+		return err_errno(err, errno, "cannot measure the time in the kernel, so no budget can be kept");
+	return 0;
+}
+
+void budget_stop(struct budget *b)
+{
+	if (b->stats_fd > 0)
+		(void)close(b->stats_fd);
+	b->stats_fd = -1;
+}
+
+static int shed_tell(struct budget *b, unsigned int level, bool on, double percent, kernel_event_fn *emit, void *arg)
+{
+	struct event_shed e = { .h = { .type = EVENT_SHED, .boot_ns = clock_boot_ns(), .context = CONTEXT_RECORDER },
+				.on = on };
+	char why[128];
+	const char *strings[] = { levels[level].what, why, NULL };
+	union {
+		struct event_header h;
+		char bytes[512];
+	} room;
+
+	(void)snprintf(why, sizeof(why), "cost was %.2f %% of one CPU, the budget is %.2f %%", percent, b->percent);
+	return event_build(&room, sizeof(room), &e, strings) < 0 ? 0 : emit(arg, &room.h);
+}
+
+/* Up a level at once when over the limit; down after a calm stretch. */
+static int level_adapt(struct budget *b, struct kernel *k, double percent, kernel_event_fn *emit, void *arg)
+{
+	unsigned int old = b->level;
+	int e = 0;
+
+	b->calm = percent < b->percent / 2 ? b->calm + 1 : 0;
+	if (percent > b->percent && b->level + 1 < ARRAY_LEN(levels)) {
+		b->level += percent > 2 * b->percent && b->level + 2 < ARRAY_LEN(levels) ? 2 : 1;
+		e = shed_tell(b, b->level, true, percent, emit, arg);
+	} else if (b->calm >= CALM_SECONDS && b->level) {
+		b->calm = 0;
+		e = shed_tell(b, b->level--, false, percent, emit, arg);
+	}
+	if (b->level != old) {
+		kernel_control(k)->shed = levels[b->level].shed;
+		kernel_control(k)->stream_share = levels[b->level].share;
+	}
+	return e;
+}
+
+static int cost_tell(struct budget *b, struct kernel *k, uint64_t now, kernel_event_fn *emit, void *arg)
+{
+	struct kernel_counts c;
+	struct event_cost e = {
+		.h = { .type = EVENT_COST, .length = sizeof(e), .boot_ns = now, .context = CONTEXT_RECORDER }
+	};
+	uint64_t user = user_ns();
+	double percent;
+	int r;
+
+	kernel_counts(k, &c);
+	e.span_ns = now - b->last_ns;
+	e.user_ns = user - b->last_user_ns;
+	e.kernel_ns = c.run_ns - b->last_run_ns;
+	e.rss_bytes = rss_bytes();
+	e.rss_bytes -= e.rss_bytes > 2 * c.ring_bytes ? 2 * c.ring_bytes : e.rss_bytes;
+	e.events = c.produced - b->last_events;
+	b->total_run_ns += e.kernel_ns;
+	percent = 100.0 * (double)(e.user_ns + e.kernel_ns) / (double)(e.span_ns ? e.span_ns : 1);
+	b->last_ns = now;
+	b->last_user_ns = user;
+	b->last_run_ns = c.run_ns;
+	b->last_events = c.produced;
+	r = emit(arg, &e.h);
+	return r < 0 || b->percent <= 0 ? r : level_adapt(b, k, percent, emit, arg);
+}
+
+int budget_tick(struct budget *b, struct kernel *k, kernel_event_fn *emit, void *arg)
+{
+	uint64_t now = clock_boot_ns();
+
+	return now - b->last_ns < SPAN_NS ? 0 : cost_tell(b, k, now, emit, arg);
+}
+
+int budget_last(struct budget *b, struct kernel *k, kernel_event_fn *emit, void *arg)
+{
+	return cost_tell(b, k, clock_boot_ns(), emit, arg);
+}
+
+void budget_totals(const struct budget *b, uint64_t *span_ns, uint64_t *user, uint64_t *kernel_ns, uint64_t *rss)
+{
+	*span_ns = b->last_ns - b->start_ns;
+	*user = b->last_user_ns - b->first_user_ns;
+	*kernel_ns = b->total_run_ns;
+	*rss = rss_bytes();
+}

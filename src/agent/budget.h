@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_AGENT_BUDGET_H
+#define SAKER_AGENT_BUDGET_H
+/*
+ * budget - what Saker costs, measured and told once a second (`cost` events), and kept below a limit by leaving
+ * out whole kinds, then whole connections (`shed` events), never random events.
+ *
+ * The kernel's share is measured only with a limit: statistics of BPF programs cost time themselves.
+ */
+#include <stdint.h>
+
+#include "kernel/kernel.h"
+
+struct budget {
+	double percent; /* of one CPU; 0: no limit */
+	int stats_fd;	/* keeps the kernel's run-time statistics on; -1 */
+	uint64_t start_ns, last_ns, last_user_ns, last_run_ns, last_events;
+	uint64_t first_user_ns, first_run_ns;
+	uint64_t last_told_ns, total_run_ns;
+	unsigned int level; /* how much is shed */
+	unsigned int calm;  /* seconds below the limit in a row */
+};
+
+int budget_start(struct budget *b, double percent, struct err *err);
+void budget_stop(struct budget *b);
+/* Once a second gives a `cost` event, and `shed` events when the level changes, to emit. */
+int budget_tick(struct budget *b, struct kernel *k, kernel_event_fn *emit, void *arg);
+int budget_last(struct budget *b, struct kernel *k, kernel_event_fn *emit, void *arg);
+void budget_totals(const struct budget *b, uint64_t *span_ns, uint64_t *user_ns, uint64_t *kernel_ns, uint64_t *rss);
+
+#endif

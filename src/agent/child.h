@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_AGENT_CHILD_H
+#define SAKER_AGENT_CHILD_H
+/*
+ * child - the command of `saker record -- cmd`: forked early, waiting on a pipe before its exec until all is
+ * attached, and run as the user who called sudo.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+struct child {
+	pid_t pid;  /* 0: none */
+	int go;	    /* write end of the pipe */
+	int failed; /* read end: errno of a failed exec arrives here */
+	bool done;
+	int status; /* as of waitpid(2), once done */
+};
+
+#define CHILD_INIT                     \
+	{                              \
+		.go = -1, .failed = -1 \
+	}
+
+/* The invoking user behind sudo (SUDO_UID, SUDO_GID); own ids otherwise. */
+void child_invoker(uid_t *ret_uid, gid_t *ret_gid);
+
+/* as_root: keep root instead of becoming the invoking user. */
+int child_start(struct child *c, char *const *argv, bool as_root, struct err *err);
+int child_release(struct child *c, struct err *err); /* -ENOENT, -EACCES: it could not be run */
+bool child_ended(struct child *c);		     /* looks, does not block */
+void child_end(struct child *c);		     /* kills and reaps what was started; zeroed ok */
+int child_exit_code(const struct child *c);	     /* as a shell says it: 128 + signal */
+
+#endif

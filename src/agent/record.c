@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/record.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/budget.h"
+#include "agent/child.h"
+#include "agent/dynamic.h"
+#include "agent/mask.h"
+#include "agent/names.h"
+#include "agent/select.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "event/event.h"
+#include "kernel/kernel.h"
+#include "probe/probe.h"
+#include "store/store.h"
+
+#define TICK_NS (5 * NS_PER_MS)	   /* FACTS: timed consumption every 1-10 ms costs least */
+#define SETTLE_NS (20 * NS_PER_MS) /* an event is in its ring this long after its time stamp, at latest */
+#define FLUSH_NS (500 * NS_PER_MS) /* a block closes after 1 s at latest */
+#define FORGET_NS (2 * NS_PER_SEC) /* an ended process stays selected so long: it still closes its sockets */
+#define ENDED_MAX 4096
+
+struct ended {
+	uint32_t tgid;
+	uint64_t at_ns;
+};
+
+struct recorder {
+	const struct record_opts *opts;
+	struct kernel *kernel;
+	struct store_writer *store;
+	struct event_types *types;
+	struct names *names;
+	struct dynamic *dynamic;
+	struct budget budget;
+	struct child child;
+	struct err *err;
+	uint64_t lost, last_flush_ns;
+	struct ended ended[ENDED_MAX]; /* ring */
+	size_t ended_at, ended_to;
+};
+
+static int store_event(void *arg, const struct event_header *h)
+{
+	struct recorder *r = arg;
+
+	if (h->type == EVENT_LOSS)
+		r->lost += ((const struct event_loss *)(const void *)h)->count;
+	return store_append(r->store, h, r->err);
+}
+
+/*
+ * exec and process events come with NULs between the arguments: spaces instead, and secrets masked, before
+ * anything is stored.
+ */
+static int store_identity(struct recorder *r, const struct event_header *h)
+{
+	union {
+		struct event_header h;
+		char bytes[EVENT_LENGTH_MAX];
+	} room;
+	const struct event_process *e = (const void *)h;
+	size_t at = sizeof(*e), end = h->length, i;
+	int skip;
+
+	memcpy(&room, h, end);
+	for (skip = 0; skip < 2 && at < end; at++)
+		skip += !room.bytes[at];
+	while (end > at && !room.bytes[end - 1])
+		end--;
+	for (i = at; i < end; i++)
+		if (!room.bytes[i])
+			room.bytes[i] = ' ';
+	mask_secrets(room.bytes + at, end - at);
+	room.h.length = (uint16_t)((end + 1 + 7) & ~7U);
+	memset(room.bytes + end, 0, room.h.length - end);
+	i = (size_t)store_event(r, &room.h);
+	if ((int)i < 0)
+		return (int)i;
+	return names_see(r->names, e->netns, e->cgroup, h->tgid);
+}
+
+static void ended_note(struct recorder *r, const struct event_exit *e)
+{
+	if (!(e->flags & EXITFLAGS_LAST_THREAD) || r->ended_to - r->ended_at == ENDED_MAX)
+		return;
+	r->ended[r->ended_to++ % ENDED_MAX] = (struct ended) { e->h.tgid, e->h.boot_ns };
+}
+
+static void ended_forget(struct recorder *r, uint64_t now)
+{
+	while (r->ended_at < r->ended_to && r->ended[r->ended_at % ENDED_MAX].at_ns + FORGET_NS < now)
+		kernel_unselect(r->kernel, r->ended[r->ended_at++ % ENDED_MAX].tgid);
+}
+
+/* Every event from the rings passes here. */
+static int take_event(void *arg, const struct event_header *h)
+{
+	struct recorder *r = arg;
+
+	switch (h->type) {
+	case EVENT_EXEC:
+	case EVENT_PROCESS:
+		return store_identity(r, h);
+	case EVENT_EXIT:
+		ended_note(r, (const void *)h);
+		break;
+	case EVENT_SOCKET:
+		return store_event(r, h) < 0
+			       ? -EIO
+			       : names_see(r->names, ((const struct event_socket *)(const void *)h)->netns, 0, h->tgid);
+	default:
+		break;
+	}
+	return store_event(r, h);
+}
+
+/* --- what the recorder says itself --- */
+
+static int say_host(struct recorder *r, const char *hostname, const char *boot_id)
+{
+	struct event_host e = { .h = { .type = EVENT_HOST, .boot_ns = clock_boot_ns(), .context = CONTEXT_RECORDER },
+				.cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN) };
+	union {
+		struct event_header h;
+		char bytes[1024];
+	} room;
+	const char *strings[] = { hostname, boot_id, NULL, NULL, NULL };
+	struct utsname u;
+
+	(void)uname(&u);
+	strings[2] = u.release;
+	strings[3] = u.machine;
+	if (event_build(&room, sizeof(room), &e, strings) < 0)
+		return 0;
+	return store_event(r, &room.h);
+}
+
+static int say_clock(struct recorder *r)
+{
+	struct clock_pair p = clock_pair_read();
+	struct event_clock e = {
+		.h = { .type = EVENT_CLOCK, .length = sizeof(e), .boot_ns = p.boot_ns, .context = CONTEXT_RECORDER },
+		.real_ns = p.real_ns,
+		.error_ns = p.error_ns
+	};
+
+	return store_event(r, &e.h);
+}
+
+static void boot_id_read(char out[64])
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	if (!f || !fgets(out, 64, f))
+		out[0] = 0;
+	out[strcspn(out, "\n")] = 0;
+}
+
+/* --- life --- */
+
+static int open_store(struct recorder *r, struct err *err)
+{
+	char hostname[256] = "localhost", boot_id[64];
+	struct store_opts so = { .dir = r->opts->dir,
+				 .max_bytes = r->opts->max_bytes,
+				 .hostname = hostname,
+				 .boot_id = boot_id,
+				 .types = r->types };
+	int e;
+
+	(void)gethostname(hostname, sizeof(hostname) - 1);
+	boot_id_read(boot_id);
+	child_invoker(&so.uid, &so.gid);
+	e = store_create(&so, &r->store, err);
+	if (e >= 0)
+		e = say_host(r, hostname, boot_id);
+	return e < 0 ? e : say_clock(r);
+}
+
+static int open_kernel(struct recorder *r, struct err *err)
+{
+	struct kernel_opts ko = { .ring_bytes = r->opts->ring_bytes };
+	const struct kernel_object *const *obj;
+	int e = select_prepare(r->opts, &ko.cfg, err);
+
+	if (e >= 0)
+		e = kernel_new(&ko, &r->kernel, err);
+	for (obj = probe_all; e >= 0 && *obj; obj++)
+		e = kernel_load(r->kernel, *obj, err);
+	return e;
+}
+
+/* From the fork hook on nothing is missed: then who runs already, who they are, what they have open. */
+static int go_live(struct recorder *r, struct err *err)
+{
+	int e = kernel_attach(r->kernel, err);
+
+	if (e >= 0)
+		e = select_apply(r->opts, r->kernel, err);
+	if (e >= 0 && r->child.pid)
+		e = kernel_select(r->kernel, (uint32_t)r->child.pid, err);
+	if (e >= 0)
+		e = kernel_iterate(r->kernel, "process_describe", err);
+	if (e >= 0)
+		e = kernel_iterate(r->kernel, "socket_snapshot", err);
+	if (e >= 0)
+		e = dynamic_attach(r->dynamic, r->kernel, err);
+	return e;
+}
+
+static int drain(struct recorder *r, uint64_t settle_ns)
+{
+	uint64_t now = clock_boot_ns();
+	int64_t n = kernel_drain(r->kernel, take_event, r);
+	int e = n < 0 ? (int)n : store_settle(r->store, now - settle_ns, r->err);
+
+	if (e >= 0 && now - r->last_flush_ns > FLUSH_NS) {
+		e = store_flush(r->store, r->err);
+		r->last_flush_ns = now;
+	}
+	return e;
+}
+
+static int tick(struct recorder *r)
+{
+	struct timespec pause = { .tv_nsec = TICK_NS };
+	int e;
+
+	(void)nanosleep(&pause, NULL);
+	e = drain(r, SETTLE_NS);
+	if (e < 0)
+		return e;
+	ended_forget(r, clock_boot_ns());
+	if (kernel_control(r->kernel)->want_dgram && !kernel_control(r->kernel)->dgram_live)
+		(void)kernel_attach_later(r->kernel, NULL); /* refused: datagrams stay without their payload's hash */
+	e = budget_tick(&r->budget, r->kernel, store_event, r);
+	return e;
+}
+
+static int loop(struct recorder *r, volatile sig_atomic_t *stop)
+{
+	uint64_t end = r->opts->duration_ns ? clock_boot_ns() + r->opts->duration_ns : UINT64_MAX;
+	int e = 0;
+
+	while (e >= 0 && !*stop && clock_boot_ns() < end) {
+		bool ended = r->child.pid && child_ended(&r->child);
+
+		e = tick(r);
+		if (ended)
+			break;
+	}
+	return e;
+}
+
+/* Nothing is attached any more: the rest of the rings, and what could not be told. */
+static int finish(struct recorder *r, struct record_result *ret)
+{
+	struct kernel_counts counts;
+	int e;
+
+	kernel_detach(r->kernel);
+	dynamic_detach(r->dynamic);
+	e = drain(r, 0);
+	if (e >= 0)
+		e = kernel_last_losses(r->kernel, store_event, r);
+	if (e >= 0)
+		e = budget_last(&r->budget, r->kernel, store_event, r);
+	if (e >= 0)
+		e = say_clock(r);
+	kernel_counts(r->kernel, &counts);
+	ret->produced = counts.produced;
+	ret->missed = counts.missed + counts.helper_failed;
+	return e;
+}
+
+static void result_fill(struct recorder *r, struct record_result *ret)
+{
+	struct store_stats st;
+
+	store_writer_stats(r->store, &st);
+	ret->events = st.events;
+	ret->bytes = st.bytes;
+	ret->late = st.late;
+	ret->retired = st.retired_events;
+	ret->lost = r->lost;
+	ret->exit_code = child_exit_code(&r->child);
+	budget_totals(&r->budget, &ret->span_ns, &ret->user_ns, &ret->kernel_ns, &ret->rss_bytes);
+	ret->measured_kernel = ret->kernel_ns > 0;
+}
+
+static int run(struct recorder *r, volatile sig_atomic_t *stop, void (*ready)(void *arg), void *arg,
+	       struct record_result *ret, struct err *err)
+{
+	int e, last;
+
+	if (r->opts->command) {
+		e = child_start(&r->child, r->opts->command, r->opts->as_root, err);
+		if (e < 0)
+			return e;
+	}
+	e = dynamic_new(r->opts->probes, r->opts->nprobes, r->types, &r->dynamic, err);
+	if (e >= 0)
+		e = open_kernel(r, err);
+	if (e >= 0)
+		e = open_store(r, err);
+	if (e >= 0)
+		e = names_new(store_event, r, &r->names);
+	if (e >= 0)
+		e = budget_start(&r->budget, r->opts->budget_percent, err);
+	if (e >= 0)
+		e = go_live(r, err);
+	if (e >= 0 && r->child.pid)
+		e = child_release(&r->child, err);
+	if (e < 0)
+		return e;
+	ready(arg);
+	e = loop(r, stop);
+	last = finish(r, ret);
+	result_fill(r, ret);
+	return e < 0 ? e : last;
+}
+
+int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void (*ready)(void *arg), void *arg,
+	       struct record_result *ret, struct err *err)
+{
+	struct recorder *r = calloc(1, sizeof(*r));
+	int e, last;
+
+	*ret = (struct record_result) { 0 };
+	if (!r || event_types_new(&r->types) < 0) {
+		free(r);
+		return err_set(err, ENOMEM, "out of memory");
+	}
+	r->opts = opts;
+	r->err = err;
+	r->child = (struct child)CHILD_INIT;
+	e = run(r, stop, ready, arg, ret, err);
+	child_end(&r->child);
+	r->kernel = kernel_free(r->kernel);
+	r->dynamic = dynamic_free(r->dynamic);
+	last = store_close(r->store, e < 0 ? NULL : err);
+	budget_stop(&r->budget);
+	r->names = names_free(r->names);
+	r->types = event_types_free(r->types);
+	free(r);
+	return e < 0 ? e : last;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_AGENT_RECORD_H
+#define SAKER_AGENT_RECORD_H
+/*
+ * record - one recording from start to end: probes, rings and store wired together.
+ *
+ * Threads: the caller's only.  Memory: STORE_PENDING_MAX, the store's tables, and the rings.
+ * Failure: a full disk or a broken store ends the recording with the reason; what was written is whole.
+ */
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+struct record_opts {
+	const char *dir;
+	/* whom: any of these together */
+	char *const *command; /* NULL-terminated, run until it ends; NULL: none */
+	bool as_root;	      /* the command keeps root */
+	const uint32_t *pids;
+	size_t npids;
+	const char *unit, *container, *cgroup, *netns;
+	uint16_t port;
+	bool all;
+	/* how */
+	uint64_t duration_ns;	   /* 0: until stopped */
+	uint64_t max_bytes;	   /* 0: no limit */
+	uint64_t ring_bytes;	   /* 0: default */
+	double budget_percent;	   /* of one CPU; 0: no limit */
+	const char *const *probes; /* dynamic ones, as on the command line */
+	size_t nprobes;
+};
+
+struct record_result {
+	uint64_t events, bytes, lost, produced, missed, late, retired;
+	uint64_t span_ns, user_ns, kernel_ns; /* kernel_ns 0: not measured */
+	uint64_t rss_bytes;
+	int exit_code; /* of the command */
+	bool measured_kernel;
+};
+
+/* ready(arg) is called once all is attached.  *stop ends the recording. */
+int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void (*ready)(void *arg), void *arg,
+	       struct record_result *ret, struct err *err);
+
+#endif
