@@ -15,6 +15,7 @@ DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 jq iproute2 pr
 	redis-server redis-tools"
 DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
 DEPS_PACKAGE="dpkg-dev binutils"
+DEPS_LONG="debootstrap git util-linux"
 
 DEPS_POLICY=/usr/sbin/policy-rc.d
 
@@ -27,7 +28,8 @@ deps_list() {
 		test) printf '%s\n' $DEPS_TEST ;;
 		demo) printf '%s\n' $DEPS_DEMO ;;
 		package) printf '%s\n' $DEPS_PACKAGE ;;
-		*) echo "deps: no group '$group': build, test, demo or package" >&2; return 1 ;;
+		long) printf '%s\n' $DEPS_LONG ;;
+		*) echo "deps: no group '$group': build, test, demo, package or long" >&2; return 1 ;;
 		esac
 	done | sort -u
 }
