@@ -117,6 +117,7 @@ quick() {
 
 everything() {
 	run_static
+	suite_beside planted 300 tests/run_planted.sh
 	need_build || { suites_wait; return; }
 	suites_wait
 	run_unit
@@ -132,7 +133,7 @@ one() {
 	local what=$1
 	shift
 	case $what in
-	static) run_static; suites_wait ;;
+	static) run_static; suite_beside planted 300 tests/run_planted.sh; suites_wait ;;
 	unit) need_build && run_unit "$@"; run_sanitized "$@" ;;
 	fuzz) run_fuzz "$@" ;;
 	e2e) need_build && run_scripts tests/e2e "$@" ;;

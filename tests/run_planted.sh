@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Plants one violation at a time into a copy of the sources and expects the check that it is for to name it.
+# Plants one violation at a time into a copy of the sources and expects the check that it is for to name it. TAP.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 top=$PWD
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
+count=0
 failed=0
 
 fresh() {
@@ -18,13 +19,15 @@ fresh() {
 
 # expect WORDS COMMAND...: it fails in the copy and says WORDS
 expect() {
-	local words=$1 out
+	local words=$1 out status=0
 	shift
-	if out=$(cd "$copy" && "$@" 2>&1); then
-		echo "$*: did not notice: $words"
-		failed=1
-	elif [[ $out != *"$words"* ]]; then
-		echo "$*: says '$out' instead of '$words'"
+	count=$((count + 1))
+	out=$(cd "$copy" && "$@" 2>&1) || status=$?
+	if [ $status != 0 ] && [[ $out == *"$words"* ]]; then
+		echo "ok $count - $1 says: $words"
+	else
+		printf '%s\n' "$out" | sed 's/^/# /'
+		echo "not ok $count - $1 says: $words"
 		failed=1
 	fi
 }
@@ -53,4 +56,5 @@ echo 'int  x;' >>"$copy/src/base/err.c"
 expect 'src/base/err.c' tools/format.sh
 
 cd "$top" || exit 1
+echo "1..$count"
 exit $failed

@@ -14,14 +14,11 @@ sources() {
 }
 
 check() {
-	local wrong=0
-	for file in $(sources); do
-		if ! clang-format "$file" | cmp -s - "$file"; then
-			echo "$file: not as clang-format writes it (tools/format.sh --fix)"
-			wrong=1
-		fi
-	done
-	return $wrong
+	local wrong
+	wrong=$(sources | xargs -r -P "$(nproc)" -n 20 clang-format --dry-run --ferror-limit=1 2>&1 |
+		sed -n 's/^\([^: ]*\.[ch]\):.*/\1: not as clang-format writes it (tools\/format.sh --fix)/p' | sort -u)
+	[ -z "$wrong" ] || echo "$wrong"
+	[ -z "$wrong" ]
 }
 
 if [ "${1-}" = --fix ]; then

@@ -36,8 +36,9 @@ def signature(lines, start):
     i = start - 2
     while i > 0 and "(" not in lines[i]:
         i -= 1
-    head = lines[i].split("(")[0].split()
-    return head[-1].lstrip("*") if head else "?"
+    name, _, rest = lines[i].partition("(")
+    name = name.split()[-1].lstrip("*") if name.split() else "?"
+    return rest.split(",")[0].strip(")") if name.isupper() else name  # BPF_PROG(name, ...)
 
 
 def percentile(values, part):

@@ -38,7 +38,8 @@ def files(root):
 
 
 def wanted(short):
-    return BPF if short in SHARED or short.endswith((".bpf.c", ".bpf.h")) else APACHE
+    shared = short in SHARED or short.startswith("src/kernel/bpf/") or short.endswith((".bpf.c", ".bpf.h"))
+    return BPF if shared else APACHE
 
 
 def named(path):
