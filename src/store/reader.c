@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The reader: recordings as streams, merged by Unix time.  The key of the merge is the place in the stream (the time
+ * stamp on disk), which never decreases; a late event therefore comes where it was written, with its own time in it.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "store/heap.h"
+#include "store/recording.h"
+#include "store/store.h"
+
+#define HOSTS_MAX 1024
+
+struct store_reader {
+	struct event_types *types;
+	struct recording *recs[HOSTS_MAX];
+	unsigned int hosts;
+	struct stream fetch; /* last block of store_fetch() */
+};
+
+struct reader_stream {
+	struct stream s;
+	struct event ev;	 /* that waits to be handed out */
+	uint64_t from_ns, to_ns; /* on the clock of this host; to_ns 0: open */
+};
+
+struct reader_source {
+	struct event_source base;
+	struct store_reader *reader;
+	uint32_t tgid;
+	bool started;
+	struct event current;
+	size_t nheap;
+	struct heap_item *heap;
+	struct reader_stream streams[];
+};
+
+static int add_recording(struct store_reader *r, const char *path, struct err *err)
+{
+	struct recording *rec = NULL;
+	unsigned int i;
+	int res;
+
+	if (r->hosts == HOSTS_MAX)
+		return err_set(err, E2BIG, "cannot read more than %d recordings together", HOSTS_MAX);
+	res = recording_open(path, r->hosts, r->types, &rec, err);
+	if (res < 0)
+		return res;
+	/* Namespaces of one machine share its clock: then their order is exact, however the clock was read. */
+	for (i = 0; i < r->hosts; i++)
+		if (rec->meta.boot_id[0] && !strcmp(rec->meta.boot_id, r->recs[i]->meta.boot_id)) {
+			rec->epoch_ns = r->recs[i]->epoch_ns;
+			break;
+		}
+	r->recs[r->hosts++] = rec;
+	return 0;
+}
+
+static int only_visible(const struct dirent *e)
+{
+	return e->d_name[0] != '.';
+}
+
+static int add_directory(struct store_reader *r, const char *path, struct err *err)
+{
+	struct dirent **names = NULL;
+	int n = scandir(path, &names, only_visible, versionsort), i, res = 0;
+	unsigned int before = r->hosts;
+
+	if (n < 0)
+		return err_errno(err, errno, "cannot open recording '%s'", path);
+	for (i = 0; i < n; i++) {
+		CLEANUP_FREE char *child = NULL;
+
+		if (asprintf(&child, "%s/%s", path, names[i]->d_name) < 0)
+			child = NULL;
+		if (!res && child && recording_here(child))
+			res = add_recording(r, child, err);
+		free(names[i]);
+	}
+	free(names);
+	if (!res && r->hosts == before)
+		return err_set(err, ENOENT, "cannot open recording '%s': no metadata file, there or one level below",
+			       path);
+	return res;
+}
+
+int store_open(const char *const *paths, unsigned int npaths, struct store_reader **ret, struct err *err)
+{
+	struct store_reader *r = calloc(1, sizeof(*r));
+	int res = r ? event_types_new(&r->types) : -ENOMEM;
+	unsigned int i;
+
+	if (res < 0) {
+		store_reader_free(r);
+		return err_set(err, ENOMEM, "out of memory for reading recordings");
+	}
+	r->fetch.fd = -1;
+	for (i = 0; !res && i < npaths; i++)
+		res = recording_here(paths[i]) ? add_recording(r, paths[i], err) : add_directory(r, paths[i], err);
+	if (!res && !r->hosts)
+		res = err_set(err, EINVAL, "no recording was named");
+	if (res < 0) {
+		store_reader_free(r);
+		return res;
+	}
+	*ret = r;
+	return 0;
+}
+
+struct store_reader *store_reader_free(struct store_reader *r)
+{
+	unsigned int i;
+
+	if (!r)
+		return NULL;
+	stream_fini(&r->fetch);
+	for (i = 0; i < r->hosts; i++)
+		recording_free(r->recs[i]);
+	event_types_free(r->types);
+	free(r);
+	return NULL;
+}
+
+const struct event_types *store_types(const struct store_reader *r)
+{
+	return r->types;
+}
+
+unsigned int store_hosts(const struct store_reader *r)
+{
+	return r->hosts;
+}
+
+const char *store_host_name(const struct store_reader *r, unsigned int host)
+{
+	return host < r->hosts ? r->recs[host]->meta.hostname : "";
+}
+
+uint64_t store_host_epoch(const struct store_reader *r, unsigned int host)
+{
+	return host < r->hosts ? r->recs[host]->epoch_ns : 0;
+}
+
+/* Whether the block can hold something that is wanted. */
+static bool wanted(const struct reader_source *src, const struct reader_stream *rs, const struct index_entry *e)
+{
+	if (e->fault != BLOCK_OK)
+		return true; /* to be told */
+	return e->end_ns >= rs->from_ns && (!rs->to_ns || e->own_begin_ns < rs->to_ns) &&
+	       (!src->tgid || index_has_tgid(&rs->s.rec->index, e, src->tgid));
+}
+
+/* 1: rs->ev is the stream's next event. */
+static int advance(struct reader_source *src, struct reader_stream *rs)
+{
+	struct index *ix = &rs->s.rec->index;
+
+	for (;;) {
+		while (stream_next(&rs->s, &rs->ev) > 0)
+			if (rs->ev.boot_ns >= rs->from_ns && (!rs->to_ns || rs->ev.boot_ns < rs->to_ns))
+				return 1;
+		for (;; rs->s.next++) {
+			if (rs->s.next >= ix->count)
+				return 0;
+			if (ix->entries[rs->s.next].first_id)
+				stream_gap(&rs->s, &ix->entries[rs->s.next]);
+			if (wanted(src, rs, &ix->entries[rs->s.next]))
+				break;
+		}
+		(void)stream_load(&rs->s, rs->s.next++);
+	}
+}
+
+static struct heap_item stream_item(const struct reader_stream *rs)
+{
+	return (struct heap_item) { .time = rs->ev.h->boot_ns + rs->s.rec->epoch_ns, .source = rs->s.rec->host };
+}
+
+static void source_start(struct reader_source *src)
+{
+	unsigned int i;
+
+	src->started = true;
+	for (i = 0; i < src->reader->hosts; i++) {
+		struct reader_stream *rs = &src->streams[i];
+
+		if (rs->s.damage && rs->s.rec->metadata_damage)
+			rs->s.damage(rs->s.arg, rs->s.rec->metadata_damage);
+		if (advance(src, rs) > 0)
+			heap_push(src->heap, &src->nheap, stream_item(rs));
+	}
+}
+
+static int source_next(struct event_source *base, const struct event **ret, struct err *err)
+{
+	struct reader_source *src = (struct reader_source *)base;
+	struct reader_stream *rs;
+
+	(void)err;
+	if (!src->started) {
+		source_start(src);
+	} else if (src->nheap) {
+		rs = &src->streams[src->heap[0].source];
+		if (advance(src, rs) > 0) {
+			src->heap[0] = stream_item(rs);
+			heap_down(src->heap, src->nheap);
+		} else {
+			heap_pop(src->heap, &src->nheap);
+		}
+	}
+	if (!src->nheap)
+		return 0;
+	*ret = &src->streams[src->heap[0].source].ev;
+	return 1;
+}
+
+static void source_close(struct event_source *base)
+{
+	struct reader_source *src = (struct reader_source *)base;
+	unsigned int i;
+
+	for (i = 0; i < src->reader->hosts; i++)
+		stream_fini(&src->streams[i].s);
+	free(src->heap);
+	free(src);
+}
+
+static const struct event_source_ops source_ops = {
+	.name = "recording",
+	.next = source_next,
+	.close = source_close,
+};
+
+/* A moment of host 0 on the clock of another host, as far as both are known; 0 stays 0. */
+static uint64_t on_clock(const struct store_reader *r, unsigned int host, uint64_t ns)
+{
+	uint64_t first = r->recs[0]->epoch_ns, own = r->recs[host]->epoch_ns, unix_ns = first + ns;
+
+	if (!ns || !first || !own || first == own)
+		return ns;
+	return unix_ns > own ? unix_ns - own : 1;
+}
+
+int store_read(struct store_reader *r, const struct store_read_opts *opts, struct event_source **ret, struct err *err)
+{
+	static const struct store_read_opts all;
+	struct reader_source *src = calloc(1, sizeof(*src) + r->hosts * sizeof(src->streams[0]));
+	unsigned int i;
+	int res = 0;
+
+	opts = opts ? opts : &all;
+	if (src)
+		src->heap = calloc(r->hosts, sizeof(*src->heap));
+	if (!src || !src->heap) {
+		free(src);
+		return err_set(err, ENOMEM, "out of memory for reading recordings");
+	}
+	src->base.ops = &source_ops;
+	src->reader = r;
+	src->tgid = opts->tgid;
+	for (i = 0; i < r->hosts; i++) {
+		struct reader_stream *rs = &src->streams[i];
+
+		stream_init(&rs->s, r->recs[i]);
+		rs->s.damage = opts->damage;
+		rs->s.arg = opts->arg;
+		rs->from_ns = on_clock(r, i, opts->from_boot_ns);
+		rs->to_ns = on_clock(r, i, opts->to_boot_ns);
+		if (!res)
+			res = recording_refresh(r->recs[i], err);
+	}
+	if (res < 0) {
+		source_close(&src->base);
+		return res;
+	}
+	*ret = &src->base;
+	return 0;
+}
+
+static struct index_entry *fetch_entry(struct recording *rec, uint64_t id, struct err *err)
+{
+	struct index_entry *e = index_find(&rec->index, id);
+
+	if (e || recording_refresh(rec, err) < 0)
+		return e;
+	e = index_find(&rec->index, id);
+	if (!e)
+		err_set(err, ENOENT, "recording '%s' has no event %" PRIu64, rec->path, id);
+	return e;
+}
+
+/* Makes r->fetch walk the block of the id, from a place not behind it. */
+static int fetch_block(struct store_reader *r, struct recording *rec, uint64_t id, struct err *err)
+{
+	struct stream *s = &r->fetch;
+	struct err local = ERR_INIT;
+	struct index_entry *e = fetch_entry(rec, id, &local);
+	size_t number;
+
+	if (!e) {
+		if (err)
+			*err = local;
+		return -local.code;
+	}
+	number = (size_t)(e - rec->index.entries);
+	if (s->rec == rec && s->loaded == number + 1 && (s->cursor.id <= id || !rec->renumbered)) {
+		if (s->cursor.id > id)
+			block_walk(&s->cursor, s->buf.data, &rec->map);
+		return 0;
+	}
+	if (s->rec != rec) {
+		stream_fini(s);
+		stream_init(s, rec);
+	}
+	if (stream_load(s, number) < 0)
+		return err_set(err, e->fault == BLOCK_GONE ? ENOENT : EBADMSG,
+			       "event %" PRIu64 " of recording '%s': %s", id, rec->path, block_fault_text(e->fault));
+	return 0;
+}
+
+int store_fetch(struct store_reader *r, unsigned int host, uint64_t id, void *out, size_t cap, struct event *ret,
+		struct err *err)
+{
+	struct event ev;
+	int res;
+
+	if (host >= r->hosts)
+		return err_set(err, ENOENT, "there is no host %u: %u were read", host, r->hosts);
+	res = fetch_block(r, r->recs[host], id, err);
+	if (res < 0)
+		return res;
+	do {
+		if (stream_next(&r->fetch, &ev) <= 0)
+			return err_set(err, EBADMSG, "event %" PRIu64 " of recording '%s' lies in a damaged block", id,
+				       r->recs[host]->path);
+	} while (ev.id < id);
+	if (ev.h->length > cap)
+		return err_set(err, EMSGSIZE, "event %" PRIu64 " has %u bytes, there is room for %zu", id, ev.h->length,
+			       cap);
+	memcpy(out, ev.h, ev.h->length);
+	ev.h = out;
+	*ret = ev;
+	return 0;
+}
+
+void store_reader_stats(const struct store_reader *r, struct store_stats *ret)
+{
+	unsigned int i;
+	size_t j;
+
+	*ret = (struct store_stats) { 0 };
+	for (i = 0; i < r->hosts; i++) {
+		const struct index *ix = &r->recs[i]->index;
+
+		ret->chunks += ix->chunks;
+		for (j = 0; j < ix->count; j++) {
+			const struct index_entry *e = &ix->entries[j];
+			bool bad = e->fault != BLOCK_OK && e->fault != BLOCK_GONE;
+
+			ret->blocks++;
+			ret->events += e->count;
+			ret->late += e->late;
+			ret->bytes += e->bytes;
+			ret->damaged_blocks += bad;
+			ret->damaged_bytes += bad ? e->bytes : 0;
+		}
+	}
+}
