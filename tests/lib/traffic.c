@@ -97,6 +97,11 @@ static void kill_all(void)
 			kill(actors[i], SIGKILL);
 }
 
+unsigned given(unsigned option, unsigned otherwise)
+{
+	return option ? option : otherwise;
+}
+
 void reap(void)
 {
 	bool failed = false;

@@ -6,16 +6,18 @@
  * Equal datagrams cannot name themselves: their number travels in the TTL or hop limit.
  */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #define BATCH	8
 #define TTLS	250
+#define DROP_ROUNDS 4
 
 enum manner { CONNECTED, UNCONNECTED, BATCHED, MANNERS };
 
@@ -224,11 +226,6 @@ static void server(void *arg)
 	}
 }
 
-static unsigned given(unsigned option, unsigned otherwise)
-{
-	return option ? option : otherwise;
-}
-
 static void party_run(const struct scenario *sc, enum kind kind, const struct addr *a)
 {
 	const struct opts *o = &world->o;
@@ -316,16 +313,11 @@ static void twins_server(void *arg)
 	}
 }
 
-static void twins_run(const struct scenario *sc)
+/* Two sockets connected to each other */
+static void udp_pair(const struct scenario *sc, struct conn *c, struct ep ret_ep[2])
 {
-	bool v6 = sc->family == AF_INET6;
-	struct conn *c = conn_new(KIND_UDP, 0, "%s/equal", sc->name);
 	struct addr any = addr_ip(sc->family, NULL, 0), at[2];
-	struct twins t = {
-		.n = 200, .level = v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-		.opt = v6 ? IPV6_UNICAST_HOPS : IP_TTL, .want = v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL,
-	};
-	int fd[2], one = 1;
+	int fd[2];
 
 	for (int i = 0; i < 2; i++) {
 		fd[i] = sock_bound(sc->family, SOCK_DGRAM, &any, -1);
@@ -333,9 +325,22 @@ static void twins_run(const struct scenario *sc)
 	}
 	for (int i = 0; i < 2; i++) {
 		check(!connect(fd[i], (struct sockaddr *)&at[!i].ss, at[!i].len), "cannot connect");
-		t.ep[i] = ep_open(c, i, fd[i]);
+		ret_ep[i] = ep_open(c, i, fd[i]);
 	}
-	check(!setsockopt(fd[1], t.level, t.want, &one, sizeof(one)), "cannot ask for the TTL");
+}
+
+static void twins_run(const struct scenario *sc)
+{
+	bool v6 = sc->family == AF_INET6;
+	struct conn *c = conn_new(KIND_UDP, 0, "%s/equal", sc->name);
+	struct twins t = {
+		.n = 200, .level = v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		.opt = v6 ? IPV6_UNICAST_HOPS : IP_TTL, .want = v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL,
+	};
+	int one = 1;
+
+	udp_pair(sc, c, t.ep);
+	check(!setsockopt(t.ep[1].fd, t.level, t.want, &one, sizeof(one)), "cannot ask for the TTL");
 	spawn(twins_server, &t);
 	spawn(twins_client, &t);
 	ep_close(&t.ep[0]);
@@ -416,6 +421,50 @@ static void run_dgram_pair(const struct scenario *sc)
 	reap();
 }
 
+/* More than the receive buffer holds, before the first read: some datagrams are dropped */
+static void drop_client(void *arg)
+{
+	struct pair *pair = arg;
+
+	for (unsigned i = 0; i < DROP_ROUNDS; i++) {
+		pair_writer(pair, 0);
+		sem_post(&world->ctl);
+		sem_take(&world->reached);
+	}
+}
+
+static void drop_server(void *arg)
+{
+	struct pair *pair = arg;
+	struct addr from;
+	int next = 0;
+
+	for (unsigned i = 0; i < DROP_ROUNDS; i++) {
+		sem_take(&world->ctl);
+		while (!ioctl(pair->ep[1].fd, FIONREAD, &next) && next)
+			recv_one(pair->ep[1].fd, &from);
+		sem_post(&world->reached);
+	}
+}
+
+static void run_udp_drop(const struct scenario *sc)
+{
+	struct conn *c = conn_new(KIND_UDP, 0, "%s/0", sc->name);
+	struct pair pair = {.p = {.sc = sc, .kind = KIND_UDP}};
+	int small = 8192;
+
+	c->lossy = true;
+	pair.p.messages = given(world->o.messages, sc->messages);
+	pair.p.size = given(world->o.size, sc->size);
+	udp_pair(sc, c, pair.ep);
+	check(!setsockopt(pair.ep[1].fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), "SO_RCVBUF");
+	spawn(drop_server, &pair);
+	spawn(drop_client, &pair);
+	ep_close(&pair.ep[0]);
+	ep_close(&pair.ep[1]);
+	reap();
+}
+
 #define PARTY(n, r, f, what) \
 	.name = n, .about = what, .run = r, .connections = 6, .messages = 40, .size = 1400, .family = f
 
@@ -423,6 +472,7 @@ const struct scenario dgram_scenarios[] = {
 	{PARTY("udp4", run_udp, AF_INET,
 	       "connected, unconnected, sendmmsg, equal and empty datagrams, IPv4")},
 	{PARTY("udp6", run_udp, AF_INET6, "the same, IPv6")},
+	{PARTY("udp_drop", run_udp_drop, AF_INET, "more than the receive buffer holds: some are dropped")},
 	{PARTY("unix_dgram", run_unix_dgram, AF_UNIX, "named and abstract AF_UNIX datagrams")},
 	{PARTY("unix_dgram_pair", run_dgram_pair, AF_UNIX,
 	       "a socket pair of datagrams, 4 writing threads")},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How connections begin, end and change hands. */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -234,7 +234,7 @@ static void run_life(const struct scenario *sc)
 	struct addr a = addr_ip(AF_INET, NULL, 0);
 	struct cast c = {.m = meet_new(&a, -1), .name = sc->name};
 
-	c.connections = world->o.connections ? world->o.connections : sc->connections;
+	c.connections = given(world->o.connections, sc->connections);
 	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++)
 		if (!strcmp(lives[i].name, sc->name))
 			c.l = &lives[i];
@@ -380,7 +380,7 @@ static void run_pass(const struct scenario *sc)
 	struct pass p = {.c = {.l = &life, .m = meet_new(&a, -1), .name = sc->name}};
 	int fds[2];
 
-	p.c.connections = world->o.connections ? world->o.connections : sc->connections;
+	p.c.connections = given(world->o.connections, sc->connections);
 	check(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), "cannot make a socket pair");
 	p.gate[0] = ep_open(gate, 0, fds[0]);
 	p.gate[1] = ep_open(gate, 1, fds[1]);

@@ -6,7 +6,7 @@
  * under a lock.
  */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a recorder attaches to or drowns in: big, midstream, storm. */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -239,7 +239,7 @@ static void run_storm(const struct scenario *sc)
 {
 	unsigned trunks = 0;
 
-	world->max_forks = world->o.messages ? world->o.messages : sc->messages;
+	world->max_forks = given(world->o.messages, sc->messages);
 	world->forks = arena_alloc(world->max_forks * sizeof(*world->forks));
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	meet_announce(0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Addresses, network namespaces, and connections whose two ends know each other. */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -192,13 +192,15 @@ struct meet *meet_new(const struct addr *a, int ns)
 	return m;
 }
 
-/* Otherwise small sends wait for delayed acknowledgements, 40 ms each */
-static void no_delay(int fd, int family)
+/* Otherwise small sends wait for delayed acknowledgements, 40 ms each; urgent bytes stay in place */
+static void tcp_options(int fd, int family)
 {
 	int one = 1;
 
-	if (family != AF_UNIX)
-		check(!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "TCP_NODELAY");
+	if (family == AF_UNIX)
+		return;
+	check(!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "TCP_NODELAY");
+	check(!setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one)), "SO_OOBINLINE");
 }
 
 static void dial_wait(int fd)
@@ -238,7 +240,7 @@ struct ep meet_dial(struct meet *m, struct conn *c, const struct addr *to, const
 	int r;
 
 	addr_format(to, text, sizeof(text));
-	no_delay(fd, family);
+	tcp_options(fd, family);
 	if (nonblock)
 		fcntl(fd, F_SETFL, O_NONBLOCK);
 	sem_take(&m->lock);
@@ -260,7 +262,7 @@ struct ep meet_accept(struct meet *m)
 	int fd = accept4(m->fd, NULL, NULL, SOCK_CLOEXEC);
 
 	check(fd >= 0, "cannot accept a connection");
-	no_delay(fd, m->addr.ss.ss_family);
+	tcp_options(fd, m->addr.ss.ss_family);
 	ep = ep_open(m->pending, 1, fd);
 	sem_post(&m->taken);
 	return ep;
@@ -271,7 +273,7 @@ void ep_pair(const struct addr *listen_at, struct conn *c, struct ep ret_ep[2])
 	struct meet *m = meet_new(listen_at, -1);
 	int fd = sock_new(m->addr.ss.ss_family, SOCK_STREAM);
 
-	no_delay(fd, m->addr.ss.ss_family);
+	tcp_options(fd, m->addr.ss.ss_family);
 	check(!connect(fd, (struct sockaddr *)&m->addr.ss, m->addr.len), "cannot connect");
 	m->pending = c;
 	ret_ep[0] = ep_open(c, 0, fd);
@@ -281,9 +283,12 @@ void ep_pair(const struct addr *listen_at, struct conn *c, struct ep ret_ep[2])
 
 void ep_wait_arrived(struct ep *ep, size_t n)
 {
-	uint64_t limit = now_ns() + 5000000000ull;
+	struct pollfd first = {.fd = ep->fd, .events = POLLIN};
+	uint64_t limit;
 	int have = 0;
 
+	poll(&first, 1, -1);	/* the sender may be waiting for a recorder */
+	limit = now_ns() + 5000000000ull;
 	while (!ioctl(ep->fd, FIONREAD, &have) && (size_t)have < n) {
 		if (now_ns() > limit)
 			die("%s: %d of %zu bytes arrived within 5 s", ep->conn->name, have, n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ways to receive from a stream socket, one row each. */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,10 +144,29 @@ static ssize_t rx_peek(struct ep *ep, char *buf, size_t max)
 	return rx_recv(ep, buf, max);
 }
 
+/* Every other time TCP throws the bytes away unseen; only a single writer's can be told then */
+static ssize_t rx_discard(struct ep *ep, char *buf, size_t max)
+{
+	struct stream *st = ep_in(ep);
+	struct thr *t = thr_self();
+	uint64_t begin;
+	ssize_t r;
+
+	if (t->calls % 2)
+		return rx_recv(ep, buf, max);
+	begin = call_begin(t);
+	r = call_result(recv(ep->fd, NULL, max, MSG_TRUNC));
+	if (r > 0 && st->writers != 1)
+		die("%s: bytes of several writers cannot be thrown away", st->conn->name);
+	if (r > 0)
+		bytes_fill(st, 0, st->rk[0], buf, r);
+	return rx_log(ep, t, "discard", begin, r, buf);
+}
+
 static const struct rx rows[] = {
 	{"recv", rx_recv}, {"waitall", rx_waitall}, {"recvfrom", rx_recvfrom}, {"read", rx_read},
 	{"readv", rx_readv}, {"recvmsg", rx_recvmsg}, {"recvmmsg", rx_recvmmsg},
-	{"splice", rx_splice}, {"peek", rx_peek},
+	{"splice", rx_splice}, {"peek", rx_peek}, {"discard", rx_discard},
 };
 
 const struct rx *rx_find(const char *name)

@@ -4,7 +4,7 @@
  * connection's number: how long a request is, in how many sends it goes out, how it is read.
  */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -127,17 +127,12 @@ static void client(void *arg)
 	workers_run(p->concurrency, p->processes, client_worker, p);
 }
 
-static unsigned given(unsigned option, unsigned otherwise)
-{
-	return option ? option : otherwise;
-}
-
 void plan_init(struct plan *p, const struct scenario *sc, const struct addr *listen)
 {
 	const struct opts *o = &world->o;
 
 	*p = (struct plan){
-		.sc = sc, .name = sc->name, .kind = KIND_TCP, .processes = o->processes,
+		.name = sc->name, .kind = KIND_TCP, .processes = o->processes,
 		.connections = given(o->connections, sc->connections),
 		.messages = given(o->messages, sc->messages),
 		.size = given(o->size, sc->size),
@@ -201,6 +196,8 @@ const struct scenario tcp_scenarios[] = {
 	WAY("zerocopy", "zerocopy", "recv", "MSG_ZEROCOPY with its completions"),
 	WAY("peek", "send", "peek", "MSG_PEEK before each recv"),
 	WAY("waitall", "send", "waitall", "recv with MSG_WAITALL"),
+	WAY("discard", "send", "discard", "recv with MSG_TRUNC: TCP throws the bytes away"),
+	WAY("oob", "oob", "recv", "MSG_OOB, read in its place (SO_OOBINLINE)"),
 	WAY("io_uring", "io_uring", "io_uring", "io_uring, done by the submitting thread"),
 	WAY("io_uring_async", "io_uring_async", "io_uring_async",
 	    "io_uring with IOSQE_ASYNC: by a kernel worker, tid null"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ways to send on a stream socket, one row each. Every kernel call that moved bytes is logged. */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +50,15 @@ static ssize_t tx_send(struct ep *ep, char *buf, size_t n)
 	uint64_t begin = call_begin(t);
 
 	return tx_log(ep, t, "send", begin, call_result(send(ep->fd, buf, n, MSG_NOSIGNAL)));
+}
+
+/* The last byte is urgent; receivers have SO_OOBINLINE, so it stays in its place in the stream */
+static ssize_t tx_oob(struct ep *ep, char *buf, size_t n)
+{
+	struct thr *t = thr_self();
+	uint64_t begin = call_begin(t);
+
+	return tx_log(ep, t, "oob", begin, call_result(send(ep->fd, buf, n, MSG_OOB | MSG_NOSIGNAL)));
 }
 
 /* sendto with an address that the connected socket ignores (TCP) is the other path into the kernel */
@@ -211,7 +220,7 @@ static const struct tx rows[] = {
 	{"send", false, tx_send}, {"sendto", false, tx_sendto}, {"write", false, tx_write},
 	{"writev", false, tx_writev}, {"sendmsg", false, tx_sendmsg},
 	{"sendmmsg", false, tx_sendmmsg}, {"splice", false, tx_splice},
-	{"sendfile", false, tx_sendfile}, {"zerocopy", false, tx_zerocopy},
+	{"sendfile", false, tx_sendfile}, {"zerocopy", false, tx_zerocopy}, {"oob", false, tx_oob},
 };
 
 const struct tx *tx_find(const char *name)

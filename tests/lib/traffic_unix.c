@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AF_UNIX streams, the same names in two namespaces, and one port pair used again and again. */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <netinet/in.h>
 #include <unistd.h>

@@ -8,7 +8,7 @@
  * worker arms a poll and task work of the submitter does it: tid 0, null in the truth.
  */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <liburing.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * sender that waits for buffer space lets go of the socket lock.
  */
 #define _GNU_SOURCE 1
-#include "traffic.h"
+#include "traffic_net.h"
 
 #include <netinet/in.h>
 #include <unistd.h>
@@ -88,10 +88,8 @@ static void run_crowd(const struct scenario *sc, const char *name, struct crowd 
 	ep_pair(&a, conn_new(KIND_TCP, 0, "%s/%s", sc->name, name), c.ep);
 	c.tx = tx_find(sc->tx);
 	c.rx = rx_find(sc->rx);
-	if (world->o.messages)
-		c.blocks = world->o.messages;
-	if (world->o.size)
-		c.size = world->o.size;
+	c.blocks = given(world->o.messages, c.blocks);
+	c.size = given(world->o.size, c.size);
 	crowd_start(&c);
 	reap();
 }
@@ -108,6 +106,8 @@ static void run_readers(const struct scenario *sc)
 {
 	run_crowd(sc, "2", (struct crowd){
 		.writers = {1}, .readers = {2}, .blocks = 800, .size = 1000, .step = 4096});
+	run_crowd(sc, "2-tiny", (struct crowd){	/* too short to name themselves: placed by the join */
+		.writers = {1}, .readers = {2}, .blocks = 300, .size = 99, .step = 40});
 	run_crowd(sc, "4-large", (struct crowd){
 		.writers = {1}, .readers = {4}, .blocks = 4, .size = 2u << 20, .step = 20000});
 }
