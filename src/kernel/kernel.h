@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernel/bpf/shared.h"
+#include "kernel/bpf/shared.bpf.h"
 
 struct err;
 struct event_header;

@@ -92,4 +92,41 @@ int BPF_PROG(dgram_consumed, struct sk_buff *skb)
 	return dgram_seen(skb, false);
 }
 
+static __always_inline void udp_emit(struct sock *sk, __u16 type, int ret)
+{
+	struct sock_info *si = sock_used(sk);
+	struct call_info *ci = call_find();
+	struct kernel_control *c = control_get();
+	struct event_dgram_send *e;
+
+	if (c && !c->want_dgram)
+		c->want_dgram = 1;
+	if (!si || ret < 0 || kind_shed(KIND_DGRAM))
+		return;
+	e = event_begin(type, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	e->sock = si->cookie;
+	e->netns = sock_netns(sk);
+	e->peer = 0;
+	e->hash = 0;
+	e->bytes = ret;
+	e->family = sk->__sk_common.skc_family;
+	e->protocol = IPPROTO_UDP_NR;
+	e->local_port = sk->__sk_common.skc_num;
+	e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
+	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+	e->flags = 0;
+	sock_addrs(sk, e->local, e->remote);
+	if (ci && ci->dgram_bytes && ci->dgram_bytes == (__u32)ret + 8 && ci->local_port == e->local_port) {
+		e->hash = ci->hash;
+		__builtin_memcpy(e->local, ci->local, 16);
+		__builtin_memcpy(e->remote, ci->remote, 16);
+		e->remote_port = ci->remote_port;
+	}
+	if (ci)
+		ci->dgram_bytes = 0;
+	event_end(e);
+}
+
 #endif

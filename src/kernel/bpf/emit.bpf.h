@@ -9,77 +9,7 @@
  * a `loss` event ahead of the next event that fits on this CPU.
  * No wake-ups: the recorder consumes by time (FACTS: wake-ups cost redis 40 %).
  */
-#include "kernel.bpf.h"
-
-#include <stdbool.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_tracing.h>
-
-#include "event/events.gen.h"
-#include "kernel/bpf/shared.h"
-
-#define EINPROGRESS_NR 115
-
-char saker_license[] SEC("license") = "Dual BSD/GPL";
-
-const volatile struct kernel_cfg cfg = {};
-
-/* ring buffers; key: CPU modulo cfg.nrings; owner: kernel/ring.c */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, RINGS_MAX);
-	__type(key, __u32);
-	__array(
-		values, struct {
-			__uint(type, BPF_MAP_TYPE_RINGBUF);
-			__uint(max_entries, 65536);
-		});
-} rings SEC(".maps");
-
-/* one element per CPU: sequence and pending losses */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct cpu_state);
-} cpu_states SEC(".maps");
-
-/* key: loss_slot(type); per CPU: what could not be reserved since the last `loss` event */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LOSS_SLOTS);
-	__type(key, __u32);
-	__type(value, struct loss_cell);
-} loss_cells SEC(".maps");
-
-/* key: tgid of a process that is recorded; value: unused; owner: fork hook and recorder; full: counted, not followed */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SELECTED_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, __u32);
-	__type(value, __u32);
-} selected SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, __u32);
-	__type(value, struct kernel_control);
-} control SEC(".maps");
-
-/* per CPU: room to build an event with strings */
-struct scratch {
-	__u64 bytes[SCRATCH_BYTES / 8];
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2); /* 0: task context, 1: interrupts */
-	__type(key, __u32);
-	__type(value, struct scratch);
-} scratches SEC(".maps");
+#include "kernel/bpf/maps.bpf.h"
 
 static __always_inline struct cpu_state *cpu_state(void)
 {
