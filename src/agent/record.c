@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/record.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -9,7 +11,6 @@
 
 #include "agent/budget.h"
 #include "agent/child.h"
-#include "agent/dynamic.h"
 #include "agent/mask.h"
 #include "agent/names.h"
 #include "agent/select.h"
@@ -18,6 +19,7 @@
 #include "base/err.h"
 #include "event/event.h"
 #include "kernel/kernel.h"
+#include "probe/dynamic.h"
 #include "probe/probe.h"
 #include "store/store.h"
 
@@ -56,6 +58,39 @@ static int store_event(void *arg, const struct event_header *h)
 	return store_append(r->store, h, r->err);
 }
 
+/* Appends one file or link of /proc/PID to the strings of e; returns its length. */
+static size_t proc_read(uint32_t tgid, const char *name, bool link, char *out, size_t cap)
+{
+	CLEANUP_CLOSE int fd = -1;
+	char path[64];
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/%s", tgid, name);
+	if (link)
+		n = readlink(path, out, cap - 1);
+	else
+		n = (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0 ? -1 : read(fd, out, cap - 1);
+	n = n < 0 ? 0 : n;
+	out[n] = 0;
+	return (size_t)n + 1;
+}
+
+/* Fills program and arguments of a process event from /proc; 0: the process is gone. */
+static int proc_identity(void *event, size_t cap)
+{
+	struct event_process *e = event;
+	size_t at = sizeof(*e) + strnlen(e->tail, 16) + 1;
+	char *base = event;
+
+	if (cap < at + 2 * ARGS_MAX + 16)
+		return 0;
+	at += proc_read(e->h.tgid, "exe", true, base + at, ARGS_MAX);
+	at += proc_read(e->h.tgid, "cmdline", false, base + at, ARGS_MAX);
+	e->h.length = (uint16_t)((at + 7) & ~7U);
+	memset(base + at, 0, e->h.length - at);
+	return 1;
+}
+
 /*
  * exec and process events come with NULs between the arguments: spaces instead, and secrets masked, before
  * anything is stored.
@@ -71,6 +106,9 @@ static int store_identity(struct recorder *r, const struct event_header *h)
 	int skip;
 
 	memcpy(&room, h, end);
+	/* the kernel knows the arguments of a running process only at its exec: ask /proc */
+	if (h->type == EVENT_PROCESS && proc_identity(&room, sizeof(room)) > 0)
+		end = room.h.length;
 	for (skip = 0; skip < 2 && at < end; at++)
 		skip += !room.bytes[at];
 	while (end > at && !room.bytes[end - 1])

@@ -369,3 +369,13 @@ const struct common_maps *kernel_maps(const struct kernel *k)
 {
 	return &k->maps;
 }
+
+struct bpf_object *kernel_bpf(struct kernel *k, const struct kernel_object *obj)
+{
+	size_t i;
+
+	for (i = 0; i < k->nobjects; i++)
+		if (k->objects[i].obj == obj)
+			return k->objects[i].bpf;
+	return NULL;
+}

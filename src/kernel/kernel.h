@@ -92,6 +92,10 @@ void kernel_counts(struct kernel *k, struct kernel_counts *ret);
 int kernel_last_losses(struct kernel *k, kernel_event_fn *fn, void *arg);
 void kernel_detach(struct kernel *k); /* no more events; rings stay readable */
 
+/* The loaded object itself, for probes that attach by their own means; borrowed; NULL: not loaded. */
+struct bpf_object;
+struct bpf_object *kernel_bpf(struct kernel *k, const struct kernel_object *obj);
+
 /* For doctor: loads one program alone.  0, or -errno with the verifier's last words. */
 int kernel_try(const struct kernel_object *obj, const char *program, struct err *err);
 /* Address of a kernel symbol, 0: unknown. */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/doctor.h"
+
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "probe/probe.h"
+
+static const char *const tested[] = { "6.18.", "6.12.", "6.1." };
+
+/* CapEff of /proc/self/status: capabilities(7). */
+static unsigned long long effective_caps(void)
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/status", "re");
+	unsigned long long caps = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	return caps;
+}
+
+static void host_look(struct doctor_host *h)
+{
+	unsigned long long caps = effective_caps();
+	struct utsname u;
+	size_t i;
+
+	(void)uname(&u);
+	(void)snprintf(h->kernel, sizeof(h->kernel), "%.120s", u.release);
+	for (i = 0; i < ARRAY_LEN(tested); i++)
+		h->tested |= !strncmp(u.release, tested[i], strlen(tested[i]));
+	h->btf = access("/sys/kernel/btf/vmlinux", R_OK) == 0;
+	h->cap_bpf = caps >> CAP_BPF & 1 || caps >> CAP_SYS_ADMIN & 1;
+	h->cap_perfmon = caps >> CAP_PERFMON & 1 || caps >> CAP_SYS_ADMIN & 1;
+	h->cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static void ladder_look(struct doctor_finding *f, const struct kernel_object *obj)
+{
+	const struct kernel_ladder *l = f->ladder;
+	struct err err = ERR_INIT;
+	int i;
+
+	for (i = 0; i < KERNEL_RUNGS && l->rungs[i].program && !f->rung; i++) {
+		if (kernel_try(obj, l->rungs[i].program, &err) >= 0)
+			f->rung = &l->rungs[i];
+		else if (!f->why[0])
+			(void)snprintf(f->why, sizeof(f->why), "%s (since %s): %.160s", l->rungs[i].hook,
+				       l->rungs[i].since, err.text);
+	}
+}
+
+struct doctor_report *doctor_look(void)
+{
+	struct doctor_report *r = calloc(1, sizeof(*r));
+	const struct kernel_object *const *obj;
+	size_t i;
+
+	if (!r)
+		return NULL;
+	host_look(&r->host);
+	for (obj = probe_all; *obj; obj++) {
+		for (i = 0; i < (*obj)->nladders && r->count < DOCTOR_FINDINGS; i++) {
+			struct doctor_finding *f = &r->findings[r->count++];
+
+			f->probe = (*obj)->name;
+			f->ladder = &(*obj)->ladders[i];
+			ladder_look(f, *obj);
+			r->working += f->rung != NULL;
+		}
+	}
+	return r;
+}

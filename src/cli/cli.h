@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_CLI_CLI_H
+#define SAKER_CLI_CLI_H
+/*
+ * cli - the subcommands, as data: parsing, help, completion come from one table in main.c.
+ * stdout is data, stderr is talk.
+ */
+#include <argp.h>
+
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1, /* said on stderr why */
+	CLI_USAGE = 2,	/* the command line is wrong */
+};
+
+struct cli_command {
+	const char *name;
+	const char *about; /* half a sentence, lower case */
+	const char *args_doc;
+	const struct argp_option *options; /* also for completion */
+	int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+	const char *example;
+};
+
+extern const struct cli_command cli_doctor, cli_record;
+
+#endif

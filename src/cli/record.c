@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* saker record - record a command, processes, a unit, a container, a namespace, a port, or all. */
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/record.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "cli/cli.h"
+
+#define PIDS_MAX 4096
+#define PROBES_MAX 32
+
+enum {
+	OPT_DURATION = 256,
+	OPT_UNIT,
+	OPT_CONTAINER,
+	OPT_CGROUP,
+	OPT_NETNS,
+	OPT_PORT,
+	OPT_ALL,
+	OPT_MAX_SIZE,
+	OPT_FLIGHT,
+	OPT_BUDGET,
+	OPT_PROBE,
+	OPT_RINGS,
+	OPT_AS_ROOT,
+	OPT_JSON,
+};
+
+static const struct argp_option record_options[] = {
+	{ "output", 'o', "DIR", 0, "Directory of the recording (default: saker-rec); it must be new or empty", 0 },
+	{ "pid", 'p', "PID,...", 0, "Record running processes with all their threads and children", 1 },
+	{ "unit", OPT_UNIT, "NAME", 0, "Record a systemd unit", 1 },
+	{ "container", OPT_CONTAINER, "NAME", 0, "Record a container, by a part of its cgroup's name", 1 },
+	{ "cgroup", OPT_CGROUP, "PATH", 0, "Record a cgroup", 1 },
+	{ "netns", OPT_NETNS, "NAME", 0, "Record the processes of a network namespace", 1 },
+	{ "port", OPT_PORT, "N", 0, "Record the processes that use a TCP or UDP port", 1 },
+	{ "all", OPT_ALL, NULL, 0, "Record every process of the host", 1 },
+	{ "duration", OPT_DURATION, "TIME", 0, "Stop after TIME (30s, 5m, 1h)", 2 },
+	{ "max-size", OPT_MAX_SIZE, "SIZE", 0, "Keep the recording below SIZE: the oldest chunks go first", 2 },
+	{ "flight", OPT_FLIGHT, "SIZE", 0, "Flight recorder: as --max-size, until stopped; `saker freeze` takes a copy",
+	  2 },
+	{ "budget", OPT_BUDGET, "PERCENT", 0, "Leave out whole kinds of events to stay below PERCENT of one CPU", 2 },
+	{ "probe", OPT_PROBE, "PROBE", 0, "Add tracepoint:CATEGORY:NAME or uprobe:/PATH:FUNCTION; may be repeated", 2 },
+	{ "rings", OPT_RINGS, "SIZE", 0, "Memory of all ring buffers together (default 16M)", 2 },
+	{ "as-root", OPT_AS_ROOT, NULL, 0, "Run the command as root instead of as the invoking user", 2 },
+	{ "json", OPT_JSON, NULL, 0, "Print the summary as JSON", 2 },
+	{ 0 },
+};
+
+struct record_args {
+	struct record_opts opts;
+	uint32_t pids[PIDS_MAX];
+	const char *probes[PROBES_MAX];
+	bool json;
+};
+
+static volatile sig_atomic_t record_stop;
+
+static void on_stop(int sig)
+{
+	(void)sig;
+	record_stop = 1;
+}
+
+static void parse_pids(struct record_args *a, char *text, struct argp_state *state)
+{
+	char *save = NULL, *one;
+	uint64_t pid;
+
+	for (one = strtok_r(text, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
+		if (parse_number(one, &pid) < 0 || !pid || pid > UINT32_MAX)
+			argp_error(state, "'%s' is no process id", one);
+		if (a->opts.npids == PIDS_MAX)
+			argp_error(state, "more than %d process ids", PIDS_MAX);
+		a->pids[a->opts.npids++] = (uint32_t)pid;
+	}
+	a->opts.pids = a->pids;
+}
+
+static uint64_t size_arg(const char *text, struct argp_state *state)
+{
+	uint64_t v;
+
+	if (parse_size(text, &v) < 0 || !v)
+		argp_error(state, "'%s' is no size (try 512M)", text);
+	return v;
+}
+
+static int parse_how(int key, char *arg, struct record_args *a, struct argp_state *state)
+{
+	char *end;
+
+	switch (key) {
+	case OPT_DURATION:
+		if (parse_duration(arg, &a->opts.duration_ns) < 0 || !a->opts.duration_ns)
+			argp_error(state, "'%s' is no duration (try 30s)", arg);
+		return 0;
+	case OPT_MAX_SIZE:
+	case OPT_FLIGHT:
+		a->opts.max_bytes = size_arg(arg, state);
+		return 0;
+	case OPT_RINGS:
+		a->opts.ring_bytes = size_arg(arg, state);
+		return 0;
+	case OPT_BUDGET:
+		a->opts.budget_percent = strtod(arg, &end);
+		if (*end == '%')
+			end++;
+		if (end == arg || *end || a->opts.budget_percent <= 0)
+			argp_error(state, "'%s' is no budget (try 2%%)", arg);
+		return 0;
+	case OPT_PROBE:
+		if (a->opts.nprobes == PROBES_MAX)
+			argp_error(state, "more than %d probes", PROBES_MAX);
+		a->probes[a->opts.nprobes++] = arg;
+		a->opts.probes = a->probes;
+		return 0;
+	case OPT_AS_ROOT:
+		a->opts.as_root = true;
+		return 0;
+	case OPT_JSON:
+		a->json = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct record_args *a = state->input;
+	struct record_opts *o = &a->opts;
+	uint64_t n;
+
+	switch (key) {
+	case 'o':
+		o->dir = arg;
+		return 0;
+	case 'p':
+		parse_pids(a, arg, state);
+		return 0;
+	case OPT_UNIT:
+		o->unit = arg;
+		return 0;
+	case OPT_CONTAINER:
+		o->container = arg;
+		return 0;
+	case OPT_CGROUP:
+		o->cgroup = arg;
+		return 0;
+	case OPT_NETNS:
+		o->netns = arg;
+		return 0;
+	case OPT_PORT:
+		if (parse_number(arg, &n) < 0 || !n || n > UINT16_MAX)
+			argp_error(state, "'%s' is no port", arg);
+		o->port = (uint16_t)n;
+		return 0;
+	case OPT_ALL:
+		o->all = true;
+		return 0;
+	case ARGP_KEY_ARGS:
+		o->command = state->argv + state->next;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->command && !o->npids && !o->unit && !o->container && !o->cgroup && !o->netns && !o->port &&
+		    !o->all)
+			argp_error(state,
+				   "say what to record: a command after --, or -p, --unit, --netns, --port, --all ...");
+		return 0;
+	default:
+		return parse_how(key, arg, a, state);
+	}
+}
+
+static void record_ready(void *arg)
+{
+	const struct record_opts *o = arg;
+
+	if (isatty(STDERR_FILENO))
+		(void)fprintf(stderr, "recording into '%s'%s\n", o->dir, o->command ? "" : "; Ctrl-C ends it");
+}
+
+static void summary_text(const struct record_args *a, const struct record_result *r)
+{
+	double span = (double)(r->span_ns ? r->span_ns : 1);
+
+	(void)fprintf(stderr, "'%s': %" PRIu64 " events in %.1f s, %" PRIu64 " lost", a->opts.dir, r->events,
+		      span / 1e9, r->lost);
+	if (r->missed)
+		(void)fprintf(stderr, ", %" PRIu64 " runs of programs refused by the kernel", r->missed);
+	if (r->retired)
+		(void)fprintf(stderr, ", %" PRIu64 " retired", r->retired);
+	(void)fprintf(stderr, ", %.1f MB; recorder %.1f %% of one CPU", (double)r->bytes / 1e6,
+		      100.0 * (double)r->user_ns / span);
+	if (r->measured_kernel)
+		(void)fprintf(stderr, ", its programs in the kernel %.1f %%", 100.0 * (double)r->kernel_ns / span);
+	(void)fputc('\n', stderr);
+}
+
+static void summary_json(const struct record_args *a, const struct record_result *r)
+{
+	(void)printf("{\"events\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"produced\":%" PRIu64 ",\"missed\":%" PRIu64
+		     ",\"late\":%" PRIu64 ",\"retired\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"span_ns\":%" PRIu64
+		     ",\"user_ns\":%" PRIu64 ",\"kernel_ns\":%" PRIu64 ",\"rss_bytes\":%" PRIu64
+		     ",\"exit_code\":%d,\"command\":%s}\n",
+		     r->events, r->lost, r->produced, r->missed, r->late, r->retired, r->bytes, r->span_ns, r->user_ns,
+		     r->kernel_ns, r->rss_bytes, r->exit_code, a->opts.command ? "true" : "false");
+}
+
+static int record_main(int argc, char **argv)
+{
+	const struct argp argp = { record_options, parse_option, "[-- COMMAND [ARG...]]", cli_record.about, NULL,
+				   NULL,	   NULL };
+	CLEANUP_FREE struct record_args *a = calloc(1, sizeof(*a));
+	struct sigaction sa = { .sa_handler = on_stop };
+	struct record_result result;
+	struct err err = ERR_INIT;
+	int r;
+
+	if (!a)
+		return CLI_FAILED;
+	a->opts.dir = "saker-rec";
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, a) != 0)
+		return CLI_USAGE;
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = record_run(&a->opts, &record_stop, record_ready, &a->opts, &result, &err);
+	if (result.events)
+		summary_text(a, &result);
+	if (a->json && result.events)
+		summary_json(a, &result);
+	if (r < 0) {
+		(void)fprintf(stderr, "saker record: %s\n", err.text);
+		return CLI_FAILED;
+	}
+	return result.exit_code;
+}
+
+const struct cli_command cli_record = {
+	.name = "record",
+	.about = "record a command, processes, a unit, a container, a namespace, a port, or the whole host",
+	.args_doc = "[-- COMMAND [ARG...]]",
+	.options = record_options,
+	.run = record_main,
+	.example = "sudo saker record -o rec -- ./start-my-cluster.sh",
+};
