@@ -19,8 +19,7 @@
 #define MAX_ACTORS 256
 
 static const struct scenario *const tables[] = {
-	tcp_scenarios, life_scenarios, writer_scenarios, dgram_scenarios, unix_scenarios,
-	net_scenarios, long_scenarios,
+	tcp_scenarios, life_scenarios, writer_scenarios, dgram_scenarios, unix_scenarios, net_scenarios, long_scenarios,
 };
 static pid_t actors[MAX_ACTORS];
 static unsigned n_actors;
@@ -155,7 +154,7 @@ void workers_run(unsigned n, bool processes, void (*fn)(void *arg, unsigned idx)
 
 	check(w, "no memory");
 	for (unsigned i = 0; i < n; i++) {
-		w[i] = (struct worker){.fn = fn, .arg = arg, .idx = i};
+		w[i] = (struct worker) { .fn = fn, .arg = arg, .idx = i };
 		if (processes)
 			spawn(worker_process, &w[i]);
 		else if (pthread_create(&w[i].thread, NULL, worker_thread, &w[i]))
@@ -188,7 +187,7 @@ void meet_announce(unsigned actors_waiting)
 		printf(" %d", getpid());
 	printf("\n");
 	fflush(stdout);
-	alarm(0);		/* a recorder takes its time to attach */
+	alarm(0); /* a recorder takes its time to attach */
 	if (!fgets(line, sizeof(line), stdin))
 		clearerr(stdin);
 	alarm(60);
@@ -230,8 +229,8 @@ static void list(void)
 /* What an earlier run left there would be taken for this one's */
 static void clean(const char *dir)
 {
-	static const char *const files[] = {"truth.jsonl", "calls.jsonl", "conns.jsonl", "other.jsonl",
-					    "summary.json", "forks.jsonl"};
+	static const char *const files[] = { "truth.jsonl", "calls.jsonl",  "conns.jsonl",
+					     "other.jsonl", "summary.json", "forks.jsonl" };
 	char path[512];
 
 	if (mkdir(dir, 0700) && errno != EEXIST)
@@ -267,23 +266,36 @@ static void run(const char *name)
 	join_write(world->o.truth);
 }
 
-enum { O_TRUTH = 256, O_CNS, O_SNS, O_LISTEN, O_DIAL, O_BIND, O_CONNS, O_MSGS, O_SIZE, O_CONC,
-	O_SEED, O_PROCS, O_WAIT };
+enum {
+	O_TRUTH = 256,
+	O_CNS,
+	O_SNS,
+	O_LISTEN,
+	O_DIAL,
+	O_BIND,
+	O_CONNS,
+	O_MSGS,
+	O_SIZE,
+	O_CONC,
+	O_SEED,
+	O_PROCS,
+	O_WAIT
+};
 
 static const struct argp_option options[] = {
-	{"truth", O_TRUTH, "DIR", 0, "where the truth goes (made if it is missing)", 0},
-	{"connections", O_CONNS, "N", 0, "how many connections", 0},
-	{"messages", O_MSGS, "N", 0, "messages of each connection or writer", 0},
-	{"size", O_SIZE, "N", 0, "largest message, bytes", 0},
-	{"concurrency", O_CONC, "N", 0, "connections at a time, 1..64", 0},
-	{"seed", O_SEED, "N", 0, "sizes and shapes are drawn from it", 0},
-	{"processes", O_PROCS, NULL, 0, "processes instead of threads", 0},
-	{"wait", O_WAIT, NULL, 0, "print 'ready PID' and wait for a line before any traffic", 0},
-	{"client-netns", O_CNS, "NAME", 0, "where the clients run", 0},
-	{"server-netns", O_SNS, "NAME", 0, "where the servers run", 0},
-	{"listen", O_LISTEN, "ADDR:PORT", 0, "netns, nat: where the server listens", 0},
-	{"connect", O_DIAL, "ADDR:PORT", 0, "netns, nat: what the client connects to", 0},
-	{0}
+	{ "truth", O_TRUTH, "DIR", 0, "where the truth goes (made if it is missing)", 0 },
+	{ "connections", O_CONNS, "N", 0, "how many connections", 0 },
+	{ "messages", O_MSGS, "N", 0, "messages of each connection or writer", 0 },
+	{ "size", O_SIZE, "N", 0, "largest message, bytes", 0 },
+	{ "concurrency", O_CONC, "N", 0, "connections at a time, 1..64", 0 },
+	{ "seed", O_SEED, "N", 0, "sizes and shapes are drawn from it", 0 },
+	{ "processes", O_PROCS, NULL, 0, "processes instead of threads", 0 },
+	{ "wait", O_WAIT, NULL, 0, "print 'ready PID' and wait for a line before any traffic", 0 },
+	{ "client-netns", O_CNS, "NAME", 0, "where the clients run", 0 },
+	{ "server-netns", O_SNS, "NAME", 0, "where the servers run", 0 },
+	{ "listen", O_LISTEN, "ADDR:PORT", 0, "netns, nat: where the server listens", 0 },
+	{ "connect", O_DIAL, "ADDR:PORT", 0, "netns, nat: what the client connects to", 0 },
+	{ 0 }
 };
 
 static unsigned number(struct argp_state *st, const char *text, unsigned max)
@@ -299,15 +311,32 @@ static unsigned number(struct argp_state *st, const char *text, unsigned max)
 static error_t parse_more(int key, char *arg, struct opts *o)
 {
 	switch (key) {
-	case O_TRUTH: o->truth = arg; return 0;
-	case O_CNS: o->client_netns = arg; return 0;
-	case O_SNS: o->server_netns = arg; return 0;
-	case O_LISTEN: o->listen = arg; return 0;
-	case O_DIAL: o->dial = arg; return 0;
-	case O_SEED: o->seed = strtoull(arg, NULL, 0); return 0;
-	case O_PROCS: o->processes = true; return 0;
-	case O_WAIT: o->wait = true; return 0;
-	default: return ARGP_ERR_UNKNOWN;
+	case O_TRUTH:
+		o->truth = arg;
+		return 0;
+	case O_CNS:
+		o->client_netns = arg;
+		return 0;
+	case O_SNS:
+		o->server_netns = arg;
+		return 0;
+	case O_LISTEN:
+		o->listen = arg;
+		return 0;
+	case O_DIAL:
+		o->dial = arg;
+		return 0;
+	case O_SEED:
+		o->seed = strtoull(arg, NULL, 0);
+		return 0;
+	case O_PROCS:
+		o->processes = true;
+		return 0;
+	case O_WAIT:
+		o->wait = true;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
 	}
 }
 
@@ -322,10 +351,18 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 	struct words *words = st->input;
 
 	switch (key) {
-	case O_CONNS: o->connections = number(st, arg, MAX_STREAMS / 2); return 0;
-	case O_MSGS: o->messages = number(st, arg, 10000000); return 0;
-	case O_SIZE: o->size = number(st, arg, 1u << 30); return 0;
-	case O_CONC: o->concurrency = number(st, arg, 64); return 0;
+	case O_CONNS:
+		o->connections = number(st, arg, MAX_STREAMS / 2);
+		return 0;
+	case O_MSGS:
+		o->messages = number(st, arg, 10000000);
+		return 0;
+	case O_SIZE:
+		o->size = number(st, arg, 1u << 30);
+		return 0;
+	case O_CONC:
+		o->concurrency = number(st, arg, 64);
+		return 0;
 	case ARGP_KEY_ARG:
 		if (words->n == 2)
 			argp_usage(st);
@@ -337,14 +374,16 @@ static error_t parse(int key, char *arg, struct argp_state *st)
 }
 
 static const struct argp argp = {
-	.options = options, .parser = parse, .args_doc = "SCENARIO\ncheck DIR\nlist",
+	.options = options,
+	.parser = parse,
+	.args_doc = "SCENARIO\ncheck DIR\nlist",
 	.doc = "Real socket traffic that knows which send each received byte came from."
 	       "\vExample: traffic tcp4 --concurrency 16 --truth /tmp/t && traffic check /tmp/t",
 };
 
 int main(int argc, char **argv)
 {
-	struct words words = {0};
+	struct words words = { 0 };
 
 	world_open();
 	world->o.seed = 1;

@@ -26,8 +26,8 @@
 #include <endian.h>
 #include <string.h>
 
-#define DGRAM_MAGIC	0x53616b44u
-#define NIBBLES		0x0f0f0f0f0f0f0f0full
+#define DGRAM_MAGIC 0x53616b44u
+#define NIBBLES 0x0f0f0f0f0f0f0f0full
 
 struct dgram_head {
 	uint32_t magic, stream, seq, hash;
@@ -62,8 +62,8 @@ static void record_make(const struct stream *st, unsigned w, uint64_t seq, char 
 }
 
 /* The part of record seq that lies in [k, k + n), to its place in buf, which begins at k */
-static void record_put(const struct stream *st, unsigned w, uint64_t seq, uint64_t start,
-		       uint64_t k, char *buf, size_t n)
+static void record_put(const struct stream *st, unsigned w, uint64_t seq, uint64_t start, uint64_t k, char *buf,
+		       size_t n)
 {
 	uint64_t from = start > k ? start : k, to = start + RECORD < k + n ? start + RECORD : k + n;
 	char rec[RECORD];
@@ -138,7 +138,7 @@ static void take_sparse(struct call *c, const char *buf)
 			die("%s: byte %llu of the stream is not what was sent", st->conn->name,
 			    (unsigned long long)start);
 	}
-	log_run(c, &(struct run){.off = k, .k = k, .len = c->len});
+	log_run(c, &(struct run) { .off = k, .k = k, .len = c->len });
 	st->pos += c->len;
 }
 
@@ -156,7 +156,7 @@ static bool record_read(struct stream *st, const unsigned char *p, uint64_t *ret
 
 static void take_anchored(struct call *c, const char *buf)
 {
-	struct run run = {.off = NO_OFF, .len = c->len};
+	struct run run = { .off = NO_OFF, .len = c->len };
 	const unsigned char *p = (const unsigned char *)buf;
 	uint64_t seq;
 	size_t i;
@@ -189,9 +189,8 @@ void bytes_take(struct call *c, const char *buf)
 
 		if (!n)
 			die("%s: byte %llu of the stream (writer %u, its byte %llu) is not what was sent",
-			    st->conn->name, (unsigned long long)st->pos, w,
-			    (unsigned long long)st->rk[w]);
-		log_run(c, &(struct run){.off = st->pos, .k = st->rk[w], .len = n, .w = w});
+			    st->conn->name, (unsigned long long)st->pos, w, (unsigned long long)st->rk[w]);
+		log_run(c, &(struct run) { .off = st->pos, .k = st->rk[w], .len = n, .w = w });
 		st->rk[w] += n;
 		st->pos += n;
 		at += n;
@@ -201,7 +200,10 @@ void bytes_take(struct call *c, const char *buf)
 void bytes_head(struct stream *st, uint32_t seq, char *buf, size_t n)
 {
 	struct dgram_head h = {
-		.magic = DGRAM_MAGIC, .stream = st->id, .seq = seq, .hash = mix(st->id, seq, 7),
+		.magic = DGRAM_MAGIC,
+		.stream = st->id,
+		.seq = seq,
+		.hash = mix(st->id, seq, 7),
 	};
 
 	memset(buf, 'd', n);
@@ -215,8 +217,7 @@ struct stream *bytes_dgram(const char *buf, size_t n, uint32_t *ret_seq)
 	if (n < sizeof(h))
 		return NULL;
 	memcpy(&h, buf, sizeof(h));
-	if (h.magic != DGRAM_MAGIC || h.stream >= world->n_streams ||
-	    h.hash != (uint32_t)mix(h.stream, h.seq, 7))
+	if (h.magic != DGRAM_MAGIC || h.stream >= world->n_streams || h.hash != (uint32_t)mix(h.stream, h.seq, 7))
 		return NULL;
 	*ret_seq = h.seq;
 	return world->streams[h.stream];

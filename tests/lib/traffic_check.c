@@ -20,13 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct cover {			/* one range of one line */
+struct cover { /* one range of one line */
 	const char *conn;
-	int which;		/* way * 4 + {0 send, 1 receive, 2 edge} */
+	int which; /* way * 4 + {0 send, 1 receive, 2 edge} */
 	int64_t off, len, line;
 };
 
-struct known {			/* a call */
+struct known { /* a call */
 	int64_t pid, tid, call, begin, end, dgram, len;
 	const char *conn;
 	int way;
@@ -37,8 +37,8 @@ struct known {			/* a call */
 };
 
 struct checker {
-	json_t *calls, *edges, *conns, *forks;	/* arrays of the lines' objects */
-	json_t *by_name;	/* connections */
+	json_t *calls, *edges, *conns, *forks; /* arrays of the lines' objects */
+	json_t *by_name;		       /* connections */
 	struct known *known;
 	size_t n_known;
 	struct cover *covers;
@@ -118,14 +118,17 @@ static void cover_add(struct checker *k, const json_t *o, int what, int64_t line
 	int way = !strcmp(str(o, "way"), "ba");
 	size_t i;
 
-	json_array_foreach(ranges, i, r) {
+	json_array_foreach(ranges, i, r)
+	{
 		if (k->n_covers == k->max_covers) {
 			k->max_covers = k->max_covers * 2 + 1024;
 			k->covers = realloc(k->covers, k->max_covers * sizeof(*k->covers));
 			check(k->covers, "no memory");
 		}
-		k->covers[k->n_covers++] = (struct cover){
-			.conn = str(o, "conn"), .which = way * 4 + what, .line = line,
+		k->covers[k->n_covers++] = (struct cover) {
+			.conn = str(o, "conn"),
+			.which = way * 4 + what,
+			.line = line,
 			.off = json_integer_value(json_array_get(r, 0)),
 			.len = json_integer_value(json_array_get(r, 1)),
 		};
@@ -138,8 +141,7 @@ static int64_t ranges_sum(const json_t *o)
 	int64_t sum = 0;
 	size_t i;
 
-	json_array_foreach(json_object_get(o, "ranges"), i, r)
-		sum += json_integer_value(json_array_get(r, 1));
+	json_array_foreach(json_object_get(o, "ranges"), i, r) sum += json_integer_value(json_array_get(r, 1));
 	return sum;
 }
 
@@ -150,14 +152,21 @@ static void calls_index(struct checker *k)
 
 	k->known = calloc(json_array_size(k->calls) + 1, sizeof(*k->known));
 	check(k->known, "no memory");
-	json_array_foreach(k->calls, i, o) {
+	json_array_foreach(k->calls, i, o)
+	{
 		struct known *c = &k->known[k->n_known++];
 
-		*c = (struct known){
-			.pid = num(o, "pid", -1), .tid = num(o, "tid", 0), .call = num(o, "call", -1),
-			.begin = num(o, "begin_ns", -1), .end = num(o, "end_ns", -1),
-			.dgram = num(o, "dgram", -1), .len = num(o, "len", -1), .conn = str(o, "conn"),
-			.way = !strcmp(str(o, "way"), "ba"), .recv = !strcmp(str(o, "dir"), "recv"),
+		*c = (struct known) {
+			.pid = num(o, "pid", -1),
+			.tid = num(o, "tid", 0),
+			.call = num(o, "call", -1),
+			.begin = num(o, "begin_ns", -1),
+			.end = num(o, "end_ns", -1),
+			.dgram = num(o, "dgram", -1),
+			.len = num(o, "len", -1),
+			.conn = str(o, "conn"),
+			.way = !strcmp(str(o, "way"), "ba"),
+			.recv = !strcmp(str(o, "dir"), "recv"),
 			.o = o,
 		};
 		if (!json_object_get(k->by_name, c->conn))
@@ -180,15 +189,14 @@ static void calls_check(struct checker *k)
 			problem(k, "thread %" PRId64 "/%" PRId64 ": call %" PRId64 " is out of sequence", c->pid,
 				c->tid, c->call);
 		if (c->begin > c->end || (!first && c->tid && c->begin < last->begin))
-			problem(k, "thread %" PRId64 "/%" PRId64 ": call %" PRId64 " is out of time", c->pid,
-				c->tid, c->call);
+			problem(k, "thread %" PRId64 "/%" PRId64 ": call %" PRId64 " is out of time", c->pid, c->tid,
+				c->call);
 	}
 }
 
 static struct known *call_find(struct checker *k, const json_t *ref)
 {
-	struct known key = {.pid = num(ref, "pid", -1), .tid = num(ref, "tid", 0),
-			    .call = num(ref, "call", -1)};
+	struct known key = { .pid = num(ref, "pid", -1), .tid = num(ref, "tid", 0), .call = num(ref, "call", -1) };
 
 	return bsearch(&key, k->known, k->n_known, sizeof(key), by_call);
 }
@@ -199,12 +207,14 @@ static bool ranges_in(const json_t *edge, const json_t *call)
 	const json_t *e, *c;
 	size_t i, j;
 
-	json_array_foreach(json_object_get(edge, "ranges"), i, e) {
+	json_array_foreach(json_object_get(edge, "ranges"), i, e)
+	{
 		int64_t off = json_integer_value(json_array_get(e, 0));
 		int64_t end = off + json_integer_value(json_array_get(e, 1));
 		bool in = false;
 
-		json_array_foreach(json_object_get(call, "ranges"), j, c) {
+		json_array_foreach(json_object_get(call, "ranges"), j, c)
+		{
 			int64_t from = json_integer_value(json_array_get(c, 0));
 
 			in |= from <= off && end <= from + json_integer_value(json_array_get(c, 1));
@@ -250,15 +260,16 @@ static void edges_check(struct checker *k)
 	json_t *o;
 	size_t i;
 
-	json_array_foreach(k->edges, i, o)
-		edge_check(k, o, i + 1);
+	json_array_foreach(k->edges, i, o) edge_check(k, o, i + 1);
 	for (i = 0; i < k->n_known; i++) {
 		struct known *c = &k->known[i];
 		bool loss_ok = !c->recv && lossy(k, c->conn);
 
 		if (c->edge_bytes != c->len && !loss_ok)
-			problem(k, "thread %" PRId64 "/%" PRId64 ": call %" PRId64 " has %" PRId64
-				" bytes and its edges %" PRId64, c->pid, c->tid, c->call, c->len, c->edge_bytes);
+			problem(k,
+				"thread %" PRId64 "/%" PRId64 ": call %" PRId64 " has %" PRId64
+				" bytes and its edges %" PRId64,
+				c->pid, c->tid, c->call, c->len, c->edge_bytes);
 		if (c->dgram >= 0 && c->edges != 1 && !loss_ok)
 			problem(k, "%s: datagram %" PRId64 " has %u edges", c->conn, c->dgram, c->edges);
 	}
@@ -281,7 +292,7 @@ static size_t stream_check(struct checker *k, size_t i)
 {
 	const char *conn = k->covers[i].conn;
 	int way = k->covers[i].which / 4;
-	int64_t end[3] = {0};
+	int64_t end[3] = { 0 };
 
 	for (; i < k->n_covers && !strcmp(k->covers[i].conn, conn) && k->covers[i].which / 4 == way; i++) {
 		struct cover *c = &k->covers[i];
@@ -289,8 +300,7 @@ static size_t stream_check(struct checker *k, size_t i)
 
 		if (c->off != *at || c->len <= 0)
 			problem(k, "%s.jsonl:%" PRId64 ": %s %s: expected byte %" PRId64 " next, got %" PRId64,
-				c->which % 4 == 2 ? "truth" : "calls", c->line, conn, way ? "ba" : "ab", *at,
-				c->off);
+				c->which % 4 == 2 ? "truth" : "calls", c->line, conn, way ? "ba" : "ab", *at, c->off);
 		*at = c->off + c->len;
 	}
 	if (end[1] > end[0] || (end[1] != end[0] && !lossy(k, conn)))
@@ -323,7 +333,8 @@ static void summary_check(struct checker *k, const char *dir)
 	all = json_load_file(path, 0, &err);
 	if (!all)
 		die("%s: %s", path, err.text);
-	json_object_foreach(json_object_get(all, "kinds"), name, kind) {
+	json_object_foreach(json_object_get(all, "kinds"), name, kind)
+	{
 		sends += num(kind, "sends", 0);
 		recvs += num(kind, "recvs", 0);
 		edges += num(kind, "edges", 0);
@@ -340,13 +351,15 @@ static void forks_check(struct checker *k)
 	char key[32];
 	size_t i;
 
-	json_array_foreach(k->forks, i, o) {
+	json_array_foreach(k->forks, i, o)
+	{
 		snprintf(key, sizeof(key), "%" PRId64, num(o, "tid", 0));
 		if (json_object_get(begun, key))
 			problem(k, "forks.jsonl:%zu: thread %s is there twice", i + 1, key);
 		json_object_set(begun, key, o);
 	}
-	json_array_foreach(k->forks, i, o) {
+	json_array_foreach(k->forks, i, o)
+	{
 		int64_t parent = num(o, "parent", 0);
 		json_t *p;
 
@@ -356,8 +369,7 @@ static void forks_check(struct checker *k)
 			root = parent;
 		if (!p && parent != root)
 			problem(k, "forks.jsonl:%zu: nobody forked parent %s", i + 1, key);
-		if (num(o, "begin_ns", 0) > num(o, "end_ns", 0) ||
-		    (p && num(p, "begin_ns", 0) > num(o, "begin_ns", 0)))
+		if (num(o, "begin_ns", 0) > num(o, "end_ns", 0) || (p && num(p, "begin_ns", 0) > num(o, "begin_ns", 0)))
 			problem(k, "forks.jsonl:%zu: it is out of time", i + 1);
 	}
 	json_decref(begun);
@@ -369,12 +381,14 @@ int check_dir(const char *dir)
 		.calls = lines_load(dir, "calls.jsonl", false),
 		.edges = lines_load(dir, "truth.jsonl", false),
 		.conns = lines_load(dir, "conns.jsonl", false),
-		.forks = lines_load(dir, "forks.jsonl", true), .by_name = json_object(),
+		.forks = lines_load(dir, "forks.jsonl", true),
+		.by_name = json_object(),
 	};
 	size_t i, streams;
 	json_t *o;
 
-	json_array_foreach(k.conns, i, o) {
+	json_array_foreach(k.conns, i, o)
+	{
 		if (json_object_get(k.by_name, str(o, "conn")))
 			problem(&k, "conns.jsonl:%zu: the name is there twice", i + 1);
 		json_object_set(k.by_name, str(o, "conn"), o);
@@ -385,9 +399,8 @@ int check_dir(const char *dir)
 	streams = streams_check(&k);
 	summary_check(&k, dir);
 	forks_check(&k);
-	printf("%zu connections, %zu streams, %zu calls, %zu edges, %zu forks: %u problems\n",
-	       json_array_size(k.conns), streams, k.n_known, json_array_size(k.edges),
-	       json_array_size(k.forks), k.problems);
+	printf("%zu connections, %zu streams, %zu calls, %zu edges, %zu forks: %u problems\n", json_array_size(k.conns),
+	       streams, k.n_known, json_array_size(k.edges), json_array_size(k.forks), k.problems);
 	free(k.known);
 	free(k.covers);
 	json_decref(k.by_name);

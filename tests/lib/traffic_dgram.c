@@ -15,8 +15,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define BATCH	8
-#define TTLS	250
+#define BATCH 8
+#define TTLS 250
 #define DROP_ROUNDS 4
 
 enum manner { CONNECTED, UNCONNECTED, BATCHED, MANNERS };
@@ -51,8 +51,7 @@ static void sent(struct ep *ep, const char *how, uint64_t begin, ssize_t r, size
 	struct call *c;
 
 	if (r != (ssize_t)n)
-		die("%s: cannot %s a datagram of %zu bytes: %s", ep->conn->name, how, n,
-		    strerror(errno));
+		die("%s: cannot %s a datagram of %zu bytes: %s", ep->conn->name, how, n, strerror(errno));
 	c = log_call(t, ep, false, how, begin, n);
 	c->w = stream_writer(ep_out(ep), t);
 	c->k = seq;
@@ -76,7 +75,7 @@ static void send_one(struct party *p, struct ep *ep, const struct addr *to)
 static void send_batch(struct party *p, struct ep *ep)
 {
 	struct stream *st = ep_out(ep);
-	struct mmsghdr m[BATCH] = {0};
+	struct mmsghdr m[BATCH] = { 0 };
 	struct iovec iov[BATCH];
 	uint32_t seq[BATCH];
 	char *buf = scratch();
@@ -85,7 +84,7 @@ static void send_batch(struct party *p, struct ep *ep)
 
 	for (unsigned i = 0; i < BATCH; i++, buf += p->size) {
 		seq[i] = atomic_fetch_add(&st->dgrams, 1);
-		iov[i] = (struct iovec){buf, dgram_size(p, ep->conn, seq[i])};
+		iov[i] = (struct iovec) { buf, dgram_size(p, ep->conn, seq[i]) };
 		bytes_head(st, seq[i], buf, iov[i].iov_len);
 		m[i].msg_hdr.msg_iov = &iov[i];
 		m[i].msg_hdr.msg_iovlen = 1;
@@ -99,8 +98,7 @@ static void send_batch(struct party *p, struct ep *ep)
 }
 
 /* Logs a datagram that came to fd; returns the end of the connection that it belongs to */
-static struct ep received(int fd, const char *how, uint64_t begin, const char *buf, ssize_t n,
-			  const struct addr *from)
+static struct ep received(int fd, const char *how, uint64_t begin, const char *buf, ssize_t n, const struct addr *from)
 {
 	struct stream *st;
 	struct call *c;
@@ -112,10 +110,10 @@ static struct ep received(int fd, const char *how, uint64_t begin, const char *b
 	st = bytes_dgram(buf, n, &seq);
 	if (!st)
 		die("a datagram of %zd bytes is none of this run's", n);
-	ep = (struct ep){.fd = fd, .conn = st->conn, .end = !st->way};
+	ep = (struct ep) { .fd = fd, .conn = st->conn, .end = !st->way };
 	end_set(&ep, from);
 	c = log_call(thr_self(), &ep, true, how, begin, n);
-	log_run(c, &(struct run){.off = 0, .k = seq, .len = n});
+	log_run(c, &(struct run) { .off = 0, .k = seq, .len = n });
 	return ep;
 }
 
@@ -132,13 +130,13 @@ static struct ep recv_one(int fd, struct addr *ret_from)
 static void recv_batch(struct party *p, int fd, unsigned want)
 {
 	while (want) {
-		struct mmsghdr m[BATCH] = {0};
+		struct mmsghdr m[BATCH] = { 0 };
 		struct iovec iov[BATCH];
 		uint64_t begin;
 		int n;
 
 		for (unsigned i = 0; i < BATCH; i++) {
-			iov[i] = (struct iovec){scratch() + i * p->size, p->size};
+			iov[i] = (struct iovec) { scratch() + i * p->size, p->size };
 			m[i].msg_hdr.msg_iov = &iov[i];
 			m[i].msg_hdr.msg_iovlen = 1;
 		}
@@ -168,7 +166,7 @@ static int client_socket(struct party *p, unsigned idx)
 
 static void wait_limit(int fd)
 {
-	struct timeval limit = {.tv_sec = 5};	/* a datagram that takes longer is lost */
+	struct timeval limit = { .tv_sec = 5 }; /* a datagram that takes longer is lost */
 
 	check(!setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), "SO_RCVTIMEO");
 }
@@ -178,7 +176,7 @@ static void client_worker(void *arg, unsigned idx)
 	struct party *p = arg;
 	enum manner manner = idx % MANNERS;
 	struct conn *c = conn_new(p->kind, idx, "%s/%u", p->sc->name, idx);
-	struct ep ep = {.fd = client_socket(p, idx), .conn = c};
+	struct ep ep = { .fd = client_socket(p, idx), .conn = c };
 	struct addr from;
 
 	wait_limit(ep.fd);
@@ -214,8 +212,7 @@ static void server(void *arg)
 
 	for (unsigned i = 0; i < p->clients; i++)
 		batched += i % MANNERS == BATCHED;
-	total = (p->clients - batched) * p->messages +
-		batched * ((p->messages + BATCH - 1) / BATCH * BATCH);
+	total = (p->clients - batched) * p->messages + batched * ((p->messages + BATCH - 1) / BATCH * BATCH);
 	ns_enter(p->server_ns);
 	wait_limit(p->server);
 	for (unsigned i = 0; i < total; i++) {
@@ -229,7 +226,7 @@ static void server(void *arg)
 static void party_run(const struct scenario *sc, enum kind kind, const struct addr *a)
 {
 	const struct opts *o = &world->o;
-	struct party p = {.sc = sc, .kind = kind, .family = a->ss.ss_family};
+	struct party p = { .sc = sc, .kind = kind, .family = a->ss.ss_family };
 
 	p.clients = given(o->connections, sc->connections);
 	p.messages = given(o->messages, sc->messages);
@@ -250,7 +247,7 @@ static void party_run(const struct scenario *sc, enum kind kind, const struct ad
 struct twins {
 	struct ep ep[2];
 	unsigned n;
-	int level, opt, want;	/* the TTL or hop limit: to set, to be told */
+	int level, opt, want; /* the TTL or hop limit: to set, to be told */
 };
 
 static void twins_client(void *arg)
@@ -294,9 +291,10 @@ static void twins_server(void *arg)
 	wait_limit(ep->fd);
 	while (next < t->n) {
 		char buf[128], control[128];
-		struct iovec iov = {buf, sizeof(buf)};
-		struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-				   .msg_controllen = sizeof(control)};
+		struct iovec iov = { buf, sizeof(buf) };
+		struct msghdr m = {
+			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+		};
 		uint64_t begin = call_begin(thr_self());
 		ssize_t r = recvmsg(ep->fd, &m, 0);
 		struct call *c;
@@ -309,7 +307,7 @@ static void twins_server(void *arg)
 		if (message_ttl(&m, t->level) != (int)(1 + next % TTLS))
 			die("%s: equal datagrams came out of order", ep->conn->name);
 		c = log_call(thr_self(), ep, true, "recvmsg", begin, r);
-		log_run(c, &(struct run){.off = 0, .k = next++, .len = r});
+		log_run(c, &(struct run) { .off = 0, .k = next++, .len = r });
 	}
 }
 
@@ -334,8 +332,10 @@ static void twins_run(const struct scenario *sc)
 	bool v6 = sc->family == AF_INET6;
 	struct conn *c = conn_new(KIND_UDP, 0, "%s/equal", sc->name);
 	struct twins t = {
-		.n = 200, .level = v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-		.opt = v6 ? IPV6_UNICAST_HOPS : IP_TTL, .want = v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL,
+		.n = 200,
+		.level = v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		.opt = v6 ? IPV6_UNICAST_HOPS : IP_TTL,
+		.want = v6 ? IPV6_RECVHOPLIMIT : IP_RECVTTL,
 	};
 	int one = 1;
 
@@ -406,7 +406,7 @@ static void pair_server(void *arg)
 static void run_dgram_pair(const struct scenario *sc)
 {
 	struct conn *c = conn_new(KIND_UNIX_DGRAM, 0, "%s/0", sc->name);
-	struct pair pair = {.p = {.sc = sc, .kind = KIND_UNIX_DGRAM}};
+	struct pair pair = { .p = { .sc = sc, .kind = KIND_UNIX_DGRAM } };
 	int fd[2];
 
 	pair.p.messages = given(world->o.messages, sc->messages);
@@ -450,7 +450,7 @@ static void drop_server(void *arg)
 static void run_udp_drop(const struct scenario *sc)
 {
 	struct conn *c = conn_new(KIND_UDP, 0, "%s/0", sc->name);
-	struct pair pair = {.p = {.sc = sc, .kind = KIND_UDP}};
+	struct pair pair = { .p = { .sc = sc, .kind = KIND_UDP } };
 	int small = 8192;
 
 	c->lossy = true;
@@ -469,16 +469,12 @@ static void run_udp_drop(const struct scenario *sc)
 	.name = n, .about = what, .run = r, .connections = 6, .messages = 40, .size = 1400, .family = f
 
 const struct scenario dgram_scenarios[] = {
-	{PARTY("udp4", run_udp, AF_INET,
-	       "connected, unconnected, sendmmsg, equal and empty datagrams, IPv4")},
-	{PARTY("udp6", run_udp, AF_INET6, "the same, IPv6")},
-	{PARTY("udp_drop", run_udp_drop, AF_INET, "more than the receive buffer holds: some are dropped")},
-	{PARTY("unix_dgram", run_unix_dgram, AF_UNIX, "named and abstract AF_UNIX datagrams")},
-	{PARTY("unix_dgram_pair", run_dgram_pair, AF_UNIX,
-	       "a socket pair of datagrams, 4 writing threads")},
-	{PARTY("udp_netns", run_udp_ns, AF_INET, "UDP between namespaces (traffic.sh)"),
-	 .alone = true},
-	{PARTY("udp_nat", run_udp_ns, AF_INET, "UDP through DNAT and SNAT (traffic.sh)"),
-	 .alone = true},
-	{0}
+	{ PARTY("udp4", run_udp, AF_INET, "connected, unconnected, sendmmsg, equal and empty datagrams, IPv4") },
+	{ PARTY("udp6", run_udp, AF_INET6, "the same, IPv6") },
+	{ PARTY("udp_drop", run_udp_drop, AF_INET, "more than the receive buffer holds: some are dropped") },
+	{ PARTY("unix_dgram", run_unix_dgram, AF_UNIX, "named and abstract AF_UNIX datagrams") },
+	{ PARTY("unix_dgram_pair", run_dgram_pair, AF_UNIX, "a socket pair of datagrams, 4 writing threads") },
+	{ PARTY("udp_netns", run_udp_ns, AF_INET, "UDP between namespaces (traffic.sh)"), .alone = true },
+	{ PARTY("udp_nat", run_udp_ns, AF_INET, "UDP through DNAT and SNAT (traffic.sh)"), .alone = true },
+	{ 0 }
 };

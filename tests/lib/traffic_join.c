@@ -37,12 +37,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct piece {			/* a run of a receive call */
+struct piece { /* a run of a receive call */
 	struct call *call;
 	struct run *run;
 };
 
-struct lane {			/* what belongs to one stream */
+struct lane { /* what belongs to one stream */
 	struct stream *st;
 	struct call **sends;
 	struct piece *pieces;
@@ -109,14 +109,15 @@ static void edge_write(FILE *f, struct lane *l, struct call *from, struct call *
 
 	for (struct run *at = runs; at; at = at->next)
 		len += at->len;
-	fprintf(f, "{\"kind\":\"%s\",\"conn\":\"%s\",\"way\":\"%s\",\"from\":{", kind_names[c->kind],
-		c->name, way_name(l->st));
+	fprintf(f, "{\"kind\":\"%s\",\"conn\":\"%s\",\"way\":\"%s\",\"from\":{", kind_names[c->kind], c->name,
+		way_name(l->st));
 	put_tid(f, from->thr);
 	fprintf(f, ",\"call\":%u},\"to\":{", from->call);
 	put_tid(f, to->thr);
-	fprintf(f, ",\"call\":%u},\"src\":\"%s\",\"dst\":\"%s\",\"rsrc\":\"%s\",\"rdst\":\"%s\","
-		"\"off\":%" PRIu64 ",\"len\":%" PRIu64 ",", to->call, s->local, s->peer, r->peer,
-		r->local, runs->off, len);
+	fprintf(f,
+		",\"call\":%u},\"src\":\"%s\",\"dst\":\"%s\",\"rsrc\":\"%s\",\"rdst\":\"%s\","
+		"\"off\":%" PRIu64 ",\"len\":%" PRIu64 ",",
+		to->call, s->local, s->peer, r->peer, r->local, runs->off, len);
 	if (is_dgram(l->st))
 		fprintf(f, "\"dgram\":%" PRIu64 ",", from->k);
 	put_ranges(f, runs);
@@ -135,7 +136,7 @@ static void run_append(struct run **list, uint64_t off, uint64_t len)
 		}
 	r = calloc(1, sizeof(*r));
 	check(r, "no memory");
-	*r = (struct run){.off = off, .len = len};
+	*r = (struct run) { .off = off, .len = len };
 	*list = r;
 }
 
@@ -207,7 +208,7 @@ static void lane_dgrams(FILE *f, struct lane *l)
 		while (j < l->n_pieces && l->pieces[j].run->k < s->k)
 			j++;
 		if (j < l->n_pieces && l->pieces[j].run->k == s->k)
-			edge_write(f, l, s, l->pieces[j].call, &(struct run){.len = s->len});
+			edge_write(f, l, s, l->pieces[j].call, &(struct run) { .len = s->len });
 		else if (!l->st->conn->lossy)
 			die("%s: datagram %" PRIu64 " was not received", l->st->conn->name, s->k);
 	}
@@ -270,7 +271,7 @@ static void lane_place_raw(struct lane *l)
 	uint64_t k = 0, end = l->st->writer[0].k;
 	struct run *r;
 
-	for (size_t i = 0; i < l->n_pieces; i++)	/* the unplaced to the end */
+	for (size_t i = 0; i < l->n_pieces; i++) /* the unplaced to the end */
 		if (l->pieces[i].run->off == NO_OFF)
 			l->pieces[i].run->k = UINT64_MAX;
 	qsort(l->pieces, l->n_pieces, sizeof(*l->pieces), by_piece);
@@ -327,7 +328,7 @@ static void lane_add(struct lane *l, struct call *c)
 	if (!c->recv)
 		l->sends[l->n_sends++] = c;
 	for (struct run *r = c->runs; c->recv && r; r = r->next)
-		l->pieces[l->n_pieces++] = (struct piece){.call = c, .run = r};
+		l->pieces[l->n_pieces++] = (struct piece) { .call = c, .run = r };
 }
 
 static struct lane *lanes_make(void)
@@ -358,9 +359,11 @@ static void call_write(FILE *f, const struct call *c)
 
 	fprintf(f, "{");
 	put_tid(f, c->thr);
-	fprintf(f, ",\"call\":%u,\"sys\":%u,\"how\":\"%s\",\"dir\":\"%s\",\"kind\":\"%s\",\"conn\":\"%s\","
-		"\"way\":\"%s\",\"fd\":%d,\"off\":", c->call, c->sys, c->how, c->recv ? "recv" : "send",
-		kind_names[st->conn->kind], st->conn->name, way_name(st), c->fd);
+	fprintf(f,
+		",\"call\":%u,\"sys\":%u,\"how\":\"%s\",\"dir\":\"%s\",\"kind\":\"%s\",\"conn\":\"%s\","
+		"\"way\":\"%s\",\"fd\":%d,\"off\":",
+		c->call, c->sys, c->how, c->recv ? "recv" : "send", kind_names[st->conn->kind], st->conn->name,
+		way_name(st), c->fd);
 	if (!c->runs || (!c->recv && !is_dgram(st) && st->writers > 1))
 		fprintf(f, "null");
 	else
@@ -408,10 +411,9 @@ static void write_others(const char *dir)
 			put_tid(f, t);
 			fprintf(f, ",\"after\":%u,\"what\":\"%s\",", o->after, o->what);
 			if (o->st)
-				fprintf(f, "\"conn\":\"%s\",\"way\":\"%s\",", o->st->conn->name,
-					way_name(o->st));
-			fprintf(f, "\"fd\":%d,\"error\":%d,\"len\":%" PRId64 ",\"ns\":%" PRIu64 "}\n",
-				o->fd, o->error, o->len, o->ns);
+				fprintf(f, "\"conn\":\"%s\",\"way\":\"%s\",", o->st->conn->name, way_name(o->st));
+			fprintf(f, "\"fd\":%d,\"error\":%d,\"len\":%" PRId64 ",\"ns\":%" PRIu64 "}\n", o->fd, o->error,
+				o->len, o->ns);
 		}
 	file_close(f);
 }
@@ -422,8 +424,10 @@ static void put_end(FILE *f, const char *name, const struct end *e)
 		fprintf(f, ",\"%s\":null", name);
 		return;
 	}
-	fprintf(f, ",\"%s\":{\"local\":\"%s\",\"peer\":\"%s\",\"cookie\":%" PRIu64 ",\"netns\":%" PRIu64
-		",\"ino\":%" PRIu64 "}", name, e->local, e->peer, e->cookie, e->netns, e->ino);
+	fprintf(f,
+		",\"%s\":{\"local\":\"%s\",\"peer\":\"%s\",\"cookie\":%" PRIu64 ",\"netns\":%" PRIu64
+		",\"ino\":%" PRIu64 "}",
+		name, e->local, e->peer, e->cookie, e->netns, e->ino);
 }
 
 static void write_conns(const char *dir)
@@ -445,17 +449,17 @@ static void write_summary(const char *dir)
 {
 	FILE *f = file_open(dir, "summary.json");
 
-	fprintf(f, "{\"scenario\":\"%s\",\"seed\":%" PRIu64 ",\"kinds\":{", world->scenario,
-		world->o.seed);
+	fprintf(f, "{\"scenario\":\"%s\",\"seed\":%" PRIu64 ",\"kinds\":{", world->scenario, world->o.seed);
 	for (int i = 0, n = 0; i < KINDS; i++) {
 		struct totals *t = &totals[i];
 
 		if (!t->conns)
 			continue;
-		fprintf(f, "%s\"%s\":{\"conns\":%" PRIu64 ",\"sends\":%" PRIu64 ",\"recvs\":%" PRIu64
-			",\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",\"edges\":%" PRIu64
-			",\"split_sends\":%" PRIu64 ",\"split_recvs\":%" PRIu64 "}", n++ ? "," : "",
-			kind_names[i], t->conns, t->sends, t->recvs, t->sent, t->received, t->edges,
+		fprintf(f,
+			"%s\"%s\":{\"conns\":%" PRIu64 ",\"sends\":%" PRIu64 ",\"recvs\":%" PRIu64 ",\"sent\":%" PRIu64
+			",\"received\":%" PRIu64 ",\"edges\":%" PRIu64 ",\"split_sends\":%" PRIu64
+			",\"split_recvs\":%" PRIu64 "}",
+			n++ ? "," : "", kind_names[i], t->conns, t->sends, t->recvs, t->sent, t->received, t->edges,
 			t->split_sends, t->split_recvs);
 	}
 	fprintf(f, "}}\n");

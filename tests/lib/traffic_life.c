@@ -13,7 +13,7 @@
 struct life {
 	const char *name;
 	void (*client)(struct ep *ep, unsigned no);
-	void (*server)(struct ep *ep, unsigned no);	/* with the server's own way to end */
+	void (*server)(struct ep *ep, unsigned no); /* with the server's own way to end */
 	bool nonblock, in_child;
 };
 
@@ -36,7 +36,7 @@ static void hear(struct ep *ep, uint64_t n)
 
 static void wait_for(struct ep *ep, short events)
 {
-	struct pollfd p = {.fd = ep->fd, .events = events};
+	struct pollfd p = { .fd = ep->fd, .events = events };
 
 	if (poll(&p, 1, 5000) <= 0)
 		die("%s: nothing happened for 5 s", ep->conn->name);
@@ -70,7 +70,7 @@ static void shutdown_server(struct ep *ep, unsigned no)
 /* Even connections: all was read before the reset; odd ones: 5000 bytes were on their way */
 static void reset_client(struct ep *ep, unsigned no)
 {
-	struct linger now = {.l_onoff = 1, .l_linger = 0};
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
 
 	say(ep, 10000);
 	hear(ep, 100);
@@ -210,7 +210,7 @@ static void cast_server(void *arg)
 	struct cast *c = arg;
 
 	for (unsigned i = 0; i < c->connections; i++) {
-		struct handover h = {.l = c->l, .ep = meet_accept(c->m), .no = i};
+		struct handover h = { .l = c->l, .ep = meet_accept(c->m), .no = i };
 
 		if (c->l->in_child)
 			spawn(child_server, &h);
@@ -222,17 +222,17 @@ static void cast_server(void *arg)
 }
 
 static const struct life lives[] = {
-	{"shutdown", shutdown_client, shutdown_server, false, false},
-	{"reset", reset_client, reset_server, false, false},
-	{"nonblock", nonblock_client, nonblock_server, true, false},
-	{"fin_unread", unread_client, unread_server, false, false},
-	{"fork_accept", plain_client, plain_server, false, true},
+	{ "shutdown", shutdown_client, shutdown_server, false, false },
+	{ "reset", reset_client, reset_server, false, false },
+	{ "nonblock", nonblock_client, nonblock_server, true, false },
+	{ "fin_unread", unread_client, unread_server, false, false },
+	{ "fork_accept", plain_client, plain_server, false, true },
 };
 
 static void run_life(const struct scenario *sc)
 {
 	struct addr a = addr_ip(AF_INET, NULL, 0);
-	struct cast c = {.m = meet_new(&a, -1), .name = sc->name};
+	struct cast c = { .m = meet_new(&a, -1), .name = sc->name };
 
 	c.connections = given(world->o.connections, sc->connections);
 	for (size_t i = 0; i < sizeof(lives) / sizeof(lives[0]); i++)
@@ -249,8 +249,8 @@ static void refused_client(void *arg)
 	struct addr *to = arg;
 
 	for (int i = 0; i < 4; i++) {
-		struct ep ep = {.fd = sock_new(AF_INET, SOCK_STREAM)};
-		struct pollfd p = {.fd = ep.fd, .events = POLLOUT};
+		struct ep ep = { .fd = sock_new(AF_INET, SOCK_STREAM) };
+		struct pollfd p = { .fd = ep.fd, .events = POLLOUT };
 		int error = 0;
 		socklen_t n = sizeof(error);
 
@@ -284,16 +284,17 @@ static void run_refused(const struct scenario *sc)
 /* pass: the acceptor reads the first part, then hands the socket over in an SCM_RIGHTS message */
 struct pass {
 	struct cast c;
-	struct ep gate[2];	/* a pair of unix sockets; its messages are in the truth too */
+	struct ep gate[2]; /* a pair of unix sockets; its messages are in the truth too */
 };
 
 static void gate_send(struct ep *gate, int fd)
 {
 	struct stream *st = ep_out(gate);
-	char buf[RECORD], control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {.iov_base = buf, .iov_len = sizeof(buf)};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			   .msg_controllen = sizeof(control)};
+	char buf[RECORD], control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	struct cmsghdr *h = CMSG_FIRSTHDR(&m);
 	struct thr *t = thr_self();
 	unsigned w = stream_writer(st, t);
@@ -311,10 +312,11 @@ static void gate_send(struct ep *gate, int fd)
 
 static int gate_recv(struct ep *gate)
 {
-	char buf[RECORD], control[CMSG_SPACE(sizeof(int))] = {0};
-	struct iovec iov = {.iov_base = buf, .iov_len = sizeof(buf)};
-	struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
-			   .msg_controllen = sizeof(control)};
+	char buf[RECORD], control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { .iov_base = buf, .iov_len = sizeof(buf) };
+	struct msghdr m = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	struct thr *t = thr_self();
 	uint64_t begin = call_begin(t);
 	ssize_t r = call_result(recvmsg(gate->fd, &m, MSG_CMSG_CLOEXEC));
@@ -337,7 +339,7 @@ static void pass_acceptor(void *arg)
 		hear(&ep, 3000 + i);
 		say(&ep, 1500);
 		gate_send(&p->gate[0], ep.fd);
-		sem_take(&world->ctl);	/* the child knows the connection by now */
+		sem_take(&world->ctl); /* the child knows the connection by now */
 		ep_close(&ep);
 	}
 }
@@ -347,8 +349,7 @@ static struct conn *conn_by_no(const char *prefix, unsigned no)
 	size_t n = strlen(prefix);
 
 	for (struct conn *c = atomic_load(&world->conns); c; c = c->next)
-		if (c->no == no && c->kind == KIND_TCP && !strncmp(c->name, prefix, n) &&
-		    c->name[n] == '/')
+		if (c->no == no && c->kind == KIND_TCP && !strncmp(c->name, prefix, n) && c->name[n] == '/')
 			return c;
 	die("no connection %s/%u", prefix, no);
 }
@@ -376,8 +377,8 @@ static void run_pass(const struct scenario *sc)
 {
 	struct conn *gate = conn_new(KIND_UNIX_STREAM, 0, "%s/gate", sc->name);
 	struct addr a = addr_ip(AF_INET, NULL, 0);
-	static const struct life life = {.client = plain_client};
-	struct pass p = {.c = {.l = &life, .m = meet_new(&a, -1), .name = sc->name}};
+	static const struct life life = { .client = plain_client };
+	struct pass p = { .c = { .l = &life, .m = meet_new(&a, -1), .name = sc->name } };
 	int fds[2];
 
 	p.c.connections = given(world->o.connections, sc->connections);
@@ -394,18 +395,30 @@ static void run_pass(const struct scenario *sc)
 }
 
 const struct scenario life_scenarios[] = {
-	{.name = "shutdown", .run = run_life, .connections = 4,
-	 .about = "half-close: the answer comes after the client's end"},
-	{.name = "reset", .run = run_life, .connections = 4,
-	 .about = "SO_LINGER 0, with and without bytes on their way"},
-	{.name = "refused", .run = run_refused, .about = "connections to a closed port"},
-	{.name = "nonblock", .run = run_life, .connections = 2,
-	 .about = "connect, send and recv in non-blocking mode, partial sends"},
-	{.name = "fin_unread", .run = run_life, .connections = 4,
-	 .about = "an end with unread bytes, on either side"},
-	{.name = "fork_accept", .run = run_life, .connections = 6,
-	 .about = "the parent accepts, a forked child serves"},
-	{.name = "pass", .run = run_pass, .connections = 4,
-	 .about = "an accepted socket goes to another process in the middle, by SCM_RIGHTS"},
-	{0}
+	{ .name = "shutdown",
+	  .run = run_life,
+	  .connections = 4,
+	  .about = "half-close: the answer comes after the client's end" },
+	{ .name = "reset",
+	  .run = run_life,
+	  .connections = 4,
+	  .about = "SO_LINGER 0, with and without bytes on their way" },
+	{ .name = "refused", .run = run_refused, .about = "connections to a closed port" },
+	{ .name = "nonblock",
+	  .run = run_life,
+	  .connections = 2,
+	  .about = "connect, send and recv in non-blocking mode, partial sends" },
+	{ .name = "fin_unread",
+	  .run = run_life,
+	  .connections = 4,
+	  .about = "an end with unread bytes, on either side" },
+	{ .name = "fork_accept",
+	  .run = run_life,
+	  .connections = 6,
+	  .about = "the parent accepts, a forked child serves" },
+	{ .name = "pass",
+	  .run = run_pass,
+	  .connections = 4,
+	  .about = "an accepted socket goes to another process in the middle, by SCM_RIGHTS" },
+	{ 0 }
 };

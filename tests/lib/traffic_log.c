@@ -17,13 +17,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ARENA_BYTES	((size_t)1 << 30)
-#define THR_BLOCK	((size_t)32 << 10)
+#define ARENA_BYTES ((size_t)1 << 30)
+#define THR_BLOCK ((size_t)32 << 10)
 
 struct world *world;
 const char *const kind_names[KINDS] = {
-	[KIND_TCP] = "tcp", [KIND_UDP] = "udp",
-	[KIND_UNIX_STREAM] = "unix_stream", [KIND_UNIX_DGRAM] = "unix_dgram",
+	[KIND_TCP] = "tcp",
+	[KIND_UDP] = "udp",
+	[KIND_UNIX_STREAM] = "unix_stream",
+	[KIND_UNIX_DGRAM] = "unix_dgram",
 };
 
 static _Thread_local struct thr *self;
@@ -39,8 +41,7 @@ static void after_fork(void)
 
 void world_open(void)
 {
-	world = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	world = mmap(NULL, ARENA_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	check(world != MAP_FAILED, "cannot map the shared arena");
 	world->used = (sizeof(*world) + 63) & ~(size_t)63;
 	sem_init(&world->reached, 1, 0);
@@ -114,8 +115,7 @@ ssize_t call_result(ssize_t ret)
 	return ret < 0 ? -errno : ret;
 }
 
-struct call *log_call(struct thr *t, struct ep *ep, bool recv, const char *how, uint64_t begin,
-		      uint64_t len)
+struct call *log_call(struct thr *t, struct ep *ep, bool recv, const char *how, uint64_t begin, uint64_t len)
 {
 	uint64_t end = now_ns();
 	struct call *c;
@@ -123,9 +123,16 @@ struct call *log_call(struct thr *t, struct ep *ep, bool recv, const char *how, 
 	if (!t->tid)
 		pthread_mutex_lock(&worker_lock);
 	c = thr_alloc(t, sizeof(*c));
-	*c = (struct call){
-		.thr = t, .st = recv ? ep_in(ep) : ep_out(ep), .how = how, .len = len,
-		.begin = begin, .end = end, .call = ++t->calls, .sys = t->sys, .fd = ep->fd,
+	*c = (struct call) {
+		.thr = t,
+		.st = recv ? ep_in(ep) : ep_out(ep),
+		.how = how,
+		.len = len,
+		.begin = begin,
+		.end = end,
+		.call = ++t->calls,
+		.sys = t->sys,
+		.fd = ep->fd,
 		.recv = recv,
 	};
 	if (t->last)
@@ -145,8 +152,7 @@ struct run *log_run(struct call *c, const struct run *run)
 	for (; *at; at = &(*at)->next) {
 		struct run *r = *at;
 
-		if (r->w == run->w && r->k + r->len == run->k && r->off + r->len == run->off &&
-		    !r->raw && !run->raw) {
+		if (r->w == run->w && r->k + r->len == run->k && r->off + r->len == run->off && !r->raw && !run->raw) {
 			r->len += run->len;
 			return r;
 		}
@@ -166,9 +172,16 @@ void log_other(struct ep *ep, bool recv, const char *what, int error, int64_t le
 	struct thr *t = thr_self();
 	struct other *o = thr_alloc(t, sizeof(*o));
 
-	*o = (struct other){
-		.st = !ep->conn ? NULL : recv ? ep_in(ep) : ep_out(ep), .what = what,
-		.ns = now_ns(), .fd = ep->fd, .error = error, .after = t->calls, .len = len,
+	*o = (struct other) {
+		.st = !ep->conn ? NULL
+		      : recv	? ep_in(ep)
+				: ep_out(ep),
+		.what = what,
+		.ns = now_ns(),
+		.fd = ep->fd,
+		.error = error,
+		.after = t->calls,
+		.len = len,
 	};
 	if (t->other_last)
 		t->other_last->next = o;
@@ -207,8 +220,14 @@ struct conn *conn_new(enum kind kind, uint32_t no, const char *fmt, ...)
 	return c;
 }
 
-struct stream *ep_out(struct ep *ep) { return &ep->conn->way[ep->end]; }
-struct stream *ep_in(struct ep *ep) { return &ep->conn->way[!ep->end]; }
+struct stream *ep_out(struct ep *ep)
+{
+	return &ep->conn->way[ep->end];
+}
+struct stream *ep_in(struct ep *ep)
+{
+	return &ep->conn->way[!ep->end];
+}
 
 static void end_cookies(struct end *e, int fd)
 {
@@ -217,8 +236,7 @@ static void end_cookies(struct end *e, int fd)
 
 	check(!getsockopt(fd, SOL_SOCKET, SO_COOKIE, &e->cookie, &n), "cannot read the socket cookie");
 	n = sizeof(e->netns);
-	check(!getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &e->netns, &n),
-	      "cannot read the namespace cookie");
+	check(!getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &e->netns, &n), "cannot read the namespace cookie");
 	check(!fstat(fd, &st), "cannot stat the socket");
 	e->ino = st.st_ino;
 }
@@ -226,18 +244,18 @@ static void end_cookies(struct end *e, int fd)
 struct ep ep_open(struct conn *c, int end, int fd)
 {
 	struct end *e = &c->end[end];
-	struct addr a = {.len = sizeof(a.ss)};
+	struct addr a = { .len = sizeof(a.ss) };
 
 	if (e->set)
-		return (struct ep){.fd = fd, .conn = c, .end = end};
+		return (struct ep) { .fd = fd, .conn = c, .end = end };
 	end_cookies(e, fd);
 	if (!getsockname(fd, (struct sockaddr *)&a.ss, &a.len))
 		addr_format(&a, e->local, sizeof(e->local));
-	a = (struct addr){.len = sizeof(a.ss)};
+	a = (struct addr) { .len = sizeof(a.ss) };
 	if (!getpeername(fd, (struct sockaddr *)&a.ss, &a.len))
 		addr_format(&a, e->peer, sizeof(e->peer));
 	e->set = true;
-	return (struct ep){.fd = fd, .conn = c, .end = end};
+	return (struct ep) { .fd = fd, .conn = c, .end = end };
 }
 
 unsigned stream_writer(struct stream *st, struct thr *t)

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 /* big: 4 GiB and more; small questions and answers every 256 MiB and around byte 2^32 */
-#define BIG_STEP	((uint64_t)256 << 20)
-#define BIG_BLOCK	((uint64_t)1 << 20)
-#define WRAP		((uint64_t)1 << 32)
+#define BIG_STEP ((uint64_t)256 << 20)
+#define BIG_BLOCK ((uint64_t)1 << 20)
+#define WRAP ((uint64_t)1 << 32)
 
 static size_t small_size(unsigned i)
 {
@@ -116,8 +116,8 @@ static void run_midstream(const struct scenario *sc)
 }
 
 /* storm: trees of processes, some with a thread, some that outlive their parent */
-#define STORM_NS	2500000000ull	/* then no new ones; a fork takes 0.5-1 ms here */
-#define STORM_TRUNKS	3
+#define STORM_NS 2500000000ull /* then no new ones; a fork takes 0.5-1 ms here */
+#define STORM_TRUNKS 3
 
 /* The slot is taken before the fork: what has none does not happen */
 static struct fork_rec *storm_slot(void)
@@ -132,8 +132,9 @@ static struct fork_rec *storm_slot(void)
 
 static void storm_note(struct fork_rec *r, pid_t parent, bool thread)
 {
-	*r = (struct fork_rec){.pid = getpid(), .tid = gettid(), .parent = parent, .thread = thread,
-			       .begin = now_ns()};
+	*r = (struct fork_rec) {
+		.pid = getpid(), .tid = gettid(), .parent = parent, .thread = thread, .begin = now_ns()
+	};
 }
 
 static void tiny_thing(unsigned what)
@@ -228,9 +229,11 @@ static void storm_write(void)
 
 		if (!r->end)
 			die("process %d of the storm did not come to its end", r->pid);
-		fprintf(f, "{\"kind\":\"%s\",\"pid\":%d,\"tid\":%d,\"parent\":%d,\"begin_ns\":%llu,"
-			"\"end_ns\":%llu}\n", r->thread ? "thread" : "fork", r->pid, r->tid, r->parent,
-			(unsigned long long)r->begin, (unsigned long long)r->end);
+		fprintf(f,
+			"{\"kind\":\"%s\",\"pid\":%d,\"tid\":%d,\"parent\":%d,\"begin_ns\":%llu,"
+			"\"end_ns\":%llu}\n",
+			r->thread ? "thread" : "fork", r->pid, r->tid, r->parent, (unsigned long long)r->begin,
+			(unsigned long long)r->end);
 	}
 	check(!fclose(f), "cannot write forks.jsonl");
 }
@@ -255,11 +258,21 @@ static void run_storm(const struct scenario *sc)
 }
 
 const struct scenario long_scenarios[] = {
-	{.name = "big", .run = run_big, .alone = true,
-	 .about = "more than 4 GiB on one connection, small messages around byte 2^32"},
-	{.name = "midstream", .run = run_midstream, .connections = 4, .messages = 20, .size = 20000,
-	 .concurrency = 4, .about = "half of the messages, 'ready PID...', a line, the other half"},
-	{.name = "storm", .run = run_storm, .messages = 3000, .alone = true,
-	 .about = "'ready PID', a line, then thousands of short-lived processes and threads"},
-	{0}
+	{ .name = "big",
+	  .run = run_big,
+	  .alone = true,
+	  .about = "more than 4 GiB on one connection, small messages around byte 2^32" },
+	{ .name = "midstream",
+	  .run = run_midstream,
+	  .connections = 4,
+	  .messages = 20,
+	  .size = 20000,
+	  .concurrency = 4,
+	  .about = "half of the messages, 'ready PID...', a line, the other half" },
+	{ .name = "storm",
+	  .run = run_storm,
+	  .messages = 3000,
+	  .alone = true,
+	  .about = "'ready PID', a line, then thousands of short-lived processes and threads" },
+	{ 0 }
 };

@@ -19,7 +19,7 @@
 
 struct addr addr_ip(int family, const char *ip, unsigned port)
 {
-	struct addr a = {0};
+	struct addr a = { 0 };
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&a.ss;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a.ss;
 	int r;
@@ -54,7 +54,7 @@ struct addr addr_parse(const char *text)
 
 struct addr addr_unix(const char *path)
 {
-	struct addr a = {0};
+	struct addr a = { 0 };
 	struct sockaddr_un *un = (struct sockaddr_un *)&a.ss;
 	size_t n = strlen(path);
 
@@ -72,7 +72,7 @@ struct addr addr_unix(const char *path)
 
 struct addr addr_local(int fd)
 {
-	struct addr a = {.len = sizeof(a.ss)};
+	struct addr a = { .len = sizeof(a.ss) };
 
 	check(!getsockname(fd, (struct sockaddr *)&a.ss, &a.len), "getsockname");
 	return a;
@@ -140,7 +140,7 @@ void ns_enter(int fd)
 
 int ns_new(void)
 {
-	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 	int home = ns_home(), fd, sock;
 
 	check(!unshare(CLONE_NEWNET), "cannot make a network namespace");
@@ -205,7 +205,7 @@ static void tcp_options(int fd, int family)
 
 static void dial_wait(int fd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	int error = 0;
 	socklen_t n = sizeof(error);
 
@@ -224,14 +224,13 @@ static int dial_once(int fd, const struct addr *to)
 	while (connect(fd, (const struct sockaddr *)&to->ss, to->len)) {
 		if (errno != EADDRNOTAVAIL || now_ns() > limit)
 			return -errno;
-		log_other(&(struct ep){.fd = fd}, false, "connect", errno, 0);
+		log_other(&(struct ep) { .fd = fd }, false, "connect", errno, 0);
 		usleep(1000);
 	}
 	return 0;
 }
 
-struct ep meet_dial(struct meet *m, struct conn *c, const struct addr *to, const struct addr *from,
-		    bool nonblock)
+struct ep meet_dial(struct meet *m, struct conn *c, const struct addr *to, const struct addr *from, bool nonblock)
 {
 	int family = to->ss.ss_family;
 	int fd = from ? sock_bound(family, SOCK_STREAM, from, -1) : sock_new(family, SOCK_STREAM);
@@ -283,11 +282,11 @@ void ep_pair(const struct addr *listen_at, struct conn *c, struct ep ret_ep[2])
 
 void ep_wait_arrived(struct ep *ep, size_t n)
 {
-	struct pollfd first = {.fd = ep->fd, .events = POLLIN};
+	struct pollfd first = { .fd = ep->fd, .events = POLLIN };
 	uint64_t limit;
 	int have = 0;
 
-	poll(&first, 1, -1);	/* the sender may be waiting for a recorder */
+	poll(&first, 1, -1); /* the sender may be waiting for a recorder */
 	limit = now_ns() + 5000000000ull;
 	while (!ioctl(ep->fd, FIONREAD, &have) && (size_t)have < n) {
 		if (now_ns() > limit)

@@ -9,10 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-
-
-ssize_t rx_log(struct ep *ep, struct thr *t, const char *how, uint64_t begin, ssize_t ret,
-	       const char *buf)
+ssize_t rx_log(struct ep *ep, struct thr *t, const char *how, uint64_t begin, ssize_t ret, const char *buf)
 {
 	if (ret <= 0) {
 		log_other(ep, true, ret < 0 ? "recv_error" : "eof", (int)-ret, 0);
@@ -40,7 +37,7 @@ static ssize_t rx_waitall(struct ep *ep, char *buf, size_t max)
 
 static ssize_t rx_recvfrom(struct ep *ep, char *buf, size_t max)
 {
-	struct addr from = {.len = sizeof(from.ss)};
+	struct addr from = { .len = sizeof(from.ss) };
 	struct thr *t = thr_self();
 	uint64_t begin = call_begin(t);
 	ssize_t r = recvfrom(ep->fd, buf, max, 0, (struct sockaddr *)&from.ss, &from.len);
@@ -60,9 +57,9 @@ static void halve(struct iovec iov[3], char *buf, size_t max)
 {
 	size_t third = max / 3;
 
-	iov[0] = (struct iovec){.iov_base = buf, .iov_len = third};
-	iov[1] = (struct iovec){.iov_base = buf + third, .iov_len = 0};
-	iov[2] = (struct iovec){.iov_base = buf + third, .iov_len = max - third};
+	iov[0] = (struct iovec) { .iov_base = buf, .iov_len = third };
+	iov[1] = (struct iovec) { .iov_base = buf + third, .iov_len = 0 };
+	iov[2] = (struct iovec) { .iov_base = buf + third, .iov_len = max - third };
 }
 
 static ssize_t rx_readv(struct ep *ep, char *buf, size_t max)
@@ -79,7 +76,7 @@ static ssize_t rx_readv(struct ep *ep, char *buf, size_t max)
 static ssize_t rx_recvmsg(struct ep *ep, char *buf, size_t max)
 {
 	struct iovec iov[3];
-	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 3};
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 3 };
 	struct thr *t = thr_self();
 	uint64_t begin;
 
@@ -91,14 +88,14 @@ static ssize_t rx_recvmsg(struct ep *ep, char *buf, size_t max)
 static ssize_t rx_recvmmsg(struct ep *ep, char *buf, size_t max)
 {
 	int parts = max < 4 ? 1 : 4, got;
-	struct mmsghdr m[4] = {0};
+	struct mmsghdr m[4] = { 0 };
 	struct iovec iov[4];
 	struct thr *t = thr_self();
 	size_t part = max / parts, sum = 0;
 	uint64_t begin;
 
 	for (int i = 0; i < parts; i++) {
-		iov[i] = (struct iovec){.iov_base = buf + i * part, .iov_len = part};
+		iov[i] = (struct iovec) { .iov_base = buf + i * part, .iov_len = part };
 		m[i].msg_hdr.msg_iov = &iov[i];
 		m[i].msg_hdr.msg_iovlen = 1;
 	}
@@ -164,9 +161,9 @@ static ssize_t rx_discard(struct ep *ep, char *buf, size_t max)
 }
 
 static const struct rx rows[] = {
-	{"recv", rx_recv}, {"waitall", rx_waitall}, {"recvfrom", rx_recvfrom}, {"read", rx_read},
-	{"readv", rx_readv}, {"recvmsg", rx_recvmsg}, {"recvmmsg", rx_recvmmsg},
-	{"splice", rx_splice}, {"peek", rx_peek}, {"discard", rx_discard},
+	{ "recv", rx_recv },   { "waitall", rx_waitall }, { "recvfrom", rx_recvfrom }, { "read", rx_read },
+	{ "readv", rx_readv }, { "recvmsg", rx_recvmsg }, { "recvmmsg", rx_recvmmsg }, { "splice", rx_splice },
+	{ "peek", rx_peek },   { "discard", rx_discard },
 };
 
 const struct rx *rx_find(const char *name)
@@ -206,7 +203,6 @@ void rx_eof(struct ep *ep)
 	ssize_t r = recv(ep->fd, &c, 1, 0);
 
 	if (r)
-		die("%s: expected the end of the stream, got %s", ep->conn->name,
-		    r < 0 ? strerror(errno) : "data");
+		die("%s: expected the end of the stream, got %s", ep->conn->name, r < 0 ? strerror(errno) : "data");
 	log_other(ep, true, "eof", 0, 0);
 }

@@ -9,12 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum shape {		/* sends : receives of one message */
-	ONE_MANY,	/* one large send, odd small reads */
-	MANY_ONE,	/* small sends, one read when all have come */
-	MANY_MANY,
-	ONE_ONE,
-	SHAPES
+enum shape {	       /* sends : receives of one message */
+	     ONE_MANY, /* one large send, odd small reads */
+	     MANY_ONE, /* small sends, one read when all have come */
+	     MANY_MANY,
+	     ONE_ONE,
+	     SHAPES
 };
 
 static uint64_t draw(const struct conn *c, unsigned msg, unsigned what)
@@ -24,14 +24,14 @@ static uint64_t draw(const struct conn *c, unsigned msg, unsigned what)
 
 static const struct tx *tx_pick(const struct plan *p, const struct conn *c, unsigned msg)
 {
-	static const char *const plain[] = {"send", "write", "writev", "sendmsg"};
+	static const char *const plain[] = { "send", "write", "writev", "sendmsg" };
 
 	return p->tx ? p->tx : tx_find(plain[draw(c, msg, 1) % 4]);
 }
 
 static const struct rx *rx_pick(const struct plan *p, const struct conn *c, unsigned msg)
 {
-	static const char *const plain[] = {"recv", "read", "readv", "recvmsg"};
+	static const char *const plain[] = { "recv", "read", "readv", "recvmsg" };
 
 	return p->rx ? p->rx : rx_find(plain[draw(c, msg, 2) % 4]);
 }
@@ -131,14 +131,18 @@ void plan_init(struct plan *p, const struct scenario *sc, const struct addr *lis
 {
 	const struct opts *o = &world->o;
 
-	*p = (struct plan){
-		.name = sc->name, .kind = KIND_TCP, .processes = o->processes,
+	*p = (struct plan) {
+		.name = sc->name,
+		.kind = KIND_TCP,
+		.processes = o->processes,
 		.connections = given(o->connections, sc->connections),
 		.messages = given(o->messages, sc->messages),
 		.size = given(o->size, sc->size),
 		.concurrency = given(o->concurrency, sc->concurrency),
-		.client_ns = ns_open(o->client_netns), .server_ns = ns_open(o->server_netns),
-		.tx = sc->tx ? tx_find(sc->tx) : NULL, .rx = sc->rx ? rx_find(sc->rx) : NULL,
+		.client_ns = ns_open(o->client_netns),
+		.server_ns = ns_open(o->server_netns),
+		.tx = sc->tx ? tx_find(sc->tx) : NULL,
+		.rx = sc->rx ? rx_find(sc->rx) : NULL,
 	};
 	if (p->concurrency > p->connections)
 		p->concurrency = p->connections;
@@ -175,16 +179,29 @@ static void run_tcp(const struct scenario *sc)
 	reap();
 }
 
-#define WAY(n, t, r, what) \
-	{.name = n, .about = what, .run = run_tcp, .connections = 2, .messages = 40, .size = 20000, \
-	 .concurrency = 2, .tx = t, .rx = r, .family = AF_INET}
+#define WAY(n, t, r, what)                                                                                 \
+	{                                                                                                  \
+		.name = n, .about = what, .run = run_tcp, .connections = 2, .messages = 40, .size = 20000, \
+		.concurrency = 2, .tx = t, .rx = r, .family = AF_INET                                      \
+	}
 
 const struct scenario tcp_scenarios[] = {
-	{.name = "tcp4", .about = "requests and responses, odd reads, m:n sends and reads, IPv4",
-	 .run = run_tcp, .connections = 16, .messages = 40, .size = 20000, .concurrency = 8,
-	 .family = AF_INET},
-	{.name = "tcp6", .about = "the same, IPv6", .run = run_tcp, .connections = 16, .messages = 40,
-	 .size = 20000, .concurrency = 8, .family = AF_INET6},
+	{ .name = "tcp4",
+	  .about = "requests and responses, odd reads, m:n sends and reads, IPv4",
+	  .run = run_tcp,
+	  .connections = 16,
+	  .messages = 40,
+	  .size = 20000,
+	  .concurrency = 8,
+	  .family = AF_INET },
+	{ .name = "tcp6",
+	  .about = "the same, IPv6",
+	  .run = run_tcp,
+	  .connections = 16,
+	  .messages = 40,
+	  .size = 20000,
+	  .concurrency = 8,
+	  .family = AF_INET6 },
 	WAY("send", "send", "recv", "send and recv"),
 	WAY("sendto", "sendto", "recvfrom", "sendto and recvfrom"),
 	WAY("sendmsg", "sendmsg", "recvmsg", "sendmsg and recvmsg with many iovecs"),
@@ -201,11 +218,23 @@ const struct scenario tcp_scenarios[] = {
 	WAY("io_uring", "io_uring", "io_uring", "io_uring, done by the submitting thread"),
 	WAY("io_uring_async", "io_uring_async", "io_uring_async",
 	    "io_uring with IOSQE_ASYNC: by a kernel worker, tid null"),
-	{.name = "netns", .about = "client and server in different namespaces (traffic.sh)",
-	 .run = run_ip, .connections = 8, .messages = 20, .size = 20000, .concurrency = 4,
-	 .family = AF_INET, .alone = true},
-	{.name = "nat", .about = "DNAT and SNAT between them (traffic.sh)", .run = run_ip,
-	 .connections = 8, .messages = 20, .size = 20000, .concurrency = 4, .family = AF_INET,
-	 .alone = true},
-	{0}
+	{ .name = "netns",
+	  .about = "client and server in different namespaces (traffic.sh)",
+	  .run = run_ip,
+	  .connections = 8,
+	  .messages = 20,
+	  .size = 20000,
+	  .concurrency = 4,
+	  .family = AF_INET,
+	  .alone = true },
+	{ .name = "nat",
+	  .about = "DNAT and SNAT between them (traffic.sh)",
+	  .run = run_ip,
+	  .connections = 8,
+	  .messages = 20,
+	  .size = 20000,
+	  .concurrency = 4,
+	  .family = AF_INET,
+	  .alone = true },
+	{ 0 }
 };

@@ -26,7 +26,6 @@ char *scratch(void)
 	return buf;
 }
 
-
 ssize_t tx_log(struct ep *ep, struct thr *t, const char *how, uint64_t begin, ssize_t ret)
 {
 	struct stream *st = ep_out(ep);
@@ -42,7 +41,6 @@ ssize_t tx_log(struct ep *ep, struct thr *t, const char *how, uint64_t begin, ss
 	st->writer[c->w].k += ret;
 	return ret;
 }
-
 
 static ssize_t tx_send(struct ep *ep, char *buf, size_t n)
 {
@@ -64,7 +62,7 @@ static ssize_t tx_oob(struct ep *ep, char *buf, size_t n)
 /* sendto with an address that the connected socket ignores (TCP) is the other path into the kernel */
 static ssize_t tx_sendto(struct ep *ep, char *buf, size_t n)
 {
-	struct addr to = {.len = sizeof(to.ss)};
+	struct addr to = { .len = sizeof(to.ss) };
 	struct thr *t = thr_self();
 	uint64_t begin;
 	ssize_t r;
@@ -92,10 +90,10 @@ static int cut(struct iovec iov[PARTS], char *buf, size_t n)
 	for (i = 0; i < PARTS - 1; i++) {
 		size_t part = i % 5 == 3 ? 0 : (n - at) / (i + 2);
 
-		iov[i] = (struct iovec){.iov_base = buf + at, .iov_len = part};
+		iov[i] = (struct iovec) { .iov_base = buf + at, .iov_len = part };
 		at += part;
 	}
-	iov[i] = (struct iovec){.iov_base = buf + at, .iov_len = n - at};
+	iov[i] = (struct iovec) { .iov_base = buf + at, .iov_len = n - at };
 	return PARTS;
 }
 
@@ -112,7 +110,7 @@ static ssize_t tx_writev(struct ep *ep, char *buf, size_t n)
 static ssize_t tx_sendmsg(struct ep *ep, char *buf, size_t n)
 {
 	struct iovec iov[PARTS];
-	struct msghdr m = {.msg_iov = iov, .msg_iovlen = cut(iov, buf, n)};
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = cut(iov, buf, n) };
 	struct thr *t = thr_self();
 	uint64_t begin = call_begin(t);
 
@@ -122,7 +120,7 @@ static ssize_t tx_sendmsg(struct ep *ep, char *buf, size_t n)
 /* One syscall, several messages: each is a call, all with the same "sys" */
 static ssize_t tx_sendmmsg(struct ep *ep, char *buf, size_t n)
 {
-	struct mmsghdr m[8] = {0};
+	struct mmsghdr m[8] = { 0 };
 	struct iovec iov[8];
 	int parts = n < 8 ? 1 : 8;
 	size_t at = 0, part = n / parts;
@@ -187,11 +185,11 @@ static ssize_t tx_sendfile(struct ep *ep, char *buf, size_t n)
 static void zerocopy_drain(struct ep *ep)
 {
 	char control[128];
-	struct msghdr m = {.msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr m = { .msg_control = control, .msg_controllen = sizeof(control) };
 
 	while (recvmsg(ep->fd, &m, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
 		log_other(ep, true, "errqueue", 0, 0);
-		m = (struct msghdr){.msg_control = control, .msg_controllen = sizeof(control)};
+		m = (struct msghdr) { .msg_control = control, .msg_controllen = sizeof(control) };
 	}
 }
 
@@ -217,10 +215,10 @@ static ssize_t tx_zerocopy(struct ep *ep, char *buf, size_t n)
 }
 
 static const struct tx rows[] = {
-	{"send", false, tx_send}, {"sendto", false, tx_sendto}, {"write", false, tx_write},
-	{"writev", false, tx_writev}, {"sendmsg", false, tx_sendmsg},
-	{"sendmmsg", false, tx_sendmmsg}, {"splice", false, tx_splice},
-	{"sendfile", false, tx_sendfile}, {"zerocopy", false, tx_zerocopy}, {"oob", false, tx_oob},
+	{ "send", false, tx_send },	{ "sendto", false, tx_sendto },	    { "write", false, tx_write },
+	{ "writev", false, tx_writev }, { "sendmsg", false, tx_sendmsg },   { "sendmmsg", false, tx_sendmmsg },
+	{ "splice", false, tx_splice }, { "sendfile", false, tx_sendfile }, { "zerocopy", false, tx_zerocopy },
+	{ "oob", false, tx_oob },
 };
 
 const struct tx *tx_find(const char *name)

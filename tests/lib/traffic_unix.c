@@ -45,26 +45,34 @@ static void pair_crowd(const struct scenario *sc, const char *name, struct crowd
 
 static void run_unix_pair(const struct scenario *sc)
 {
-	pair_crowd(sc, "duplex", (struct crowd){
-		.writers = {1, 1}, .readers = {1, 1}, .blocks = 100, .size = 3000, .step = 1001});
-	pair_crowd(sc, "4x1k", (struct crowd){
-		.writers = {4}, .readers = {1}, .blocks = 200, .size = 1000, .step = 777});
-	pair_crowd(sc, "2x512k", (struct crowd){
-		.writers = {2}, .readers = {1}, .blocks = 4, .size = 512u << 10, .step = 100003});
+	pair_crowd(
+		sc, "duplex",
+		(struct crowd) { .writers = { 1, 1 }, .readers = { 1, 1 }, .blocks = 100, .size = 3000, .step = 1001 });
+	pair_crowd(sc, "4x1k",
+		   (struct crowd) { .writers = { 4 }, .readers = { 1 }, .blocks = 200, .size = 1000, .step = 777 });
+	pair_crowd(
+		sc, "2x512k",
+		(struct crowd) { .writers = { 2 }, .readers = { 1 }, .blocks = 4, .size = 512u << 10, .step = 100003 });
 }
 
 const struct scenario unix_scenarios[] = {
-	{.name = "unix_stream", .run = run_unix_stream, .connections = 4, .messages = 20,
-	 .size = 20000, .concurrency = 4, .about = "requests and responses, named and abstract"},
-	{.name = "unix_pair", .run = run_unix_pair,
-	 .about = "socket pairs over a fork: both ways, 4 x 1 kB and 2 x 512 kB writers"},
-	{0}
+	{ .name = "unix_stream",
+	  .run = run_unix_stream,
+	  .connections = 4,
+	  .messages = 20,
+	  .size = 20000,
+	  .concurrency = 4,
+	  .about = "requests and responses, named and abstract" },
+	{ .name = "unix_pair",
+	  .run = run_unix_pair,
+	  .about = "socket pairs over a fork: both ways, 4 x 1 kB and 2 x 512 kB writers" },
+	{ 0 }
 };
 
 /* Both namespaces have 127.0.0.1:7001 talking to 127.0.0.1:7000, at the same time */
 static void run_samename(const struct scenario *sc)
 {
-	static const char *const names[2] = {"samename/a", "samename/b"};
+	static const char *const names[2] = { "samename/a", "samename/b" };
 	struct addr listen_at = addr_ip(AF_INET, NULL, 7000), from = addr_ip(AF_INET, NULL, 7001);
 	struct opts *o = &world->o;
 	struct plan p[2];
@@ -110,10 +118,18 @@ static void run_reuse(const struct scenario *sc)
 	reap();
 }
 
-const struct scenario net_scenarios[] = {
-	{.name = "samename", .run = run_samename, .messages = 20, .size = 5000, .connections = 1,
-	 .concurrency = 1, .about = "one 4-tuple in two network namespaces at once"},
-	{.name = "reuse", .run = run_reuse, .connections = 20, .messages = 4, .size = 2000,
-	 .concurrency = 1, .about = "one pair of ports, many connections one after the other"},
-	{0}
-};
+const struct scenario net_scenarios[] = { { .name = "samename",
+					    .run = run_samename,
+					    .messages = 20,
+					    .size = 5000,
+					    .connections = 1,
+					    .concurrency = 1,
+					    .about = "one 4-tuple in two network namespaces at once" },
+					  { .name = "reuse",
+					    .run = run_reuse,
+					    .connections = 20,
+					    .messages = 4,
+					    .size = 2000,
+					    .concurrency = 1,
+					    .about = "one pair of ports, many connections one after the other" },
+					  { 0 } };

@@ -91,7 +91,7 @@ static ssize_t recv_async(struct ep *ep, char *buf, size_t max)
 	return uring_recv(ep, buf, max, true);
 }
 
-const struct tx uring_tx = {.name = "io_uring", .send = send_inline};
-const struct tx uring_async_tx = {.name = "io_uring_async", .worker = true, .send = send_async};
-const struct rx uring_rx = {.name = "io_uring", .recv = recv_inline};
-const struct rx uring_async_rx = {.name = "io_uring_async", .recv = recv_async};
+const struct tx uring_tx = { .name = "io_uring", .send = send_inline };
+const struct tx uring_async_tx = { .name = "io_uring_async", .worker = true, .send = send_async };
+const struct rx uring_rx = { .name = "io_uring", .recv = recv_inline };
+const struct rx uring_async_rx = { .name = "io_uring_async", .recv = recv_async };

@@ -53,7 +53,7 @@ static void side_worker(void *arg, unsigned idx)
 
 static void side_run(struct crowd *c, unsigned end)
 {
-	struct side s = {.c = c, .end = end};
+	struct side s = { .c = c, .end = end };
 
 	ep_close(&c->ep[!end]);
 	workers_run(c->writers[end] + c->readers[!end], false, side_worker, &s);
@@ -96,34 +96,49 @@ static void run_crowd(const struct scenario *sc, const char *name, struct crowd 
 
 static void run_writers(const struct scenario *sc)
 {
-	run_crowd(sc, "4x1k", (struct crowd){
-		.writers = {4}, .readers = {1}, .blocks = 400, .size = 1000, .step = 777});
-	run_crowd(sc, "2x8M", (struct crowd){
-		.writers = {2}, .readers = {1}, .blocks = 2, .size = 8u << 20, .step = 200003});
+	run_crowd(sc, "4x1k",
+		  (struct crowd) { .writers = { 4 }, .readers = { 1 }, .blocks = 400, .size = 1000, .step = 777 });
+	run_crowd(sc, "2x8M",
+		  (struct crowd) { .writers = { 2 }, .readers = { 1 }, .blocks = 2, .size = 8u << 20, .step = 200003 });
 }
 
 static void run_readers(const struct scenario *sc)
 {
-	run_crowd(sc, "2", (struct crowd){
-		.writers = {1}, .readers = {2}, .blocks = 800, .size = 1000, .step = 4096});
-	run_crowd(sc, "2-tiny", (struct crowd){	/* too short to name themselves: placed by the join */
-		.writers = {1}, .readers = {2}, .blocks = 300, .size = 99, .step = 40});
-	run_crowd(sc, "4-large", (struct crowd){
-		.writers = {1}, .readers = {4}, .blocks = 4, .size = 2u << 20, .step = 20000});
+	run_crowd(sc, "2",
+		  (struct crowd) { .writers = { 1 }, .readers = { 2 }, .blocks = 800, .size = 1000, .step = 4096 });
+	run_crowd(sc, "2-tiny",
+		  (struct crowd) { /* too short to name themselves: placed by the join */
+				   .writers = { 1 },
+				   .readers = { 2 },
+				   .blocks = 300,
+				   .size = 99,
+				   .step = 40 });
+	run_crowd(sc, "4-large",
+		  (struct crowd) { .writers = { 1 }, .readers = { 4 }, .blocks = 4, .size = 2u << 20, .step = 20000 });
 }
 
 static void run_duplex(const struct scenario *sc)
 {
-	run_crowd(sc, "2", (struct crowd){
-		.writers = {1, 1}, .readers = {1, 1}, .blocks = 200, .size = 5000, .step = 0x3001});
+	run_crowd(sc, "2",
+		  (struct crowd) {
+			  .writers = { 1, 1 }, .readers = { 1, 1 }, .blocks = 200, .size = 5000, .step = 0x3001 });
 }
 
 const struct scenario writer_scenarios[] = {
-	{.name = "writers", .run = run_writers, .tx = "send", .rx = "recv",
-	 .about = "4 threads x 1 kB and 2 threads x 8 MB on one socket, one reader"},
-	{.name = "readers", .run = run_readers, .tx = "send", .rx = "recv",
-	 .about = "2 and 4 threads read one socket"},
-	{.name = "twothreads", .run = run_duplex, .tx = "send", .rx = "recv",
-	 .about = "one thread sends and another receives on the same socket, both ends"},
-	{0}
+	{ .name = "writers",
+	  .run = run_writers,
+	  .tx = "send",
+	  .rx = "recv",
+	  .about = "4 threads x 1 kB and 2 threads x 8 MB on one socket, one reader" },
+	{ .name = "readers",
+	  .run = run_readers,
+	  .tx = "send",
+	  .rx = "recv",
+	  .about = "2 and 4 threads read one socket" },
+	{ .name = "twothreads",
+	  .run = run_duplex,
+	  .tx = "send",
+	  .rx = "recv",
+	  .about = "one thread sends and another receives on the same socket, both ends" },
+	{ 0 }
 };
