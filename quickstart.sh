@@ -55,9 +55,8 @@ demo() {
 	mkdir -p rec
 	rec=$(new_recording "$fault")
 	echo "recording the demo cluster, fault: $fault" >&2
-	# The cluster needs root for its namespaces: its commands are not run as the one who called sudo.
-	env -u SUDO_UID -u SUDO_GID -u SUDO_USER build/src/saker record -o "$rec" -- \
-		demo/etcd.sh run --fault "$fault" >build/log/demo.txt 2>&1 </dev/null || status=$?
+	# The cluster needs root for its namespaces.
+	build/src/saker record --as-root -o "$rec" -- demo/etcd.sh run --fault "$fault" >build/log/demo.txt 2>&1 </dev/null || status=$?
 	give_back rec
 	if [ $status != 0 ]; then
 		tail -n 20 build/log/demo.txt >&2
