@@ -68,15 +68,16 @@ int order_solve(struct order *o, struct err *err);
 int order_happens_before(const struct order *o, struct order_ref a, struct order_ref b);
 /* Lamport clock: longest path from any root, 1 for roots; 0: no such event. */
 uint32_t order_clock(const struct order *o, struct order_ref a);
-/* All edges, grouped by `to` in causal order; return false from cb to stop.  Program order edges only if asked. */
+/* All edges, grouped by `to` in causal order; return false from cb to stop.  Program order edges only if asked.
+ * -ENOMEM: none were told (4 bytes an event are needed for the time of the call). */
 typedef bool order_edge_fn(void *arg, const struct order_edge *e);
-void order_edges(const struct order *o, bool with_program, order_edge_fn *cb, void *arg);
+int order_edges(const struct order *o, bool with_program, order_edge_fn *cb, void *arg);
 /* Edges into (causes) or out of (effects) one event, program order included.  -ENOENT. */
 int order_causes(const struct order *o, struct order_ref a, order_edge_fn *cb, void *arg);
 int order_effects(const struct order *o, struct order_ref a, order_edge_fn *cb, void *arg);
-/* All events in an order that extends happens-before: by (clock, time corrected by host offset, host, id). */
+/* All events in an order that extends happens-before: by (clock, time corrected by host offset, host, id).  -ENOMEM. */
 typedef bool order_ref_fn(void *arg, struct order_ref a, uint32_t clock);
-void order_walk(const struct order *o, order_ref_fn *cb, void *arg);
+int order_walk(const struct order *o, order_ref_fn *cb, void *arg);
 
 enum order_reason {
 	ORDER_PEER_NOT_RECORDED, /* no event of the other end's socket */

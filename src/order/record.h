@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_ORDER_RECORD_H
+#define SAKER_ORDER_RECORD_H
+/* record - the rows of the arrays in struct order: what is kept of threads, sockets, messages, edges. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "order/big.h"
+
+#define NONE UINT32_MAX
+#define LEAD_UNKNOWN UINT32_MAX
+#define LEAD_MS (1U << 31)	/* the rest is in ms, rounded up */
+#define ORDER_CANDIDATES_MAX 64 /* ambiguous edges kept for one receive */
+#define SLOT_HINT_SHIFT 8
+
+struct order_arrival {
+	uint64_t boot_ns;
+	uint32_t thread;
+	uint32_t id; /* less the host's id_base */
+};
+
+enum order_thread_flags {
+	THREAD_LOOSE = 1,    /* no program order */
+	THREAD_UNSORTED = 2, /* an event came late: sort by time */
+	THREAD_IMPORTED = 4,
+};
+
+struct order_thread {
+	uint64_t start_ns, last_ns;
+	uint32_t host, tid, tgid;
+	uint32_t count;
+	uint32_t base;	   /* slot of its first event */
+	uint32_t next;	   /* another thread with the same hash */
+	uint32_t same_tid; /* the thread that had this tid before */
+	uint32_t exit;	   /* its exit event, NONE; arrival number, then slot */
+	uint32_t column;   /* in the reachability index, NONE */
+	uint32_t cp_first; /* its first checkpoint there */
+	uint32_t flags;
+};
+
+enum order_loss_class { LOSS_SEND, LOSS_RECV, LOSS_DGRAM_SEND, LOSS_DGRAM_RECV, LOSS_SIGNAL, LOSS_OTHER, LOSS_CLASSES };
+
+struct order_loss {
+	uint64_t from_ns, to_ns; /* sorted: to_ns is the latest so far */
+};
+
+struct order_host {
+	uint64_t id_base, id_min, id_max; /* id_min > id_max: no events */
+	uint64_t count;
+	struct big ids;			 /* slots by id - id_min, or (sparse) slots sorted by id */
+	struct big losses[LOSS_CLASSES]; /* struct order_loss; sorted by from_ns once solved */
+	bool sparse;
+	uint32_t loose;	  /* thread, NONE */
+	uint64_t shed_ns; /* a kind is being left out since then, 0: none */
+	double shift_ns;  /* clock minus clock of the first host, for display */
+};
+
+/* One range of a stream.  The socket's number is below SOCK_FLAGS, flags above. */
+struct order_message {
+	uint64_t offset;
+	uint32_t bytes;
+	uint32_t node;
+	uint32_t sock;
+	uint32_t lead; /* its earliest possible begin: event time - lead; LEAD_UNKNOWN */
+};
+
+enum order_message_flags {
+	MESSAGE_RECV = 1U << 27,
+	MESSAGE_UNKNOWN = 1U << 28, /* no offset: counted here */
+	MESSAGE_COUNTED = 1U << 29, /* the recorder's own counter, taken when the call had ended */
+	MESSAGE_AFTER_LOSS = 1U << 30,
+	MESSAGE_IMPORTED = 1U << 31,
+	MESSAGE_SOCK = MESSAGE_RECV - 1,
+};
+
+enum order_sock_flags {
+	SOCK_DESCRIBED = 1,
+	SOCK_TUPLE = 2,
+	SOCK_OPENED = 4, /* its beginning was seen */
+	SOCK_IMPORTED = 8,
+	SOCK_AMBIGUOUS = 16, /* several possible other ends */
+	SOCK_TX_BASE = 32,   /* *_base are known */
+};
+
+struct order_sock {
+	uint64_t cookie, netns, peer;
+	uint64_t first_ns, last_ns;
+	uint64_t tx_base, rx_base;   /* offsets when first seen */
+	uint64_t tx_total, rx_total; /* highest that was stated */
+	uint8_t local[16], remote[16];
+	uint16_t local_port, remote_port;
+	uint32_t host, isn, peer_isn;
+	uint8_t family, socktype, protocol, flags;
+	uint32_t next;					 /* another with the same hash */
+	uint32_t mate;					 /* the other end, NONE */
+	uint32_t connect, accept;			 /* events, NONE */
+	uint32_t tx_first, tx_count, rx_first, rx_count; /* in order.message_index */
+};
+
+/* Who sent to whom, seen from the sender's side in both events. */
+struct order_flow {
+	uint8_t from[16], to[16]; /* zero: unspecified.  AF_UNIX: cookies */
+	uint64_t netns;		  /* loopback only */
+	uint32_t host;		  /* loopback and AF_UNIX only, else NONE */
+	uint32_t next;
+	uint16_t from_port, to_port;
+	uint8_t family, protocol, counted, pad;
+};
+
+struct order_dgram {
+	uint64_t hash;
+	uint32_t node, flow, bytes, lead, sock;
+	uint32_t recv; /* 1: received */
+};
+
+/* fork, start, join, signal, deliver, stop, cont, exit, timer */
+struct order_task {
+	uint64_t boot_ns;
+	uint64_t start_ns; /* of the other thread */
+	uint32_t node, host;
+	uint32_t tgid, tid; /* the other thread; for deliver, stop, cont, exit: its own */
+	uint32_t sender;    /* signal, deliver: process id */
+	uint16_t type;
+	uint8_t sig, result, flags, pad[3];
+};
+
+enum order_edge_flags { EDGE_AMBIGUOUS = 1, EDGE_AFTER_LOSS = 2 };
+
+struct order_raw {
+	uint64_t offset;
+	uint32_t from, to, bytes;
+	uint8_t kind, flags, pad[2];
+};
+
+/* Edges sorted by `to`. */
+struct order_edges {
+	uint32_t count;
+	struct big from, offset, bytes, kind; /* u32, u64, u32, u8 (kind | flags << 4) */
+};
+
+struct order_unmatched {
+	uint32_t slot, bytes;
+	uint8_t reason, pad[3];
+};
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sock - the sockets that events name, by (host, cookie), and the flows of datagrams. */
+#include "order/internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+static uint64_t sock_key(uint32_t host, uint64_t cookie)
+{
+	return map_hash(cookie) + host;
+}
+
+/* A later socket with the same cookie (imports) comes before the earlier one. */
+uint32_t order_sock_find(const struct order *o, uint32_t host, uint64_t cookie)
+{
+	const uint64_t *first = map_get(&o->sock_map, sock_key(host, cookie));
+	const struct order_sock *all = SOCKS(o);
+	uint32_t i;
+
+	for (i = first ? (uint32_t)*first : NONE; i != NONE; i = all[i].next) {
+		if (all[i].cookie == cookie && all[i].host == host)
+			return i;
+	}
+	return NONE;
+}
+
+static struct order_sock *sock_push(struct order *o, uint32_t host, uint64_t cookie)
+{
+	uint64_t key = sock_key(host, cookie);
+	const uint64_t *same = map_get(&o->sock_map, key);
+	uint32_t i = NSOCKS(o), next = same ? (uint32_t)*same : NONE;
+	struct order_sock *s;
+
+	if (i >= MESSAGE_SOCK) {
+		o->memory.failed = EOVERFLOW;
+		return NULL;
+	}
+	s = BIG_PUSH(&o->memory, &o->socks, struct order_sock);
+	if (!s)
+		return NULL;
+	*s = (struct order_sock) { .cookie = cookie, .host = host, .next = next, .mate = NONE, .connect = NONE };
+	s->accept = NONE;
+	if (map_set(&o->sock_map, key, i) < 0) {
+		o->memory.failed = ENOMEM;
+		return NULL;
+	}
+	return s;
+}
+
+struct order_sock *order_sock_get(struct order *o, uint32_t host, uint64_t cookie, uint64_t boot_ns)
+{
+	uint32_t i = order_sock_find(o, host, cookie);
+	struct order_sock *s = i != NONE ? &SOCKS(o)[i] : sock_push(o, host, cookie);
+
+	if (!s)
+		return NULL;
+	if (i == NONE || boot_ns < s->first_ns)
+		s->first_ns = boot_ns;
+	if (boot_ns > s->last_ns)
+		s->last_ns = boot_ns;
+	return s;
+}
+
+struct order_sock *order_sock_again(struct order *o, struct order_sock *s)
+{
+	struct order_sock old = *s, *fresh = sock_push(o, s->host, s->cookie);
+
+	if (!fresh)
+		return NULL;
+	fresh->netns = old.netns;
+	memcpy(fresh->local, old.local, sizeof(old.local));
+	memcpy(fresh->remote, old.remote, sizeof(old.remote));
+	fresh->local_port = old.local_port;
+	fresh->remote_port = old.remote_port;
+	fresh->family = old.family;
+	fresh->socktype = old.socktype;
+	fresh->protocol = old.protocol;
+	fresh->flags = old.flags & (SOCK_DESCRIBED | SOCK_TUPLE | SOCK_IMPORTED);
+	fresh->first_ns = fresh->last_ns = old.last_ns;
+	return fresh;
+}
+
+static uint64_t flow_key(const struct order_flow *f)
+{
+	uint64_t part[4], key = map_hash((uint64_t)f->from_port << 32 | (uint64_t)f->to_port << 16 | f->family);
+
+	memcpy(part, f->from, sizeof(f->from));
+	memcpy(part + 2, f->to, sizeof(f->to));
+	key = map_hash(key + part[0]);
+	key = map_hash(key + part[1]);
+	key = map_hash(key + part[2]);
+	return map_hash(key + part[3]) + f->host;
+}
+
+static bool flow_same(const struct order_flow *a, const struct order_flow *b)
+{
+	return a->from_port == b->from_port && a->to_port == b->to_port && a->netns == b->netns && a->host == b->host &&
+	       a->family == b->family && a->protocol == b->protocol && a->counted == b->counted &&
+	       !memcmp(a->from, b->from, sizeof(a->from)) && !memcmp(a->to, b->to, sizeof(a->to));
+}
+
+uint32_t order_flow_get(struct order *o, const struct order_flow *flow)
+{
+	uint64_t key = flow_key(flow);
+	const uint64_t *first = map_get(&o->flow_map, key);
+	const struct order_flow *all = BIG_AT(&o->flows, struct order_flow);
+	uint32_t i, next = first ? (uint32_t)*first : NONE;
+	struct order_flow *f;
+
+	for (i = next; i != NONE; i = all[i].next) {
+		if (flow_same(&all[i], flow))
+			return i;
+	}
+	i = (uint32_t)BIG_COUNT(&o->flows, struct order_flow);
+	f = BIG_PUSH(&o->memory, &o->flows, struct order_flow);
+	if (!f)
+		return 0;
+	*f = *flow;
+	f->next = next;
+	if (map_set(&o->flow_map, key, i) < 0)
+		o->memory.failed = ENOMEM;
+	return i;
+}
