@@ -313,6 +313,10 @@ static int finish(struct recorder *r, struct record_result *ret)
 		e = budget_last(&r->budget, r->kernel, store_event, r);
 	if (e >= 0)
 		e = say_clock(r);
+	if (e >= 0)
+		e = store_settle(r->store, UINT64_MAX, r->err);
+	if (e >= 0)
+		e = store_flush(r->store, r->err);
 	kernel_counts(r->kernel, &counts);
 	ret->produced = counts.produced;
 	ret->missed = counts.missed + counts.helper_failed;
