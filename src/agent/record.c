@@ -12,7 +12,7 @@
 #include "agent/budget.h"
 #include "agent/child.h"
 #include "agent/mask.h"
-#include "agent/names.h"
+#include "agent/places.h"
 #include "agent/select.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -39,7 +39,7 @@ struct recorder {
 	struct kernel *kernel;
 	struct store_writer *store;
 	struct event_types *types;
-	struct names *names;
+	struct places *places;
 	struct dynamic *dynamic;
 	struct budget budget;
 	struct child child;
@@ -122,7 +122,7 @@ static int store_identity(struct recorder *r, const struct event_header *h)
 	i = (size_t)store_event(r, &room.h);
 	if ((int)i < 0)
 		return (int)i;
-	return names_see(r->names, e->netns, e->cgroup, h->tgid);
+	return places_see(r->places, e->netns, e->cgroup, h->tgid);
 }
 
 static void ended_note(struct recorder *r, const struct event_exit *e)
@@ -153,7 +153,7 @@ static int take_event(void *arg, const struct event_header *h)
 	case EVENT_SOCKET:
 		return store_event(r, h) < 0
 			       ? -EIO
-			       : names_see(r->names, ((const struct event_socket *)(const void *)h)->netns, 0, h->tgid);
+			       : places_see(r->places, ((const struct event_socket *)(const void *)h)->netns, 0, h->tgid);
 	default:
 		break;
 	}
@@ -354,7 +354,7 @@ static int run(struct recorder *r, volatile sig_atomic_t *stop, void (*ready)(vo
 	if (e >= 0)
 		e = open_store(r, err);
 	if (e >= 0)
-		e = names_new(store_event, r, &r->names);
+		e = places_new(store_event, r, &r->places);
 	if (e >= 0)
 		e = budget_start(&r->budget, r->opts->budget_percent, err);
 	if (e >= 0)
@@ -390,7 +390,7 @@ int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void
 	r->dynamic = dynamic_free(r->dynamic);
 	last = store_close(r->store, e < 0 ? NULL : err);
 	budget_stop(&r->budget);
-	r->names = names_free(r->names);
+	r->places = places_free(r->places);
 	r->types = event_types_free(r->types);
 	free(r);
 	return e < 0 ? e : last;

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/names.h"
+#include "agent/places.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 
@@ -40,7 +40,7 @@ static int netns_prepare(const char *name, struct kernel_cfg *cfg, struct err *e
 	uint64_t inode;
 
 	(void)snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
-	cfg->netns = names_netns_cookie(path, &inode);
+	cfg->netns = places_netns_cookie(path, &inode);
 	if (!cfg->netns)
 		return err_set(err, ENOENT, "cannot find the network namespace '%s': no %s", name, path);
 	return 0;

@@ -89,29 +89,31 @@ static __always_inline __u32 unix_path(struct sock *sk, void *base, __u32 at)
 {
 	struct unix_sock *u = (struct unix_sock *)sk;
 	struct unix_address *addr = BPF_CORE_READ(u, addr);
-	long n = 0;
+	__u32 len, n = 0;
 
 	if (!addr) {
 		u = (struct unix_sock *)BPF_CORE_READ(u, peer);
 		addr = u ? BPF_CORE_READ(u, addr) : NULL;
 	}
-	if (addr && BPF_CORE_READ(addr, len) > 2) {
+	len = addr ? BPF_CORE_READ(addr, len) : 0;
+	if (len > 2 && len <= 110) {
 		char first = 0;
 
 		bpf_core_read(&first, 1, &addr->name[0].sun_path);
-		if (first)
-			n = bpf_core_read_str((char *)base + at, 108, &addr->name[0].sun_path);
-		else
-			n = bpf_probe_read_kernel_str((char *)base + at + 1, 107, (char *)&addr->name[0].sun_path + 1) +
-			    1;
-		if (!first && n > 1)
+		/* abstract names are counted, not terminated (unix(7)): the NUL in front is shown as @ */
+		n = (len - 2) & 127;
+		if (bpf_probe_read_kernel((char *)base + at, n, (char *)&addr->name[0].sun_path) < 0)
+			n = 0;
+		else if (!first)
 			*((char *)base + at) = '@';
+		*((char *)base + at + n) = 0;
+		n += first ? 0 : 1;
 	}
 	if (n <= 1) {
 		*((char *)base + at) = 0;
 		n = 1;
 	}
-	return at + (__u32)n;
+	return at + n;
 }
 
 static __always_inline void socket_fill(struct event_socket *e, struct sock *sk, struct sock_info *si)

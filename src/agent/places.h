@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SAKER_AGENT_NAMES_H
-#define SAKER_AGENT_NAMES_H
+#ifndef SAKER_AGENT_PLACES_H
+#define SAKER_AGENT_PLACES_H
 /*
- * names - gives names to the numbers in events while the named things still live: network namespaces
+ * places - gives names to the numbers in events while the named things still live: network namespaces
  * (/run/netns, /proc/PID/ns/net) and cgroups (/proc/PID/cgroup).  Each new number becomes one event.
  *
  * Threads: one, and it may not hold sockets of its own namespace open across a call (setns).
@@ -12,17 +12,17 @@
 
 struct err;
 struct event_header;
-struct names;
+struct places;
 
-typedef int names_emit_fn(void *arg, const struct event_header *h);
+typedef int places_emit_fn(void *arg, const struct event_header *h);
 
-int names_new(names_emit_fn *emit, void *arg, struct names **ret); /* -ENOMEM */
-struct names *names_free(struct names *n);			   /* NULL ok; returns NULL */
+int places_new(places_emit_fn *emit, void *arg, struct places **ret); /* -ENOMEM */
+struct places *places_free(struct places *n);			   /* NULL ok; returns NULL */
 
 /* Tells the names of ns and cgroup if they are new; pid: a process that lives in them. */
-int names_see(struct names *n, uint64_t netns, uint64_t cgroup, uint32_t pid);
+int places_see(struct places *n, uint64_t netns, uint64_t cgroup, uint32_t pid);
 
 /* Cookie of the namespace behind an nsfs path; 0: not one, or no right to enter. */
-uint64_t names_netns_cookie(const char *path, uint64_t *ret_inode);
+uint64_t places_netns_cookie(const char *path, uint64_t *ret_inode);
 
 #endif

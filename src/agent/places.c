@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/names.h"
+#include "agent/places.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,15 +23,15 @@
 #define SO_NETNS_COOKIE 71 /* linux 5.14 */
 #endif
 
-struct names {
-	names_emit_fn *emit;
+struct places {
+	places_emit_fn *emit;
 	void *arg;
 	struct map netns, cgroups; /* seen */
 };
 
-int names_new(names_emit_fn *emit, void *arg, struct names **ret)
+int places_new(places_emit_fn *emit, void *arg, struct places **ret)
 {
-	struct names *n = calloc(1, sizeof(*n));
+	struct places *n = calloc(1, sizeof(*n));
 
 	if (!n)
 		return -ENOMEM;
@@ -41,7 +41,7 @@ int names_new(names_emit_fn *emit, void *arg, struct names **ret)
 	return 0;
 }
 
-struct names *names_free(struct names *n)
+struct places *places_free(struct places *n)
 {
 	if (n) {
 		map_fini(&n->netns);
@@ -62,7 +62,7 @@ static uint64_t own_cookie(void)
 	return cookie;
 }
 
-uint64_t names_netns_cookie(const char *path, uint64_t *ret_inode)
+uint64_t places_netns_cookie(const char *path, uint64_t *ret_inode)
 {
 	CLEANUP_CLOSE int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -77,7 +77,7 @@ uint64_t names_netns_cookie(const char *path, uint64_t *ret_inode)
 	return cookie;
 }
 
-static int netns_tell(struct names *n, uint64_t cookie, uint64_t inode, const char *name)
+static int netns_tell(struct places *n, uint64_t cookie, uint64_t inode, const char *name)
 {
 	struct event_netns e = { .h = { .type = EVENT_NETNS, .boot_ns = clock_boot_ns(), .context = CONTEXT_RECORDER },
 				 .netns = cookie,
@@ -94,7 +94,7 @@ static int netns_tell(struct names *n, uint64_t cookie, uint64_t inode, const ch
 }
 
 /* All of /run/netns that is new. */
-static int netns_scan(struct names *n)
+static int netns_scan(struct places *n)
 {
 	DIR *d = opendir(NETNS_DIR);
 	struct dirent *entry;
@@ -107,7 +107,7 @@ static int netns_scan(struct names *n)
 		if (entry->d_name[0] == '.')
 			continue;
 		(void)snprintf(path, sizeof(path), NETNS_DIR "/%s", entry->d_name);
-		cookie = names_netns_cookie(path, &inode);
+		cookie = places_netns_cookie(path, &inode);
 		if (cookie && !map_get(&n->netns, cookie))
 			r = netns_tell(n, cookie, inode, entry->d_name);
 	}
@@ -116,7 +116,7 @@ static int netns_scan(struct names *n)
 	return r;
 }
 
-static int netns_see(struct names *n, uint64_t netns, uint32_t pid)
+static int netns_see(struct places *n, uint64_t netns, uint32_t pid)
 {
 	char path[64];
 	uint64_t inode = 0;
@@ -125,11 +125,11 @@ static int netns_see(struct names *n, uint64_t netns, uint32_t pid)
 	if (r < 0 || map_get(&n->netns, netns))
 		return r;
 	(void)snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
-	(void)names_netns_cookie(path, &inode);
+	(void)places_netns_cookie(path, &inode);
 	return netns_tell(n, netns, inode, "");
 }
 
-static int cgroup_see(struct names *n, uint64_t cgroup, uint32_t pid)
+static int cgroup_see(struct places *n, uint64_t cgroup, uint32_t pid)
 {
 	struct event_cgroup e = {
 		.h = { .type = EVENT_CGROUP, .boot_ns = clock_boot_ns(), .context = CONTEXT_RECORDER }, .cgroup = cgroup
@@ -157,7 +157,7 @@ static int cgroup_see(struct names *n, uint64_t cgroup, uint32_t pid)
 	return 0;
 }
 
-int names_see(struct names *n, uint64_t netns, uint64_t cgroup, uint32_t pid)
+int places_see(struct places *n, uint64_t netns, uint64_t cgroup, uint32_t pid)
 {
 	int r = 0;
 
