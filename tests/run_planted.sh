@@ -55,6 +55,33 @@ fresh
 echo 'int  x;' >>"$copy/src/base/err.c"
 expect 'src/base/err.c' tools/format.sh
 
+# counts WHAT "PASSED FAILED SKIPPED" STATUS TAP: what the count of check.sh makes of a suite
+counts() {
+	local got
+	count=$((count + 1))
+	printf '%b' "$4" >"$copy/tap"
+	got=$(tap_count "$copy/tap" "$3")
+	if [ "$got" = "$2" ]; then
+		echo "ok $count - the count: $1"
+	else
+		echo "not ok $count - the count: $1: $got instead of $2"
+		failed=1
+	fi
+}
+
 cd "$top" || exit 1
+# shellcheck source=tests/run_suites.sh
+. tests/run_suites.sh
+counts "all well" "2 0 0" 0 '1..2\nok 1 - a\nok 2 - b\n'
+counts "one failed" "1 1 0" 1 'ok 1 - a\nnot ok 2 - b\n1..2\n'
+counts "one skipped" "1 0 1" 0 '1..2\nok 1 - a\nok 2 - b # SKIP no root\n'
+counts "all skipped" "0 0 1" 0 '1..0 # SKIP no root\n'
+counts "skipped, then out of time" "0 1 1" 124 '1..0 # SKIP no root\n'
+counts "no plan" "1 1 0" 0 'ok 1 - a\n'
+counts "nothing" "0 1 0" 0 ''
+counts "died after its plan" "1 2 0" 139 '1..3\nok 1 - a\n'
+counts "failed without a failed case" "1 1 0" 1 '1..1\nok 1 - a\n'
+counts "two plans" "3 0 0" 0 '1..1\nok 1 - a\n1..2\nok 1 - b\nok 2 - c\n'
+counts "talk between" "1 0 0" 0 '# not ok 9\nokay\n1..1\nok 1 - a\n'
 echo "1..$count"
 exit $failed
