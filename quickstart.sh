@@ -37,7 +37,7 @@ build() {
 	if [ ! -e build/build.ninja ]; then
 		quietly build/log/setup.txt "configuring" meson setup build || return 1
 	fi
-	quietly build/log/build.txt "building Saker into build/" ninja -C build src/saker
+	quietly build/log/build.txt "building Saker into build/" ninja -C build src/saker demo/kvclient
 }
 
 # The first name in rec/ that is free
@@ -52,11 +52,14 @@ new_recording() {
 # demo FAULT: one recording of the demo cluster, and its story
 demo() {
 	local fault=$1 rec status=0
+	place=$(mktemp -d)
 	mkdir -p rec
 	rec=$(new_recording "$fault")
 	echo "recording the demo cluster, fault: $fault" >&2
 	# The cluster needs root for its namespaces.
-	build/src/saker record --as-root -o "$rec" -- demo/etcd.sh run --fault "$fault" >build/log/demo.txt 2>&1 </dev/null || status=$?
+	build/src/saker record --as-root -o "$rec" -- \
+		demo/etcd.sh run --dir "$place" --fault "$fault" >build/log/demo.txt 2>&1 </dev/null || status=$?
+	rm -rf "$place"
 	give_back rec
 	if [ $status != 0 ]; then
 		tail -n 20 build/log/demo.txt >&2
@@ -90,6 +93,7 @@ known_fault() {
 }
 
 options() {
+	place=
 	fault=pause
 	mode=demo
 	once=0
@@ -115,7 +119,7 @@ main() {
 	demo) groups="build demo"; is_root || fail "recording needs root: sudo ./quickstart.sh" ;;
 	package) groups="build package" ;;
 	esac
-	trap 'give_back build build-package build-static dist' EXIT
+	trap 'rm -rf "$place"; give_back build build-package build-static dist rec' EXIT
 	# shellcheck disable=SC2086
 	deps_install $groups || fail "packages are missing"
 	if [ $mode = package ]; then
