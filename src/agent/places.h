@@ -17,7 +17,7 @@ struct places;
 typedef int places_emit_fn(void *arg, const struct event_header *h);
 
 int places_new(places_emit_fn *emit, void *arg, struct places **ret); /* -ENOMEM */
-struct places *places_free(struct places *n);			   /* NULL ok; returns NULL */
+struct places *places_free(struct places *n);			      /* NULL ok; returns NULL */
 
 /* Tells the names of ns and cgroup if they are new; pid: a process that lives in them. */
 int places_see(struct places *n, uint64_t netns, uint64_t cgroup, uint32_t pid);

@@ -153,7 +153,8 @@ static int take_event(void *arg, const struct event_header *h)
 	case EVENT_SOCKET:
 		return store_event(r, h) < 0
 			       ? -EIO
-			       : places_see(r->places, ((const struct event_socket *)(const void *)h)->netns, 0, h->tgid);
+			       : places_see(r->places, ((const struct event_socket *)(const void *)h)->netns, 0,
+					    h->tgid);
 	default:
 		break;
 	}
