@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain/cast.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "event/event.h"
+#include "query/query.h"
+
+#define ACTORS_MAX (1U << 20)
+
+void cast_fini(struct cast *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->count; i++)
+		free(c->actors[i].contacts);
+	free(c->actors);
+	map_fini(&c->by_tgid);
+	*c = (struct cast) { 0 };
+}
+
+static uint64_t actor_key(uint32_t host, uint32_t tgid)
+{
+	return (uint64_t)host << 32 | tgid;
+}
+
+uint32_t cast_find(const struct cast *c, uint32_t host, uint32_t tgid)
+{
+	const uint64_t *at = map_get(&c->by_tgid, actor_key(host, tgid));
+
+	return at ? (uint32_t)*at : CAST_NONE;
+}
+
+static uint32_t cast_add(struct cast *c, uint32_t host, uint32_t tgid)
+{
+	struct actor *grown;
+
+	if (c->count == ACTORS_MAX)
+		return CAST_NONE;
+	if (c->count == c->cap) {
+		size_t cap = c->cap ? c->cap * 2 : 64;
+
+		grown = realloc(c->actors, cap * sizeof(*grown));
+		if (!grown)
+			return CAST_NONE;
+		c->actors = grown;
+		c->cap = cap;
+	}
+	if (map_set(&c->by_tgid, actor_key(host, tgid), c->count) < 0)
+		return CAST_NONE;
+	c->actors[c->count] = (struct actor) { .host = host, .tgid = tgid };
+	return (uint32_t)c->count++;
+}
+
+static void place_set(struct actor *a, const struct event *ev, const struct query_scope *scope)
+{
+	const char *place = scope && scope->host ? scope->host(scope->arg, ev) : NULL;
+
+	if (place && *place)
+		(void)snprintf(a->place, sizeof(a->place), "%s", place);
+}
+
+static void comm_set(struct actor *a, const char *comm)
+{
+	if (*comm)
+		(void)snprintf(a->comm, sizeof(a->comm), "%.15s", comm);
+}
+
+uint32_t cast_of(struct cast *c, const struct event *ev, const struct query_scope *scope)
+{
+	uint32_t i;
+
+	if (!ev->h->tgid)
+		return CAST_NONE;
+	i = cast_find(c, ev->host, ev->h->tgid);
+	if (i == CAST_NONE) {
+		i = cast_add(c, ev->host, ev->h->tgid);
+		if (i == CAST_NONE)
+			return i;
+		place_set(&c->actors[i], ev, scope);
+		if (scope && scope->process && scope->process(scope->arg, ev))
+			comm_set(&c->actors[i], scope->process(scope->arg, ev));
+		c->actors[i].first_ns = ev->boot_ns;
+	}
+	if (ev->h->context == CONTEXT_TASK)
+		c->actors[i].last_ns = ev->boot_ns;
+	return i;
+}
+
+/* A child starts as a copy of its parent, also when its id was used before. */
+static void learn_fork(struct cast *c, const struct event *ev, uint32_t parent)
+{
+	const struct event_fork *e = EVENT_AS(fork, ev);
+	uint32_t child;
+
+	if (e->flags & PROCFLAGS_THREAD)
+		return;
+	child = cast_add(c, ev->host, e->child_tgid);
+	if (child == CAST_NONE)
+		return;
+	memcpy(c->actors[child].comm, c->actors[parent].comm, sizeof(c->actors[child].comm));
+	memcpy(c->actors[child].place, c->actors[parent].place, sizeof(c->actors[child].place));
+	c->actors[child].first_ns = ev->boot_ns;
+}
+
+void cast_learn(struct cast *c, const struct event *ev, const struct query_scope *scope)
+{
+	uint32_t i = cast_of(c, ev, scope);
+	const struct event_exit *e;
+
+	if (i == CAST_NONE)
+		return;
+	switch (ev->type->id) {
+	case EVENT_FORK:
+		learn_fork(c, ev, i);
+		break;
+	case EVENT_PROCESS:
+	case EVENT_EXEC:
+		comm_set(&c->actors[i], event_string(ev, 0));
+		place_set(&c->actors[i], ev, scope);
+		break;
+	case EVENT_EXIT:
+		e = EVENT_AS(exit, ev);
+		if (!(e->flags & EXITFLAGS_LAST_THREAD))
+			break;
+		c->actors[i].died_ns = ev->boot_ns;
+		c->actors[i].died_id = ev->id;
+		c->actors[i].exit_code = e->code;
+		c->actors[i].exit_sig = e->sig;
+		break;
+	default:
+		break;
+	}
+}
+
+int cast_contact(struct actor *a, const struct contact *contact)
+{
+	if (a->ncontacts == a->cap) {
+		size_t cap = a->cap ? a->cap * 2 : 64;
+		struct contact *grown = realloc(a->contacts, cap * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		a->contacts = grown;
+		a->cap = cap;
+	}
+	a->contacts[a->ncontacts++] = *contact;
+	return 0;
+}
+
+static int contact_cmp(const void *pa, const void *pb)
+{
+	const struct contact *a = pa, *b = pb;
+
+	if (a->boot_ns != b->boot_ns)
+		return a->boot_ns < b->boot_ns ? -1 : 1;
+	return (a->id > b->id) - (a->id < b->id);
+}
+
+void cast_sort(struct cast *c)
+{
+	size_t i;
+
+	for (i = 0; i < c->count; i++)
+		if (c->actors[i].ncontacts)
+			qsort(c->actors[i].contacts, c->actors[i].ncontacts, sizeof(struct contact), contact_cmp);
+}

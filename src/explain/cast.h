@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_EXPLAIN_CAST_H
+#define SAKER_EXPLAIN_CAST_H
+/* cast - the processes of a story: who they are, how long they were there, with whom they spoke.  Inside of story. */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/map.h"
+#include "order/order.h"
+
+struct event;
+struct query_scope;
+
+#define CAST_NONE UINT32_MAX
+
+/* One end of a matched message between two processes. */
+struct contact {
+	uint64_t boot_ns; /* when this end sent (began) or received */
+	uint64_t id;
+	uint32_t other; /* process */
+	bool sent;
+};
+
+struct actor {
+	uint32_t host, tgid;
+	char comm[16];
+	char place[40];
+	uint64_t first_ns, last_ns; /* its own events in task context */
+	uint64_t died_ns;	    /* 0: did not */
+	uint64_t died_id;
+	int32_t exit_code;
+	uint32_t exit_sig;
+	uint64_t messages;	  /* sent or received, matched or not */
+	struct contact *contacts; /* by story_tell(), sorted by time */
+	size_t ncontacts, cap;
+};
+
+struct cast {
+	struct actor *actors;
+	size_t count, cap;
+	struct map by_tgid; /* (host, tgid) -> latest actor */
+};
+
+void cast_fini(struct cast *c);
+/* The actor of ev's process, made if need be; CAST_NONE: none, or out of memory. */
+uint32_t cast_of(struct cast *c, const struct event *ev, const struct query_scope *scope);
+uint32_t cast_find(const struct cast *c, uint32_t host, uint32_t tgid);
+/* Learns from fork, exec, process and exit events. */
+void cast_learn(struct cast *c, const struct event *ev, const struct query_scope *scope);
+int cast_contact(struct actor *a, const struct contact *contact); /* -ENOMEM */
+void cast_sort(struct cast *c);					  /* everyone's contacts by time */
+
+#endif

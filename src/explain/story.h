@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_EXPLAIN_STORY_H
+#define SAKER_EXPLAIN_STORY_H
+/*
+ * story - what happened, in at most STORY_LINES sentences, found by general rules: who was stopped, killed or
+ * died, and by whom; who fell silent and for how long; which timer ended a wait; who was cut off; resets,
+ * retransmissions, refused connections; log lines at level error.  No rule knows any application.
+ *
+ * Use: story_add() every event, then order_solve(), then story_tell().  Every line says whether it was observed
+ * or inferred, and cites events.
+ *
+ * Threads: one.  Memory: about 24 bytes a message event and as much again for each end of a matched message,
+ * at most STORY_BYTES_MAX; beyond that the rest is counted (story_left_out()) and the story says so.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "order/order.h"
+
+struct story;
+struct err;
+struct event;
+struct query_scope;
+
+#define STORY_LINES 10
+#define STORY_REFS 3
+#define STORY_BYTES_MAX (1ULL << 30)
+
+struct story_line {
+	uint64_t boot_ns;
+	uint32_t host;
+	bool cause;    /* a death, a stop or a cut, not only what followed from it */
+	bool inferred; /* put together from the cited events; else each part was observed */
+	unsigned int nrefs;
+	struct order_ref refs[STORY_REFS];
+	uint32_t weight; /* what is dropped first when there are too many */
+	char text[256];
+};
+
+/* scope: names of places; borrowed as long as the story lives. */
+int story_new(const struct query_scope *scope, struct story **ret, struct err *err);
+struct story *story_free(struct story *s); /* NULL ok; returns NULL */
+
+int story_add(struct story *s, const struct event *ev, struct err *err);
+int story_tell(struct story *s, const struct order *o, struct err *err);
+
+/* After story_tell(): lines in the order of time; borrowed. */
+size_t story_lines(const struct story *s, const struct story_line **ret);
+uint64_t story_left_out(const struct story *s);
+
+#endif
