@@ -8,6 +8,7 @@
 static const struct cli_command *const commands[] = {
 	&cli_doctor,
 	&cli_record,
+	&cli_story,
 };
 
 static void usage(FILE *out)

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "event/event.h"
-#include "query/query.h"
 
 #define ACTORS_MAX (1U << 20)
+#define PLACES_MAX 65536
 
 void cast_fini(struct cast *c)
 {
@@ -18,7 +18,9 @@ void cast_fini(struct cast *c)
 	for (i = 0; i < c->count; i++)
 		free(c->actors[i].contacts);
 	free(c->actors);
+	free(c->places);
 	map_fini(&c->by_tgid);
+	map_fini(&c->by_netns);
 	*c = (struct cast) { 0 };
 }
 
@@ -55,12 +57,32 @@ static uint32_t cast_add(struct cast *c, uint32_t host, uint32_t tgid)
 	return (uint32_t)c->count++;
 }
 
-static void place_set(struct actor *a, const struct event *ev, const struct query_scope *scope)
+static uint64_t netns_key(uint32_t host, uint64_t netns)
 {
-	const char *place = scope && scope->host ? scope->host(scope->arg, ev) : NULL;
+	return map_hash(netns ^ (uint64_t)host << 48);
+}
 
-	if (place && *place)
-		(void)snprintf(a->place, sizeof(a->place), "%s", place);
+const char *cast_place(const struct cast *c, const struct actor *a)
+{
+	const uint64_t *at = map_get(&c->by_netns, netns_key(a->host, a->netns));
+
+	return at ? c->places[*at].name : "";
+}
+
+static void learn_netns(struct cast *c, const struct event *ev)
+{
+	uint64_t key = netns_key(ev->host, EVENT_AS(netns, ev)->netns);
+	struct place *grown;
+
+	if (c->nplaces == PLACES_MAX || map_get(&c->by_netns, key))
+		return;
+	grown = realloc(c->places, (c->nplaces + 1) * sizeof(*grown));
+	if (!grown)
+		return;
+	c->places = grown;
+	if (map_set(&c->by_netns, key, c->nplaces) < 0)
+		return;
+	(void)snprintf(c->places[c->nplaces++].name, PLACE_MAX, "%.39s", event_string(ev, 0));
 }
 
 static void comm_set(struct actor *a, const char *comm)
@@ -69,7 +91,7 @@ static void comm_set(struct actor *a, const char *comm)
 		(void)snprintf(a->comm, sizeof(a->comm), "%.15s", comm);
 }
 
-uint32_t cast_of(struct cast *c, const struct event *ev, const struct query_scope *scope)
+uint32_t cast_of(struct cast *c, const struct event *ev)
 {
 	uint32_t i;
 
@@ -80,9 +102,6 @@ uint32_t cast_of(struct cast *c, const struct event *ev, const struct query_scop
 		i = cast_add(c, ev->host, ev->h->tgid);
 		if (i == CAST_NONE)
 			return i;
-		place_set(&c->actors[i], ev, scope);
-		if (scope && scope->process && scope->process(scope->arg, ev))
-			comm_set(&c->actors[i], scope->process(scope->arg, ev));
 		c->actors[i].first_ns = ev->boot_ns;
 	}
 	if (ev->h->context == CONTEXT_TASK)
@@ -102,15 +121,17 @@ static void learn_fork(struct cast *c, const struct event *ev, uint32_t parent)
 	if (child == CAST_NONE)
 		return;
 	memcpy(c->actors[child].comm, c->actors[parent].comm, sizeof(c->actors[child].comm));
-	memcpy(c->actors[child].place, c->actors[parent].place, sizeof(c->actors[child].place));
+	c->actors[child].netns = c->actors[parent].netns;
 	c->actors[child].first_ns = ev->boot_ns;
 }
 
-void cast_learn(struct cast *c, const struct event *ev, const struct query_scope *scope)
+void cast_learn(struct cast *c, const struct event *ev)
 {
-	uint32_t i = cast_of(c, ev, scope);
+	uint32_t i = cast_of(c, ev);
 	const struct event_exit *e;
 
+	if (ev->type->id == EVENT_NETNS)
+		learn_netns(c, ev);
 	if (i == CAST_NONE)
 		return;
 	switch (ev->type->id) {
@@ -120,7 +141,10 @@ void cast_learn(struct cast *c, const struct event *ev, const struct query_scope
 	case EVENT_PROCESS:
 	case EVENT_EXEC:
 		comm_set(&c->actors[i], event_string(ev, 0));
-		place_set(&c->actors[i], ev, scope);
+		c->actors[i].netns = EVENT_AS(process, ev)->netns;
+		break;
+	case EVENT_CONNECT:
+		c->actors[i].netns = EVENT_AS(connect, ev)->netns;
 		break;
 	case EVENT_EXIT:
 		e = EVENT_AS(exit, ev);

@@ -9,13 +9,13 @@
 #include "order/order.h"
 
 struct event;
-struct query_scope;
 
 #define CAST_NONE UINT32_MAX
 
 /* One end of a matched message between two processes. */
 struct contact {
-	uint64_t boot_ns; /* when this end sent (began) or received */
+	uint64_t boot_ns; /* when it was received: a message has passed only then */
+	uint64_t said_ns; /* when it was sent */
 	uint64_t id;
 	uint32_t other; /* process */
 	bool sent;
@@ -24,18 +24,28 @@ struct contact {
 struct actor {
 	uint32_t host, tgid;
 	char comm[16];
-	char place[40];
+	uint64_t netns;
 	uint64_t first_ns, last_ns; /* its own events in task context */
 	uint64_t died_ns;	    /* 0: did not */
 	uint64_t died_id;
 	int32_t exit_code;
 	uint32_t exit_sig;
+	uint64_t events;
 	uint64_t messages;	  /* sent or received, matched or not */
 	struct contact *contacts; /* by story_tell(), sorted by time */
 	size_t ncontacts, cap;
 };
 
+#define PLACE_MAX 40
+
+struct place {
+	char name[PLACE_MAX];
+};
+
 struct cast {
+	struct map by_netns; /* (host, cookie) mixed -> index of place */
+	struct place *places;
+	size_t nplaces;
 	struct actor *actors;
 	size_t count, cap;
 	struct map by_tgid; /* (host, tgid) -> latest actor */
@@ -43,10 +53,12 @@ struct cast {
 
 void cast_fini(struct cast *c);
 /* The actor of ev's process, made if need be; CAST_NONE: none, or out of memory. */
-uint32_t cast_of(struct cast *c, const struct event *ev, const struct query_scope *scope);
+uint32_t cast_of(struct cast *c, const struct event *ev);
 uint32_t cast_find(const struct cast *c, uint32_t host, uint32_t tgid);
-/* Learns from fork, exec, process and exit events. */
-void cast_learn(struct cast *c, const struct event *ev, const struct query_scope *scope);
+/* Learns from fork, exec, process, exit and netns events. */
+void cast_learn(struct cast *c, const struct event *ev);
+/* Name of the network namespace that the actor lives in, "" where it has none. */
+const char *cast_place(const struct cast *c, const struct actor *a);
 int cast_contact(struct actor *a, const struct contact *contact); /* -ENOMEM */
 void cast_sort(struct cast *c);					  /* everyone's contacts by time */
 

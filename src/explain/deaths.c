@@ -66,6 +66,7 @@ static void tell_stop(struct story *s, const struct fact *stop)
 	if (!l)
 		return;
 	l->cause = true;
+	story_victim(s, stop->target, l->boot_ns);
 	if (sent)
 		line_cite(l, sent->host, sent->id);
 	line_cite(l, stop->host, stop->id);
@@ -92,6 +93,7 @@ static void tell_oom(struct story *s, const struct fact *oom)
 	if (!l)
 		return;
 	l->cause = true;
+	story_victim(s, oom->target, l->boot_ns);
 	line_cite(l, oom->host, oom->id);
 	line_cite(l, oom->host, a->died_id);
 	(void)snprintf(l->text, sizeof(l->text), "memory ran out: the kernel killed %s", actor_text(s, oom->target));
@@ -121,6 +123,8 @@ static void tell_death(struct story *s, uint32_t i)
 	if (!l)
 		return;
 	l->cause = violent || !a->exit_sig;
+	if (l->cause)
+		story_victim(s, i, l->boot_ns);
 	if (sent)
 		line_cite(l, sent->host, sent->id);
 	line_cite(l, a->host, a->died_id);

@@ -44,12 +44,17 @@ struct messages { /* of one host, by id */
 #define STORY_HOSTS 64
 
 struct story {
-	const struct query_scope *scope;
+	const char *(*host_name)(void *arg, uint32_t host);
+	void *arg;
 	struct cast cast;
 	struct facts signals, stops, ooms, timers, troubles, logs;
 	struct messages messages[STORY_HOSTS];
+	struct story_totals totals;
+	struct map by_type; /* struct event_type * -> count */
 	uint64_t first_ns, last_ns;
 	uint64_t bytes, left_out;
+	uint32_t victim; /* of the first cause that was told, CAST_NONE: none */
+	uint64_t cause_ns;
 	struct story_line *lines;
 	size_t nlines, lines_cap;
 };
@@ -65,6 +70,9 @@ const char *place_text(const struct story *s, uint32_t i); /* its place, or its 
 /* A new line, or NULL (out of memory: counted). */
 struct story_line *line_add(struct story *s, uint64_t boot_ns, uint32_t host, uint32_t weight);
 void line_cite(struct story_line *l, uint32_t host, uint64_t id);
+
+/* Notes that a cause befell the actor; the earliest counts. */
+void story_victim(struct story *s, uint32_t actor, uint64_t at_ns);
 
 /* Chapters: each adds its lines.  Did actors that spoke with i go on for a while after `at`? */
 bool actor_missed(const struct story *s, uint32_t i, uint64_t at);

@@ -117,6 +117,11 @@ static size_t others_went_on(const struct story *s, const struct gap *g)
 	return n;
 }
 
+static bool died_by(const struct actor *a, uint64_t t)
+{
+	return a->died_ns && a->died_ns <= t;
+}
+
 static bool was_stopped(const struct story *s, const struct gap *g)
 {
 	size_t i;
@@ -171,6 +176,7 @@ static void tell_cut(struct story *s, const struct gap *g)
 	if (!l)
 		return;
 	l->cause = true;
+	story_victim(s, g->actor, g->from_ns);
 	l->inferred = true;
 	line_cite(l, a->host, a->contacts[g->before].id);
 	if (mine)
@@ -195,7 +201,7 @@ static void tell_last_word(struct story *s, const struct gap *g)
 			c = &a->contacts[i];
 	if (!c)
 		return;
-	l = line_add(s, c->boot_ns, a->host, WEIGHT_SILENCE);
+	l = line_add(s, c->said_ns, a->host, WEIGHT_SILENCE);
 	if (!l)
 		return;
 	line_cite(l, a->host, c->id);
@@ -276,7 +282,7 @@ static void tell_wait_end(struct story *s, const struct gap *g)
 			if (!c->sent || c->other == g->actor || (best && best->boot_ns <= c->boot_ns) ||
 			    !spoke_before(a, g->before, c->other))
 				continue;
-			t = timer_before(s, (uint32_t)i, c->boot_ns);
+			t = timer_before(s, (uint32_t)i, c->said_ns);
 			if (!t)
 				continue;
 			best = c;
@@ -316,8 +322,9 @@ static void tell_long_wait(struct story *s, const struct gap *g)
 		for (k = from; k + 1 < p->ncontacts && p->contacts[k].boot_ns < g->to_ns; k++) {
 			const struct contact *c = &p->contacts[k], *n = &p->contacts[k + 1];
 
-			if (!c->sent || n->sent || n->boot_ns < g->from_ns || n->boot_ns - c->boot_ns < WAIT_MIN_NS ||
-			    (asked && n->boot_ns - c->boot_ns <= answered->boot_ns - asked->boot_ns))
+			if (!c->sent || n->sent || n->boot_ns < g->from_ns || n->boot_ns < c->said_ns + WAIT_MIN_NS ||
+			    n->other == g->actor ||
+			    (asked && n->boot_ns - c->said_ns <= answered->boot_ns - asked->said_ns))
 				continue;
 			asked = c;
 			answered = n;
@@ -334,41 +341,56 @@ static void tell_long_wait(struct story *s, const struct gap *g)
 	line_cite(l, story_actor(s, who)->host, answered->id);
 	(void)snprintf(l->text, sizeof(l->text), "%s answered; %s had waited %.3f s for an answer",
 		       place_text(s, answered->other), actor_text(s, who),
-		       (double)(answered->boot_ns - asked->boot_ns) / 1e9);
+		       (double)(answered->boot_ns - asked->said_ns) / 1e9);
 }
 
-void tell_silence(struct story *s)
+/* The silence of somebody of whom a cause is known: after it, or from the last word of the dead on. */
+static bool gap_of_victim(const struct story *s, struct gap *ret)
 {
-	struct gap best = { 0 }, g;
+	const struct actor *a = story_actor(s, s->victim);
+	size_t at;
+
+	if (s->victim == CAST_NONE || a->ncontacts < CONTACTS_MIN)
+		return false;
+	at = contact_at(a, s->cause_ns);
+	/* the last word may still be under way when the cause strikes: take the longest gap near it */
+	if (!died_by(a, s->cause_ns + NS_PER_S) && gap_find(s, s->victim, ret))
+		return true;
+	if (!at)
+		return false;
+	*ret = (struct gap) {
+		.actor = s->victim, .before = at - 1, .from_ns = a->contacts[at - 1].boot_ns, .to_ns = s->last_ns
+	};
+	return true;
+}
+
+/* Without a known cause: whoever was out of touch the longest while the others went on. */
+static bool gap_longest(const struct story *s, struct gap *ret)
+{
+	struct gap g;
 	bool found = false;
 	size_t i;
 
 	for (i = 0; i < s->cast.count; i++) {
 		if (!gap_find(s, (uint32_t)i, &g) || others_went_on(s, &g) < OTHERS_MIN)
 			continue;
-		if (!found || g.to_ns - g.from_ns > best.to_ns - best.from_ns)
-			best = g;
+		if (!found || g.to_ns - g.from_ns > ret->to_ns - ret->from_ns)
+			*ret = g;
 		found = true;
 	}
-	for (i = 0; i < s->cast.count && !found; i++) {
-		/* it died and nobody like it came back: the silence lasts to the end */
-		const struct actor *a = story_actor(s, (uint32_t)i);
+	return found;
+}
 
-		if (!a->died_ns || a->ncontacts < CONTACTS_MIN || !actor_missed(s, (uint32_t)i, a->died_ns) ||
-		    !a->exit_sig)
-			continue;
-		best = (struct gap) { .actor = (uint32_t)i,
-				      .before = a->ncontacts - 1,
-				      .to_ns = s->last_ns,
-				      .from_ns = a->contacts[a->ncontacts - 1].boot_ns };
-		found = true;
-	}
-	if (!found)
+void tell_silence(struct story *s)
+{
+	struct gap g = { 0 };
+
+	if (!gap_of_victim(s, &g) && !gap_longest(s, &g))
 		return;
-	tell_last_word(s, &best);
-	tell_wait_end(s, &best);
-	tell_long_wait(s, &best);
-	tell_back(s, &best);
-	if (!was_stopped(s, &best) && !story_actor(s, best.actor)->died_ns)
-		tell_cut(s, &best);
+	if (!was_stopped(s, &g) && !died_by(story_actor(s, g.actor), g.to_ns))
+		tell_cut(s, &g);
+	tell_last_word(s, &g);
+	tell_wait_end(s, &g);
+	tell_long_wait(s, &g);
+	tell_back(s, &g);
 }

@@ -10,15 +10,15 @@
 #include "base/err.h"
 #include "event/event.h"
 #include "explain/facts.h"
-#include "query/query.h"
 
-int story_new(const struct query_scope *scope, struct story **ret, struct err *err)
+int story_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, struct story **ret, struct err *err)
 {
 	struct story *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return err_set(err, ENOMEM, "out of memory");
-	s->scope = scope;
+	s->host_name = host_name;
+	s->arg = arg;
 	*ret = s;
 	return 0;
 }
@@ -30,6 +30,7 @@ struct story *story_free(struct story *s)
 	if (!s)
 		return NULL;
 	cast_fini(&s->cast);
+	map_fini(&s->by_type);
 	free(s->signals.rows);
 	free(s->stops.rows);
 	free(s->ooms.rows);
@@ -158,8 +159,9 @@ static int add_other(struct story *s, const struct event *ev, uint32_t actor)
 		f.number = (uint32_t)EVENT_AS(connected, ev)->error;
 		return f.number ? facts_add(&s->troubles, &f) : 0;
 	case EVENT_RESET:
+		/* the answer to a SYN: the connect's own outcome says it */
 		f.number = EVENT_AS(reset, ev)->direction;
-		return facts_add(&s->troubles, &f);
+		return EVENT_AS(reset, ev)->state == TCPSTATE_SYN_SENT ? 0 : facts_add(&s->troubles, &f);
 	case EVENT_RETRANSMIT:
 		return facts_add(&s->troubles, &f);
 	case EVENT_LOG:
@@ -167,6 +169,27 @@ static int add_other(struct story *s, const struct event *ev, uint32_t actor)
 	default:
 		return 0;
 	}
+}
+
+static void count_event(struct story *s, const struct event *ev, uint32_t actor)
+{
+	uint64_t key = (uint64_t)(uintptr_t)ev->type, *n = map_get(&s->by_type, key);
+	const struct event_cost *c = EVENT_AS(cost, ev);
+
+	if (n)
+		(*n)++;
+	else
+		(void)map_set(&s->by_type, key, 1);
+	s->totals.events++;
+	if (actor != CAST_NONE)
+		s->cast.actors[actor].events++;
+	if (ev->type->id == EVENT_LOSS)
+		s->totals.lost += EVENT_AS(loss, ev)->count;
+	if (ev->type->id != EVENT_COST)
+		return;
+	s->totals.cost_span_ns += c->span_ns;
+	s->totals.cost_user_ns += c->user_ns;
+	s->totals.cost_kernel_ns += c->kernel_ns;
 }
 
 int story_add(struct story *s, const struct event *ev, struct err *err)
@@ -177,8 +200,9 @@ int story_add(struct story *s, const struct event *ev, struct err *err)
 	if (!s->first_ns)
 		s->first_ns = ev->boot_ns;
 	s->last_ns = ev->boot_ns > s->last_ns ? ev->boot_ns : s->last_ns;
-	cast_learn(&s->cast, ev, s->scope);
+	cast_learn(&s->cast, ev);
 	actor = ev->h->tgid ? cast_find(&s->cast, ev->host, ev->h->tgid) : CAST_NONE;
+	count_event(s, ev, actor);
 	switch (ev->type->id) {
 	case EVENT_SEND:
 	case EVENT_RECV:
@@ -226,25 +250,37 @@ struct actor *story_actor(const struct story *s, uint32_t i)
 	return i < s->cast.count ? &s->cast.actors[i] : &stranger;
 }
 
+/* The namespace's name, else the host's where there are several, else "". */
+static const char *where(const struct story *s, uint32_t i)
+{
+	const struct actor *a = story_actor(s, i);
+	const char *place = cast_place(&s->cast, a);
+
+	if (!*place && s->host_name)
+		place = s->host_name(s->arg, a->host);
+	return place;
+}
+
 const char *actor_text(const struct story *s, uint32_t i)
 {
 	static __thread char texts[4][96];
 	static __thread unsigned int at;
 	const struct actor *a = story_actor(s, i);
+	const char *place = where(s, i);
 	char *text = texts[at++ % 4];
 
 	if (i == CAST_NONE)
 		return "the kernel";
-	(void)snprintf(text, sizeof(texts[0]), "%s[%u]%s%s", a->comm[0] ? a->comm : "?", a->tgid,
-		       a->place[0] ? " on " : "", a->place);
+	(void)snprintf(text, sizeof(texts[0]), "%s[%u]%s%s", a->comm[0] ? a->comm : "?", a->tgid, *place ? " on " : "",
+		       place);
 	return text;
 }
 
 const char *place_text(const struct story *s, uint32_t i)
 {
-	const struct actor *a = story_actor(s, i);
+	const char *place = where(s, i);
 
-	return a->place[0] ? a->place : a->comm;
+	return *place ? place : actor_text(s, i);
 }
 
 struct story_line *line_add(struct story *s, uint64_t boot_ns, uint32_t host, uint32_t weight)
@@ -270,6 +306,14 @@ void line_cite(struct story_line *l, uint32_t host, uint64_t id)
 		l->refs[l->nrefs++] = (struct order_ref) { host, id };
 }
 
+void story_victim(struct story *s, uint32_t actor, uint64_t at_ns)
+{
+	if (s->victim != CAST_NONE && s->cause_ns <= at_ns)
+		return;
+	s->victim = actor;
+	s->cause_ns = at_ns;
+}
+
 /* --- telling --- */
 
 struct contacts_arg {
@@ -277,18 +321,21 @@ struct contacts_arg {
 	int r;
 };
 
-static int contact_add(struct story *s, const struct message *m, uint32_t other)
+static int contact_add(struct story *s, const struct message *from, const struct message *to, bool sent)
 {
-	struct contact c = {
-		.boot_ns = m->sent ? m->begin_ns : m->boot_ns, .id = m->id, .other = other, .sent = m->sent
-	};
+	const struct message *own = sent ? from : to;
+	struct contact c = { .boot_ns = to->boot_ns,
+			     .said_ns = from->begin_ns,
+			     .id = own->id,
+			     .other = sent ? to->actor : from->actor,
+			     .sent = sent };
 
 	if (s->bytes + sizeof(c) > STORY_BYTES_MAX) {
 		s->left_out++;
 		return 0;
 	}
 	s->bytes += sizeof(c);
-	return cast_contact(&s->cast.actors[m->actor], &c);
+	return cast_contact(&s->cast.actors[own->actor], &c);
 }
 
 static bool contact_edge(void *arg, const struct order_edge *e)
@@ -302,9 +349,9 @@ static bool contact_edge(void *arg, const struct order_edge *e)
 	to = story_message(a->s, e->to);
 	if (!from || !to || from->actor == to->actor || from->actor == CAST_NONE || to->actor == CAST_NONE)
 		return true;
-	a->r = contact_add(a->s, from, to->actor);
+	a->r = contact_add(a->s, from, to, true);
 	if (a->r >= 0)
-		a->r = contact_add(a->s, to, from->actor);
+		a->r = contact_add(a->s, from, to, false);
 	return a->r >= 0;
 }
 
@@ -330,6 +377,7 @@ int story_tell(struct story *s, const struct order *o, struct err *err)
 	if (arg.r < 0)
 		return err_set(err, ENOMEM, "out of memory for the story");
 	cast_sort(&s->cast);
+	s->victim = CAST_NONE;
 	tell_deaths(s);
 	tell_silence(s);
 	tell_troubles(s);

@@ -21,7 +21,6 @@
 struct story;
 struct err;
 struct event;
-struct query_scope;
 
 #define STORY_LINES 10
 #define STORY_REFS 3
@@ -38,8 +37,8 @@ struct story_line {
 	char text[256];
 };
 
-/* scope: names of places; borrowed as long as the story lives. */
-int story_new(const struct query_scope *scope, struct story **ret, struct err *err);
+/* host_name(arg, host) names the hosts of several recordings; NULL: there is one, and it needs no name. */
+int story_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, struct story **ret, struct err *err);
 struct story *story_free(struct story *s); /* NULL ok; returns NULL */
 
 int story_add(struct story *s, const struct event *ev, struct err *err);
@@ -48,5 +47,21 @@ int story_tell(struct story *s, const struct order *o, struct err *err);
 /* After story_tell(): lines in the order of time; borrowed. */
 size_t story_lines(const struct story *s, const struct story_line **ret);
 uint64_t story_left_out(const struct story *s);
+
+/* How many events, by what; borrowed names. */
+struct story_count {
+	const char *name;	/* a place, a type */
+	uint32_t tgid;		/* processes only */
+	uint64_t events;
+};
+/* by: 'h' places, 'p' processes, 't' types; most first.  Returns how many were written to out (at most cap). */
+size_t story_counts(const struct story *s, char by, struct story_count *out, size_t cap);
+
+struct story_totals {
+	uint64_t first_ns, last_ns, events, lost;
+	uint64_t cost_span_ns, cost_user_ns, cost_kernel_ns;	/* of the recorder, as it told */
+	unsigned int causes;
+};
+void story_totals(const struct story *s, struct story_totals *ret);
 
 #endif

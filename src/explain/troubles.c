@@ -5,7 +5,10 @@
 #include "event/event.h"
 #include "explain/facts.h"
 
+#define BURST_GAP_NS (2 * NS_PER_S)
 #define BURST 3 /* fewer are not told */
+#define NEAR_NS NS_PER_S
+#define WEIGHT_FAR 10
 #define WEIGHT_REFUSED 300
 #define WEIGHT_RESET 200
 #define WEIGHT_RETRANSMIT 250
@@ -16,7 +19,7 @@ struct burst {
 	size_t count;
 };
 
-/* All facts of one kind of one actor. */
+/* The facts of one kind of one actor around `like`, none further than BURST_GAP_NS from the next. */
 static struct burst burst_of(const struct facts *facts, const struct fact *like)
 {
 	struct burst b = { 0 };
@@ -27,6 +30,12 @@ static struct burst burst_of(const struct facts *facts, const struct fact *like)
 
 		if (f->type != like->type || f->actor != like->actor || f->number != like->number)
 			continue;
+		if (b.first && f->boot_ns > b.last->boot_ns + BURST_GAP_NS) {
+			if (f > like)
+				break;
+			b.first = NULL;
+			b.count = 0;
+		}
 		b.first = b.first ? b.first : f;
 		b.last = f;
 		b.count++;
@@ -43,6 +52,10 @@ static void tell_burst(struct story *s, const struct burst *b)
 			  : b->first->type == EVENT_RESET   ? WEIGHT_RESET
 							    : WEIGHT_RETRANSMIT;
 
+	/* before a cause, or long after it, it is likely another matter */
+	if (s->victim != CAST_NONE &&
+	    (b->first->boot_ns + NEAR_NS < s->cause_ns || b->first->boot_ns > s->cause_ns + 4 * NEAR_NS))
+		weight = WEIGHT_FAR;
 	l = line_add(s, b->first->boot_ns, b->first->host, weight + (b->count > 50 ? 50 : (uint32_t)b->count));
 	if (!l)
 		return;

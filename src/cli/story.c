@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* saker story - what happened, in at most ten lines; then what was recorded. */
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/analyse.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "cli/cli.h"
+#include "explain/story.h"
+#include "order/order.h"
+#include "store/store.h"
+
+#define PATHS_MAX 64
+#define COUNTS_MAX 64
+#define PROCESSES_SHOWN 8
+
+static const struct argp_option story_options[] = {
+	{ "json", 'j', NULL, 0, "Print one JSON object", 0 },
+	{ 0 },
+};
+
+struct story_args {
+	const char *paths[PATHS_MAX];
+	unsigned int npaths;
+	bool json;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct story_args *a = state->input;
+
+	switch (key) {
+	case 'j':
+		a->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->npaths == PATHS_MAX)
+			argp_error(state, "more than %d recordings", PATHS_MAX);
+		a->paths[a->npaths++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->npaths)
+			argp_error(state, "name a recording");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void damage(void *arg, const char *sentence)
+{
+	(void)arg;
+	(void)fprintf(stderr, "saker story: %s\n", sentence);
+}
+
+/* `123`, or `host:123` where there are several hosts. */
+static void ref_text(struct buf *b, const struct analysis *a, struct order_ref ref)
+{
+	if (store_hosts(a->reader) > 1)
+		buf_printf(b, "%s:", store_host_name(a->reader, ref.host));
+	buf_u64(b, ref.id);
+}
+
+static void line_text(struct buf *b, const struct analysis *a, const struct story_line *l, uint64_t first_ns)
+{
+	unsigned int i;
+
+	buf_printf(b, "%+8.3f s  ", (double)(int64_t)(l->boot_ns - first_ns) / 1e9);
+	buf_text(b, l->text, strlen(l->text));
+	buf_printf(b, "  [%s", l->inferred ? "inferred from" : "observed");
+	for (i = 0; i < l->nrefs; i++) {
+		buf_str(b, i ? ", " : " ");
+		ref_text(b, a, l->refs[i]);
+	}
+	buf_str(b, "]\n");
+}
+
+/* `0 events lost · 9,871 of 9,874 messages matched, 3 unmatched: peer not recorded · Saker used 2.1 % of one CPU` */
+static void totals_text(struct buf *b, const struct analysis *a, const struct story_totals *t)
+{
+	struct order_stats st;
+	const char *sep = ", unmatched:";
+	int i;
+
+	order_get_stats(a->order, &st);
+	buf_printf(b, "%" PRIu64 " events lost · %" PRIu64 " of %" PRIu64 " messages matched", t->lost, st.matched, st.messages);
+	for (i = 0; i < ORDER_REASONS; i++) {
+		if (!st.unmatched[i])
+			continue;
+		buf_printf(b, "%s %" PRIu64 " %s", sep, st.unmatched[i], order_reason_text((enum order_reason)i));
+		sep = ",";
+	}
+	if (t->cost_span_ns)
+		buf_printf(b, " · Saker used %.1f %% of one CPU",
+			   100.0 * (double)(t->cost_user_ns + t->cost_kernel_ns) / (double)t->cost_span_ns);
+	buf_char(b, '\n');
+	if (st.cycle)
+		buf_printf(b, "a cycle of %zu events contradicts the order: please report it\n", st.cycle);
+}
+
+static void counts_text(struct buf *b, const struct story *s, char by, const char *title, size_t shown)
+{
+	struct story_count counts[COUNTS_MAX];
+	size_t i, n = story_counts(s, by, counts, COUNTS_MAX);
+
+	buf_printf(b, "%s", title);
+	for (i = 0; i < n && i < shown; i++) {
+		if (by == 'h' && !counts[i].name[0] && !counts[i].events)
+			continue;
+		buf_str(b, i ? ", " : " ");
+		buf_text(b, counts[i].name[0] ? counts[i].name : "(host)", strlen(counts[i].name[0] ? counts[i].name : "(host)"));
+		if (by == 'p')
+			buf_printf(b, "[%u]", counts[i].tgid);
+		buf_printf(b, " %" PRIu64, counts[i].events);
+	}
+	buf_str(b, n > shown ? ", ...\n" : "\n");
+}
+
+static void print_text(const struct analysis *a)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	const struct story_line *lines;
+	size_t n = story_lines(a->story, &lines), i;
+	struct story_totals t;
+
+	story_totals(a->story, &t);
+	for (i = 0; i < n; i++)
+		line_text(&b, a, &lines[i], t.first_ns);
+	if (!t.causes)
+		buf_str(&b, "nobody was stopped, killed or cut off\n");
+	totals_text(&b, a, &t);
+	buf_printf(&b, "\n%" PRIu64 " events in %.1f s\n", t.events, (double)(t.last_ns - t.first_ns) / 1e9);
+	counts_text(&b, a->story, 'h', "by place:  ", COUNTS_MAX);
+	counts_text(&b, a->story, 'p', "by process:", PROCESSES_SHOWN);
+	counts_text(&b, a->story, 't', "by type:   ", COUNTS_MAX);
+	if (b.data)
+		(void)fputs(b.data, stdout);
+}
+
+static void counts_json(struct buf *b, const struct story *s, char by, const char *name)
+{
+	struct story_count counts[COUNTS_MAX];
+	size_t i, n = story_counts(s, by, counts, COUNTS_MAX);
+
+	buf_printf(b, ",\"%s\":[", name);
+	for (i = 0; i < n; i++) {
+		buf_str(b, i ? ",{\"name\":" : "{\"name\":");
+		buf_json(b, counts[i].name, strlen(counts[i].name));
+		if (by == 'p')
+			buf_printf(b, ",\"pid\":%u", counts[i].tgid);
+		buf_printf(b, ",\"events\":%" PRIu64 "}", counts[i].events);
+	}
+	buf_char(b, ']');
+}
+
+static void line_json(struct buf *b, const struct analysis *a, const struct story_line *l, uint64_t first_ns)
+{
+	unsigned int i;
+
+	buf_printf(b, "{\"boot_ns\":%" PRIu64 ",\"seconds\":%.6f,\"cause\":%s,\"inferred\":%s,\"text\":", l->boot_ns,
+		   (double)(int64_t)(l->boot_ns - first_ns) / 1e9, l->cause ? "true" : "false", l->inferred ? "true" : "false");
+	buf_json(b, l->text, strlen(l->text));
+	buf_str(b, ",\"events\":[");
+	for (i = 0; i < l->nrefs; i++) {
+		buf_printf(b, "%s{\"host\":", i ? "," : "");
+		buf_json(b, store_host_name(a->reader, l->refs[i].host), strlen(store_host_name(a->reader, l->refs[i].host)));
+		buf_printf(b, ",\"id\":%" PRIu64 "}", l->refs[i].id);
+	}
+	buf_str(b, "]}");
+}
+
+static void print_json(const struct analysis *a)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	const struct story_line *lines;
+	size_t n = story_lines(a->story, &lines), i;
+	struct story_totals t;
+	struct order_stats st;
+
+	story_totals(a->story, &t);
+	order_get_stats(a->order, &st);
+	buf_str(&b, "{\"lines\":[");
+	for (i = 0; i < n; i++) {
+		if (i)
+			buf_char(&b, ',');
+		line_json(&b, a, &lines[i], t.first_ns);
+	}
+	buf_printf(&b, "],\"causes\":%u,\"events\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"matched\":%" PRIu64
+		   ",\"ambiguous\":%" PRIu64, t.causes, t.events, t.lost, st.messages, st.matched, st.ambiguous);
+	buf_printf(&b, ",\"span_ns\":%" PRIu64 ",\"left_out\":%" PRIu64, t.last_ns - t.first_ns, story_left_out(a->story));
+	counts_json(&b, a->story, 'h', "places");
+	counts_json(&b, a->story, 'p', "processes");
+	counts_json(&b, a->story, 't', "types");
+	buf_char(&b, '}');
+	(void)puts(b.data ? b.data : "{}");
+}
+
+static int story_main(int argc, char **argv)
+{
+	const struct argp argp = { story_options, parse_option, "RECORDING...", cli_story.about, NULL, NULL, NULL };
+	struct story_args args = { 0 };
+	struct analysis_opts opts = { .story = true, .damage = damage };
+	struct analysis a = { 0 };
+	struct err err = ERR_INIT;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
+		return CLI_USAGE;
+	opts.paths = args.paths;
+	opts.npaths = args.npaths;
+	if (analysis_open(&opts, &a, &err) < 0) {
+		(void)fprintf(stderr, "saker story: %s\n", err.text);
+		return CLI_FAILED;
+	}
+	if (args.json)
+		print_json(&a);
+	else
+		print_text(&a);
+	analysis_close(&a);
+	return CLI_OK;
+}
+
+const struct cli_command cli_story = {
+	.name = "story",
+	.about = "what happened, in at most ten lines, each with its evidence",
+	.args_doc = "RECORDING...",
+	.options = story_options,
+	.run = story_main,
+	.example = "saker story rec",
+};
