@@ -16,7 +16,7 @@ struct story;
 struct analysis {
 	struct store_reader *reader;
 	struct order *order;
-	struct story *story;	/* NULL unless asked for */
+	struct story *story; /* NULL unless asked for */
 };
 
 struct analysis_opts {
@@ -24,11 +24,11 @@ struct analysis_opts {
 	unsigned int npaths;
 	bool story;
 	void (*damage)(void *arg, const char *sentence);	/* told each bad block; may be NULL */
-	void (*progress)(void *arg, unsigned long long events);	/* told now and then; may be NULL */
+	void (*progress)(void *arg, unsigned long long events); /* told now and then; may be NULL */
 	void *arg;
 };
 
 int analysis_open(const struct analysis_opts *opts, struct analysis *ret, struct err *err);
-void analysis_close(struct analysis *a);	/* zeroed ok */
+void analysis_close(struct analysis *a); /* zeroed ok */
 
 #endif

@@ -89,7 +89,8 @@ static void totals_text(struct buf *b, const struct analysis *a, const struct st
 	int i;
 
 	order_get_stats(a->order, &st);
-	buf_printf(b, "%" PRIu64 " events lost · %" PRIu64 " of %" PRIu64 " messages matched", t->lost, st.matched, st.messages);
+	buf_printf(b, "%" PRIu64 " events lost · %" PRIu64 " of %" PRIu64 " messages matched", t->lost, st.matched,
+		   st.messages);
 	for (i = 0; i < ORDER_REASONS; i++) {
 		if (!st.unmatched[i])
 			continue;
@@ -114,7 +115,8 @@ static void counts_text(struct buf *b, const struct story *s, char by, const cha
 		if (by == 'h' && !counts[i].name[0] && !counts[i].events)
 			continue;
 		buf_str(b, i ? ", " : " ");
-		buf_text(b, counts[i].name[0] ? counts[i].name : "(host)", strlen(counts[i].name[0] ? counts[i].name : "(host)"));
+		buf_text(b, counts[i].name[0] ? counts[i].name : "(host)",
+			 strlen(counts[i].name[0] ? counts[i].name : "(host)"));
 		if (by == 'p')
 			buf_printf(b, "[%u]", counts[i].tgid);
 		buf_printf(b, " %" PRIu64, counts[i].events);
@@ -164,12 +166,14 @@ static void line_json(struct buf *b, const struct analysis *a, const struct stor
 	unsigned int i;
 
 	buf_printf(b, "{\"boot_ns\":%" PRIu64 ",\"seconds\":%.6f,\"cause\":%s,\"inferred\":%s,\"text\":", l->boot_ns,
-		   (double)(int64_t)(l->boot_ns - first_ns) / 1e9, l->cause ? "true" : "false", l->inferred ? "true" : "false");
+		   (double)(int64_t)(l->boot_ns - first_ns) / 1e9, l->cause ? "true" : "false",
+		   l->inferred ? "true" : "false");
 	buf_json(b, l->text, strlen(l->text));
 	buf_str(b, ",\"events\":[");
 	for (i = 0; i < l->nrefs; i++) {
 		buf_printf(b, "%s{\"host\":", i ? "," : "");
-		buf_json(b, store_host_name(a->reader, l->refs[i].host), strlen(store_host_name(a->reader, l->refs[i].host)));
+		buf_json(b, store_host_name(a->reader, l->refs[i].host),
+			 strlen(store_host_name(a->reader, l->refs[i].host)));
 		buf_printf(b, ",\"id\":%" PRIu64 "}", l->refs[i].id);
 	}
 	buf_str(b, "]}");
@@ -191,9 +195,12 @@ static void print_json(const struct analysis *a)
 			buf_char(&b, ',');
 		line_json(&b, a, &lines[i], t.first_ns);
 	}
-	buf_printf(&b, "],\"causes\":%u,\"events\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"matched\":%" PRIu64
-		   ",\"ambiguous\":%" PRIu64, t.causes, t.events, t.lost, st.messages, st.matched, st.ambiguous);
-	buf_printf(&b, ",\"span_ns\":%" PRIu64 ",\"left_out\":%" PRIu64, t.last_ns - t.first_ns, story_left_out(a->story));
+	buf_printf(&b,
+		   "],\"causes\":%u,\"events\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"messages\":%" PRIu64
+		   ",\"matched\":%" PRIu64 ",\"ambiguous\":%" PRIu64,
+		   t.causes, t.events, t.lost, st.messages, st.matched, st.ambiguous);
+	buf_printf(&b, ",\"span_ns\":%" PRIu64 ",\"left_out\":%" PRIu64, t.last_ns - t.first_ns,
+		   story_left_out(a->story));
 	counts_json(&b, a->story, 'h', "places");
 	counts_json(&b, a->story, 'p', "processes");
 	counts_json(&b, a->story, 't', "types");

@@ -19,7 +19,8 @@ static size_t count_types(const struct story *s, struct story_count *out, size_t
 	size_t at = 0, n = 0;
 
 	while (n < cap && (slot = map_each(&s->by_type, &at)))
-		out[n++] = (struct story_count){ ((const struct event_type *)(uintptr_t)slot->key)->name, 0, slot->value };
+		out[n++] = (struct story_count) { ((const struct event_type *)(uintptr_t)slot->key)->name, 0,
+						  slot->value };
 	return n;
 }
 
@@ -40,7 +41,7 @@ static size_t count_processes(const struct story *s, struct story_count *out, si
 		} else {
 			n++;
 		}
-		out[low] = (struct story_count){ a->comm, a->tgid, a->events };
+		out[low] = (struct story_count) { a->comm, a->tgid, a->events };
 	}
 	return n;
 }
@@ -60,7 +61,7 @@ static size_t count_places(const struct story *s, struct story_count *out, size_
 		if (k == cap)
 			continue;
 		if (k == n)
-			out[n++] = (struct story_count){ .name = place };
+			out[n++] = (struct story_count) { .name = place };
 		out[k].events += a->events;
 	}
 	return n;

@@ -50,8 +50,8 @@ uint64_t story_left_out(const struct story *s);
 
 /* How many events, by what; borrowed names. */
 struct story_count {
-	const char *name;	/* a place, a type */
-	uint32_t tgid;		/* processes only */
+	const char *name; /* a place, a type */
+	uint32_t tgid;	  /* processes only */
 	uint64_t events;
 };
 /* by: 'h' places, 'p' processes, 't' types; most first.  Returns how many were written to out (at most cap). */
@@ -59,7 +59,7 @@ size_t story_counts(const struct story *s, char by, struct story_count *out, siz
 
 struct story_totals {
 	uint64_t first_ns, last_ns, events, lost;
-	uint64_t cost_span_ns, cost_user_ns, cost_kernel_ns;	/* of the recorder, as it told */
+	uint64_t cost_span_ns, cost_user_ns, cost_kernel_ns; /* of the recorder, as it told */
 	unsigned int causes;
 };
 void story_totals(const struct story *s, struct story_totals *ret);
