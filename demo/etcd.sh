@@ -37,7 +37,7 @@ boot_ns() { "$kvclient" --clock; }
 # In the background, so that a signal to this script is not kept waiting
 pause_for() {
 	sleep "$1" &
-	wait $! || true
+	wait $! || kill $! 2>/dev/null || true
 }
 
 # wait_for SECONDS COMMAND...: until COMMAND is true
@@ -228,7 +228,20 @@ leader_parse() {
 		}'
 }
 
-leader_quietly() { leader "$@" >/dev/null; }
+# All agree on a leader, DEMO_LEADER; or a node has ended, and waiting is in vain
+up_ready() {
+	local name
+	for name in $DEMO_NODES; do
+		! process_gone "$name" || die "$name ended: see $dir/$name.log"
+	done
+	# shellcheck disable=SC2086
+	DEMO_LEADER=$(leader $DEMO_NODES)
+}
+
+say_leader() {
+	wait_for $START_SECONDS up_ready || die "no leader within $START_SECONDS s: see $dir/node1.log"
+	say "the leader is $DEMO_LEADER"
+}
 
 # --- commands ---------------------------------------------------------------------------------------------------
 
@@ -297,10 +310,7 @@ cmd_up() {
 		cgroup_make "$name"
 		node_start "$name"
 	done
-	# shellcheck disable=SC2086
-	wait_for $START_SECONDS leader_quietly $DEMO_NODES || die "no leader within $START_SECONDS s: see $dir/node1.log"
-	# shellcheck disable=SC2086
-	say "the leader is $(leader $DEMO_NODES)"
+	say_leader
 }
 
 client_exec() {
@@ -343,6 +353,7 @@ begin_partition() {
 	local set
 	# shellcheck disable=SC2046
 	set=$(join $(others "$1"))
+	echo "DEMO_PARTITION=$1" >>"$dir/state"
 	netns_run "$prefix$1" nft -f - <<-END &
 		table inet saker_demo {
 			chain in { type filter hook input priority 0; ip saddr { $set } drop; }
@@ -353,7 +364,10 @@ begin_partition() {
 	wait $killer
 }
 
-lift_partition() { (netns_run "$prefix$1" nft delete table inet saker_demo); }
+lift_partition() {
+	(netns_run "$prefix$1" nft delete table inet saker_demo)
+	echo "DEMO_PARTITION=" >>"$dir/state"
+}
 
 # One step towards the OOM killer: a limit below the usage, and something to allocate
 oom_step() {
@@ -382,22 +396,20 @@ lift_oom() {
 }
 
 cmd_fault() {
-	local node pid comm killer begin lift rest
+	local node pid comm killer begin lift
 	state_load
-	# shellcheck disable=SC2086
-	node=$(leader $DEMO_NODES) || die "the nodes do not agree on a leader"
+	wait_for $START_SECONDS up_ready || die "the nodes do not agree on a leader"
+	node=$DEMO_LEADER
 	pid=$(process_pid "$node")
 	read -r comm <"/proc/$pid/comm"
-	rest=${DEMO_NODES/$node/}
 	say "$fault: the leader, $node, process $pid"
 	begin=$(boot_ns)
 	"begin_$fault" "$node" "$pid"
 	pause_for "$hold"
-	# shellcheck disable=SC2086
-	say "while it lasts the leader is $(leader $rest || echo unknown)"
 	lift=$(boot_ns)
 	"lift_$fault" "$node" "$pid"
 	truth "$node" "$pid" "$comm" "$killer" "$begin" "$lift"
+	say_leader
 }
 
 # stop NAME: SIGTERM, later SIGKILL
@@ -429,6 +441,7 @@ cmd_down() {
 	[ -e "$dir/state" ] || return 0
 	state_load
 	stop client
+	[ -z "${DEMO_PARTITION:-}" ] || lift_partition "$DEMO_PARTITION" 2>/dev/null || true
 	stop_nodes
 	for name in $DEMO_SPACES; do
 		netns_del "$prefix$name"
@@ -488,7 +501,8 @@ main() {
 	options "$@"
 	case $command:$fault in
 	install:) cmd_install; return ;;
-	up: | client: | down: | fault:pause | fault:kill | fault:partition | fault:oom) ;;
+	fault:pause | fault:kill | fault:partition | fault:oom) trap : INT TERM ;; # the fault is lifted at once
+	up: | client: | down:) ;;
 	run:none | run:pause | run:kill | run:partition | run:oom) ;;
 	*) usage ;;
 	esac
