@@ -417,7 +417,9 @@ stop() {
 	local pid
 	! process_gone "$1" || return 0
 	pid=$(process_pid "$1")
-	kill -s CONT "$pid" || true
+	case $(proc_stat "$pid") in
+	T*) kill -s CONT "$pid" || true ;;
+	esac
 	kill -s TERM "$pid" || true
 	if ! wait_for $STOP_SECONDS process_gone "$1"; then
 		say "$1, process $pid, does not end by SIGTERM"
