@@ -301,6 +301,8 @@ static int choose_columns(struct order *o)
 			list[n++] = i;
 	}
 	most = columns_for(n);
+	if (o->tune_columns && o->tune_columns < most)
+		most = o->tune_columns;
 	if (most < n)
 		qsort_r(list, n, sizeof(*list), count_compare, all);
 	for (i = 0; i < most; i++)
@@ -317,6 +319,8 @@ static int choose_rows(struct order *o)
 	uint32_t i, edges;
 
 	o->spacing = spacing < SPACING_MIN ? SPACING_MIN : (uint32_t)spacing + 1;
+	if (o->tune_spacing)
+		o->spacing = o->tune_spacing;
 	for (i = 0; i < NTHREADS(o); i++) {
 		struct order_thread *t = &THREADS(o)[i];
 

@@ -47,6 +47,7 @@ struct order {
 	/* reachability */
 	struct big rows; /* u32 [checkpoint][column] */
 	uint32_t columns, spacing;
+	uint32_t tune_columns, tune_spacing; /* tests: the most columns, the spacing; 0: as index.c says */
 	/* offsets */
 	struct order_hull *hulls;
 	size_t nhulls;
