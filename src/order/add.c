@@ -11,6 +11,8 @@
 
 #define HOSTS_MAX 65536
 #define LOOSE_TID UINT32_MAX
+#define CHUNK_MIN 4
+#define CHUNK_MAX 128
 
 struct adding {
 	const struct event *ev;
@@ -158,7 +160,7 @@ static struct order_sock *sock_of(struct order *o, const struct adding *a, uint6
 		return NULL;
 	if (imported(a->ev)) {
 		s->flags |= SOCK_IMPORTED;
-		if (opens && (s->flags & SOCK_OPENED || s->tx_count || s->rx_count))
+		if (opens && (s->flags & SOCK_OPENED || s->tx.count || s->rx.count))
 			s = order_sock_again(o, s);
 	}
 	if (s && opens)
@@ -208,7 +210,7 @@ static void add_socket(struct order *o, const struct adding *a)
 	s->family = e->family;
 	s->socktype = e->socktype;
 	s->protocol = e->protocol;
-	if (!(s->flags & (SOCK_TX_BASE | SOCK_OPENED)) && !s->tx_count && !s->rx_count) {
+	if (!(s->flags & (SOCK_TX_BASE | SOCK_OPENED)) && !s->tx.count && !s->rx.count) {
 		s->flags |= SOCK_TX_BASE;
 		s->tx_base = e->tx_offset;
 		s->rx_base = e->rx_offset;
@@ -228,7 +230,7 @@ static void add_connect(struct order *o, const struct adding *a)
 	s->family = e->family;
 	s->protocol = e->protocol;
 	/* a second try on the same socket replaces the first, until bytes have gone over it */
-	if (s->connect == NONE || (!s->tx_count && !s->rx_count))
+	if (s->connect == NONE || (!s->tx.count && !s->rx.count))
 		s->connect = a->n;
 }
 
@@ -271,38 +273,58 @@ static void add_shutdown(struct order *o, const struct adding *a)
 	s->rx_total = s->rx_total > e->rx_offset ? s->rx_total : e->rx_offset;
 }
 
-static struct order_message *message_push(struct order *o, const struct adding *a, uint32_t sock, uint32_t flags)
+/* A chunk more for the list; they double up to CHUNK_MAX. */
+static bool chunk_push(struct order *o, struct order_list *l)
 {
-	struct order_message *m = BIG_PUSH(&o->memory, &o->messages, struct order_message);
+	uint32_t cap = l->count < CHUNK_MIN ? CHUNK_MIN : l->count < CHUNK_MAX ? l->count : CHUNK_MAX;
+	uint32_t row = (uint32_t)BIG_COUNT(&o->messages, struct order_message);
+	struct order_chunk *c = big_room(&o->memory, &o->messages, (cap + 1) * sizeof(struct order_message));
 
-	if (!m)
+	if (!c)
+		return false;
+	*c = (struct order_chunk) { .next = NONE, .cap = cap };
+	if (l->count)
+		BIG_AT(&o->messages, struct order_chunk)[l->last].next = row;
+	else
+		l->first = row;
+	l->last = row;
+	l->at = row + 1;
+	l->left = cap;
+	return true;
+}
+
+/* The flags of a message: those of the event's that matter, and whether it was imported. */
+static uint32_t message_flags(const struct adding *a, uint32_t flags)
+{
+	return (flags & MSGFLAGS_OFFSET_UNKNOWN ? MESSAGE_UNKNOWN : 0) |
+	       (flags & MSGFLAGS_COUNTED ? MESSAGE_COUNTED : 0) |
+	       (flags & MSGFLAGS_AFTER_LOSS ? MESSAGE_AFTER_LOSS : 0) | (imported(a->ev) ? MESSAGE_IMPORTED : 0);
+}
+
+/* Room for a message, its thread and place filled in. */
+static struct order_message *message_push(struct order *o, const struct adding *a, struct order_list *l, uint32_t flags)
+{
+	struct order_message *m;
+
+	if (!l->left && !chunk_push(o, l))
 		return NULL;
-	m->node = a->n;
-	m->sock = sock;
-	if (flags & MSGFLAGS_OFFSET_UNKNOWN)
-		m->sock |= MESSAGE_UNKNOWN;
-	if (flags & MSGFLAGS_COUNTED)
-		m->sock |= MESSAGE_COUNTED;
-	if (flags & MSGFLAGS_AFTER_LOSS)
-		m->sock |= MESSAGE_AFTER_LOSS;
-	if (imported(a->ev))
-		m->sock |= MESSAGE_IMPORTED;
+	m = &BIG_AT(&o->messages, struct order_message)[l->at++];
+	l->left--;
+	l->count++;
+	m->thread = (uint32_t)(a->thread - THREADS(o)) | message_flags(a, flags);
+	m->node = a->thread->count - 1;
+	o->stats.messages++;
 	return m;
 }
 
 static void add_send(struct order *o, const struct adding *a)
 {
 	const struct event_send *e = EVENT_AS(send, a->ev);
-	struct order_message *m;
-	struct order_sock *s;
+	struct order_sock *s = e->bytes ? sock_of(o, a, e->sock, false) : NULL;
+	struct order_message *m = s ? message_push(o, a, &s->tx, e->flags) : NULL;
 
-	if (!e->bytes)
-		return;
-	s = sock_of(o, a, e->sock, false);
-	m = s ? message_push(o, a, (uint32_t)(s - SOCKS(o)), e->flags) : NULL;
 	if (!m)
 		return;
-	s->tx_count++;
 	m->offset = e->offset;
 	m->bytes = e->bytes;
 	m->lead = lead_of(a, e->begin_ns);
@@ -311,17 +333,11 @@ static void add_send(struct order *o, const struct adding *a)
 static void add_recv(struct order *o, const struct adding *a)
 {
 	const struct event_recv *e = EVENT_AS(recv, a->ev);
-	struct order_message *m;
-	struct order_sock *s;
+	struct order_sock *s = e->bytes ? sock_of(o, a, e->sock, false) : NULL;
+	struct order_message *m = s ? message_push(o, a, &s->rx, e->flags) : NULL;
 
-	if (!e->bytes)
-		return;
-	s = sock_of(o, a, e->sock, false);
-	m = s ? message_push(o, a, (uint32_t)(s - SOCKS(o)), e->flags) : NULL;
 	if (!m)
 		return;
-	s->rx_count++;
-	m->sock |= MESSAGE_RECV;
 	m->offset = e->offset;
 	m->bytes = e->bytes;
 	m->lead = a->lead;
@@ -370,9 +386,8 @@ static void add_dgram(struct order *o, const struct adding *a)
 	d = BIG_PUSH(&o->memory, &o->dgrams, struct order_dgram);
 	if (!d)
 		return;
-	*d = (struct order_dgram) { e->hash, a->n, 0, e->bytes, a->lead, 0, a->ev->h->type == EVENT_DGRAM_RECV };
+	*d = (struct order_dgram) { e->hash, a->n, 0, e->bytes, a->lead, a->ev->h->type == EVENT_DGRAM_RECV };
 	d->flow = order_flow_get(o, &f);
-	d->sock = (uint32_t)map_hash(e->sock) ^ a->ev->host;
 }
 
 static void (*const handlers[EVENT_STATIC_END])(struct order *, const struct adding *) = {

@@ -13,11 +13,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BIG_SPARES 12
+
 struct big_memory {
 	uint64_t limit;	    /* bytes that may be anonymous; 0: no limit */
 	uint64_t anonymous; /* bytes mapped so */
 	uint64_t total;	    /* with those in files */
 	int failed;	    /* errno of the first failure */
+	/* large mappings that were given up, to be used again: page faults cost more than clearing does */
+	struct {
+		void *data;
+		size_t cap;
+	} spares[BIG_SPARES];
 };
 
 struct big {
@@ -29,7 +36,9 @@ struct big {
 
 void big_fini(struct big_memory *m, struct big *b);
 void *big_grow(struct big_memory *m, struct big *b, size_t bytes);   /* slow path of big_room() */
-void *big_zeroed(struct big_memory *m, struct big *b, size_t bytes); /* fresh, exactly so large */
+void *big_sized(struct big_memory *m, struct big *b, size_t bytes);  /* fresh, exactly so large, any content */
+void *big_zeroed(struct big_memory *m, struct big *b, size_t bytes); /* and all zero */
+void big_release(struct big_memory *m);				     /* unmaps the spares */
 void big_trim(struct big_memory *m, struct big *b);		     /* gives back what is not in use */
 
 /* Room for `bytes` more at the returned place. */

@@ -83,7 +83,7 @@ static bool sort_out(struct order *o)
 	uint32_t *first, *out, *from = FROM(o), i;
 
 	if (!big_zeroed(&o->memory, &o->out_first, ((size_t)o->count + 1) * sizeof(uint32_t)) ||
-	    !big_zeroed(&o->memory, &o->out, (size_t)o->exact.count * sizeof(uint32_t)))
+	    !big_sized(&o->memory, &o->out, (size_t)o->exact.count * sizeof(uint32_t)))
 		return false;
 	first = OUT_FIRST(o);
 	out = BIG_AT(&o->out, uint32_t);
@@ -119,7 +119,7 @@ static bool sort_ambiguous(struct order *o)
 	size_t n = BIG_COUNT(&o->raw_ambiguous, struct order_raw), i;
 	struct order_raw *r = BIG_AT(&o->raw_ambiguous, struct order_raw);
 
-	if (!big_zeroed(&o->memory, &o->ambiguous_out, n * sizeof(uint32_t)))
+	if (!big_sized(&o->memory, &o->ambiguous_out, n * sizeof(uint32_t)))
 		return false;
 	if (!n)
 		return true;

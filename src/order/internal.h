@@ -19,6 +19,7 @@
 #include "order/big.h"
 #include "order/order.h"
 #include "order/record.h"
+#include "order/table.h"
 
 struct order_hull; /* offset.c */
 
@@ -30,17 +31,19 @@ struct order {
 	/* adding */
 	struct big arrival, messages, dgrams, tasks;
 	struct big hosts, threads, socks, flows;
-	struct map thread_map, tid_map, sock_map, flow_map;
+	struct table thread_table, sock_table;
+	struct map tid_map, flow_map;
 	/* numbering */
+	struct big remap;    /* u32: place of arrival -> place in the thread */
 	struct big slot_of;  /* u32 by arrival number; after clocks.c in causal order */
 	struct big time, id; /* u64, u32 by slot */
+	struct big starts;   /* bits by slot: no predecessor in program order */
 	struct big hint;     /* u32: thread of slot << SLOT_HINT_SHIFT */
 	/* edges */
 	struct big raw, raw_ambiguous;
 	struct order_edges exact;
 	struct big in_first, out_first, out; /* u32; in by slot; out holds places in exact */
 	struct big ambiguous, ambiguous_out; /* struct order_raw sorted by to; u32 by from */
-	struct big message_index;	     /* u32: messages by socket and direction */
 	struct big unmatched;
 	struct big clock; /* u32 by slot */
 	struct big cycle; /* struct order_ref */
@@ -66,7 +69,6 @@ struct order {
 #define IN_FIRST(o) BIG_AT(&(o)->in_first, uint32_t)
 #define OUT_FIRST(o) BIG_AT(&(o)->out_first, uint32_t)
 #define FROM(o) BIG_AT(&(o)->exact.from, uint32_t)
-#define MESSAGES(o) BIG_AT(&(o)->messages, struct order_message)
 
 /* threads.c */
 struct order_thread *order_thread_get(struct order *o, uint32_t host, uint32_t tid, uint64_t start_ns);
@@ -76,6 +78,7 @@ int order_number(struct order *o);
 uint32_t order_slot(const struct order *o, struct order_ref a); /* NONE: no such event */
 struct order_ref order_slot_ref(const struct order *o, uint32_t slot);
 uint32_t order_thread_of(const struct order *o, uint32_t slot);
+uint32_t order_place(const struct order *o, uint32_t thread, uint32_t place); /* slot of the place-th that came */
 
 static inline uint32_t order_slot_host(const struct order *o, uint32_t slot)
 {
@@ -85,9 +88,7 @@ static inline uint32_t order_slot_host(const struct order *o, uint32_t slot)
 /* The predecessor in program order, NONE: none. */
 static inline uint32_t order_before(const struct order *o, uint32_t slot)
 {
-	const struct order_thread *t = &THREADS(o)[order_thread_of(o, slot)];
-
-	return slot == t->base || t->flags & THREAD_LOOSE ? NONE : slot - 1;
+	return BIG_AT(&o->starts, uint64_t)[slot / 64] >> (slot % 64) & 1 ? NONE : slot - 1;
 }
 
 /* sock.c */
@@ -114,7 +115,12 @@ void order_pair(struct order *o);
 void order_match_tasks(struct order *o);
 void order_match_signals(struct order *o);
 void order_match_streams(struct order *o);
-void order_match_counted(struct order *o, uint32_t from, uint32_t to); /* one direction, AF_UNIX */
+/* One direction whose offsets were counted, or contradict each other; rows are by offset, node is the slot. */
+struct order_side {
+	struct order_message *m;
+	uint32_t count, sock;
+};
+void order_match_counted(struct order *o, const struct order_side *tx, const struct order_side *rx);
 enum order_reason order_send_reason(const struct order *o, uint32_t from, uint64_t offset, uint64_t last, uint64_t ns);
 enum order_reason order_recv_reason(const struct order *o, uint32_t to, uint64_t offset, uint64_t first);
 void order_match_dgrams(struct order *o);

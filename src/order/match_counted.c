@@ -168,12 +168,12 @@ static void taint_gaps(const struct order *o, struct direction *d, const struct 
 	}
 }
 
-static void fill_pieces(struct order *o, struct direction *d, const uint32_t *list)
+static void fill_pieces(const struct order *o, struct direction *d, const struct order_side *s)
 {
 	uint32_t i;
 
 	for (i = 0; i < d->n; i++) {
-		const struct order_message *m = &MESSAGES(o)[list[i]];
+		const struct order_message *m = &s->m[i];
 
 		d->p[i] = (struct piece) { .offset = m->offset,
 					   .low = m->offset,
@@ -184,8 +184,8 @@ static void fill_pieces(struct order *o, struct direction *d, const uint32_t *li
 					   .exact = true,
 					   .begin = order_begin(o, m->node, m->lead),
 					   .end = TIME(o)[m->node],
-					   .after_loss = m->sock & MESSAGE_AFTER_LOSS,
-					   .thread = order_thread_of(o, m->node) };
+					   .after_loss = m->thread & MESSAGE_AFTER_LOSS,
+					   .thread = m->thread & MESSAGE_THREAD };
 	}
 }
 
@@ -290,12 +290,12 @@ static void report(struct order *o, const struct direction *tx, const struct dir
 	}
 }
 
-static struct direction direction_of(const struct order *o, uint32_t sock, bool recv)
+static struct direction direction_of(const struct order *o, const struct order_side *side, bool recv)
 {
-	const struct order_sock *s = &SOCKS(o)[sock];
+	const struct order_sock *s = &SOCKS(o)[side->sock];
 
-	return (struct direction) { .n = recv ? s->rx_count : s->tx_count,
-				    .sock = sock,
+	return (struct direction) { .n = side->count,
+				    .sock = side->sock,
 				    .base = recv ? s->rx_base : s->tx_base,
 				    .total = recv ? s->rx_total : s->tx_total,
 				    .what = recv ? LOSS_RECV : LOSS_SEND,
@@ -309,18 +309,17 @@ static uint64_t reached(const struct direction *d)
 	return end > d->total ? end : d->total;
 }
 
-void order_match_counted(struct order *o, uint32_t from, uint32_t to)
+void order_match_counted(struct order *o, const struct order_side *sent, const struct order_side *received)
 {
-	struct direction tx = direction_of(o, from, false), rx = direction_of(o, to, true);
-	const uint32_t *index = BIG_AT(&o->message_index, uint32_t);
+	struct direction tx = direction_of(o, sent, false), rx = direction_of(o, received, true);
 	struct big room = { 0 };
 
-	tx.p = big_zeroed(&o->memory, &room, ((size_t)tx.n + rx.n) * sizeof(*tx.p));
+	tx.p = big_sized(&o->memory, &room, ((size_t)tx.n + rx.n) * sizeof(*tx.p));
 	if (!tx.p)
 		return;
 	rx.p = tx.p + tx.n;
-	fill_pieces(o, &tx, index + SOCKS(o)[from].tx_first);
-	fill_pieces(o, &rx, index + SOCKS(o)[to].rx_first);
+	fill_pieces(o, &tx, sent);
+	fill_pieces(o, &rx, received);
 	place(o, &tx, reached(&rx));
 	place(o, &rx, 0);
 	join_all(o, &tx, &rx);

@@ -9,35 +9,10 @@
 #include "order/internal.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
-
-struct side {
-	struct order_message *all;
-	uint32_t *list; /* places in all, by offset */
-	uint32_t count, at;
-	uint64_t covered; /* bytes of list[at] that found their other end */
-	uint32_t sock;
-};
 
 static uint64_t end_of(const struct order_message *m)
 {
 	return m->offset + m->bytes;
-}
-
-static const struct order_message *side_at(const struct side *s)
-{
-	return &s->all[s->list[s->at]];
-}
-
-static struct side side_of(struct order *o, uint32_t sock, bool recv)
-{
-	const struct order_sock *s = &SOCKS(o)[sock];
-	uint32_t *index = BIG_AT(&o->message_index, uint32_t);
-
-	return (struct side) { .all = MESSAGES(o),
-			       .sock = sock,
-			       .list = index + (recv ? s->rx_first : s->tx_first),
-			       .count = recv ? s->rx_count : s->tx_count };
 }
 
 static enum order_reason no_mate(const struct order_sock *s)
@@ -78,222 +53,229 @@ enum order_reason order_recv_reason(const struct order *o, uint32_t to, uint64_t
 }
 
 /* Offsets by counting.  After a loss they mean nothing: the rest is cut off and reported. */
-static bool count_trusted(const struct order *o, const struct side *s, const struct order_message *m, bool recv)
+static bool count_trusted(const struct order *o, const struct order_side *s, const struct order_message *m, bool recv)
 {
 	const struct order_sock *sock = &SOCKS(o)[s->sock];
-	const struct order_message *first = &s->all[s->list[0]];
 
-	if (m->sock & MESSAGE_AFTER_LOSS ||
+	if (m->thread & MESSAGE_AFTER_LOSS ||
 	    order_lost(o, sock->host, recv ? LOSS_RECV : LOSS_SEND, sock->first_ns, TIME(o)[m->node]))
 		return false;
-	if (m->sock & MESSAGE_IMPORTED)
+	if (m->thread & MESSAGE_IMPORTED)
 		return true;
 	/* without the socket lock the count is right for one thread that was there from the beginning */
-	return sock->flags & SOCK_OPENED && order_thread_of(o, m->node) == order_thread_of(o, first->node);
+	return sock->flags & SOCK_OPENED && m->thread == s->m[0].thread;
 }
 
-static void count_offsets(struct order *o, struct side *s, bool recv)
+static void count_offsets(struct order *o, struct order_side *s, bool recv)
 {
 	uint64_t offset = 0;
 	uint32_t i;
 
 	for (i = 0; i < s->count; i++) {
-		struct order_message *m = &s->all[s->list[i]];
+		struct order_message *m = &s->m[i];
 
-		if (!(m->sock & MESSAGE_UNKNOWN) || !count_trusted(o, s, m, recv))
+		if (!(m->thread & MESSAGE_UNKNOWN) || !count_trusted(o, s, m, recv))
 			break;
 		m->offset = offset;
 		offset += m->bytes;
 	}
 	while (s->count > i) {
-		const struct order_message *m = &s->all[s->list[--s->count]];
+		const struct order_message *m = &s->m[--s->count];
 
 		order_unmatched_add(o, m->node, m->bytes, ORDER_LOST);
 	}
 }
 
 /* Ranges without offset among ranges with one cannot be placed. */
-static void drop_unknown(struct order *o, struct side *s)
+static void drop_unknown(struct order *o, struct order_side *s)
 {
 	uint32_t i, kept = 0;
 
 	for (i = 0; i < s->count; i++) {
-		const struct order_message *m = &s->all[s->list[i]];
-
-		if (m->sock & MESSAGE_UNKNOWN)
-			order_unmatched_add(o, m->node, m->bytes, ORDER_LOST);
+		if (s->m[i].thread & MESSAGE_UNKNOWN)
+			order_unmatched_add(o, s->m[i].node, s->m[i].bytes, ORDER_LOST);
 		else
-			s->list[kept++] = s->list[i];
+			s->m[kept++] = s->m[i];
 	}
 	s->count = kept;
 }
 
-static int offset_compare(const void *pa, const void *pb, void *arg)
+static int offset_compare(const void *pa, const void *pb)
 {
-	const struct order_message *all = arg, *a = &all[*(const uint32_t *)pa], *b = &all[*(const uint32_t *)pb];
+	const struct order_message *a = pa, *b = pb;
 
 	if (a->offset != b->offset)
 		return a->offset < b->offset ? -1 : 1;
-	return (a > b) - (a < b);
+	return (a->node > b->node) - (a->node < b->node);
 }
 
-static void sort_side(struct order *o, struct side *s, bool recv)
-{
-	uint32_t i, unknown = 0;
-	bool sorted = true;
+/* What the messages of a side have in common. */
+struct look {
+	uint32_t unknown, counted;
+	bool sorted, overlap;
+};
 
-	for (i = 0; i < s->count; i++)
-		unknown += !!(s->all[s->list[i]].sock & MESSAGE_UNKNOWN);
-	if (unknown == s->count)
-		count_offsets(o, s, recv);
-	else if (unknown)
-		drop_unknown(o, s);
-	for (i = 1; i < s->count && sorted; i++)
-		sorted = s->all[s->list[i - 1]].offset <= s->all[s->list[i]].offset;
-	if (!sorted)
-		qsort_r(s->list, s->count, sizeof(*s->list), offset_compare, s->all);
-}
-
-/* Ranges that overlap contradict each other; AF_UNIX counts are of another kind. */
-static bool is_exact(const struct side *s)
+static struct look look_at(const struct order_side *s)
 {
+	struct look l = { .sorted = true };
+	uint64_t end = 0, last = 0;
 	uint32_t i;
 
 	for (i = 0; i < s->count; i++) {
-		if (s->all[s->list[i]].sock & MESSAGE_COUNTED)
-			return false;
-		if (i && end_of(&s->all[s->list[i - 1]]) > s->all[s->list[i]].offset)
-			return false;
+		const struct order_message *m = &s->m[i];
+
+		l.unknown += !!(m->thread & MESSAGE_UNKNOWN);
+		l.counted += !!(m->thread & MESSAGE_COUNTED);
+		l.sorted &= m->offset >= last;
+		l.overlap |= m->offset < end;
+		last = m->offset;
+		end = end_of(m);
 	}
-	return true;
+	return l;
 }
 
-static void edge(struct order *o, const struct order_message *tx, const struct order_message *rx, uint64_t low,
-		 uint64_t high)
+/* Sorts by offset; returns whether the ranges are exact: neither counted by the recorder nor contradictory. */
+static bool sort_side(struct order *o, struct order_side *s, bool recv)
 {
-	struct order_raw e = { low, tx->node, rx->node, (uint32_t)(high - low), ORDER_MESSAGE, 0, { 0 } };
-	const struct order_sock *s = &SOCKS(o)[tx->sock & MESSAGE_SOCK];
+	struct look l = look_at(s);
 
-	if ((tx->sock | rx->sock) & MESSAGE_AFTER_LOSS ||
-	    order_lost(o, s->host, LOSS_SEND, order_begin(o, tx->node, tx->lead), TIME(o)[tx->node]))
+	if (l.unknown && l.unknown == s->count)
+		count_offsets(o, s, recv);
+	else if (l.unknown)
+		drop_unknown(o, s);
+	if (l.unknown)
+		l = look_at(s);
+	if (!l.sorted) {
+		qsort(s->m, s->count, sizeof(*s->m), offset_compare);
+		l = look_at(s);
+	}
+	return !l.counted && !l.overlap;
+}
+
+/* One direction of a connection being walked on both sides at once. */
+struct walk {
+	struct order *o;
+	struct order_side tx, rx;
+	uint32_t t, r;		       /* where we are */
+	uint64_t t_covered, r_covered; /* bytes there that found their other end */
+	uint64_t first, last;	       /* where the sent begin, and the received end */
+	bool lossy, hosts;	       /* whether edges have to look at losses, and at clocks */
+};
+
+static void edge(const struct walk *w, uint64_t low, uint64_t high)
+{
+	const struct order_message *t = &w->tx.m[w->t], *r = &w->rx.m[w->r];
+	struct order_raw e = { low, t->node, r->node, (uint32_t)(high - low), ORDER_MESSAGE, 0, { 0 } };
+	uint64_t begin = w->lossy || w->hosts ? order_begin(w->o, t->node, t->lead) : 0;
+
+	if ((t->thread | r->thread) & MESSAGE_AFTER_LOSS ||
+	    (w->lossy && order_lost(w->o, SOCKS(w->o)[w->tx.sock].host, LOSS_SEND, begin, TIME(w->o)[t->node])))
 		e.flags |= EDGE_AFTER_LOSS;
-	order_edge_add(o, &e, order_begin(o, tx->node, tx->lead));
+	order_edge_add(w->o, &e, begin);
 }
 
-static void tx_done(struct order *o, struct side *tx, uint64_t last)
+static void tx_done(struct walk *w)
 {
-	const struct order_message *m = side_at(tx);
+	const struct order_message *m = &w->tx.m[w->t++];
 
-	if (tx->covered < m->bytes)
-		order_unmatched_add(o, m->node, (uint32_t)(m->bytes - tx->covered),
-				    order_send_reason(o, tx->sock, m->offset + m->bytes - 1, last, TIME(o)[m->node]));
-	tx->at++;
-	tx->covered = 0;
+	if (w->t_covered < m->bytes)
+		order_unmatched_add(w->o, m->node, (uint32_t)(m->bytes - w->t_covered),
+				    order_send_reason(w->o, w->tx.sock, end_of(m) - 1, w->last, TIME(w->o)[m->node]));
+	w->t_covered = 0;
 }
 
-static void rx_done(struct order *o, struct side *rx, uint64_t first)
+static void rx_done(struct walk *w)
 {
-	const struct order_message *m = side_at(rx);
+	const struct order_message *m = &w->rx.m[w->r++];
 
-	if (rx->covered < m->bytes)
-		order_unmatched_add(o, m->node, (uint32_t)(m->bytes - rx->covered),
-				    order_recv_reason(o, rx->sock, m->offset, first));
-	rx->at++;
-	rx->covered = 0;
+	if (w->r_covered < m->bytes)
+		order_unmatched_add(w->o, m->node, (uint32_t)(m->bytes - w->r_covered),
+				    order_recv_reason(w->o, w->rx.sock, m->offset, w->first));
+	w->r_covered = 0;
 }
 
-static void merge(struct order *o, struct side *tx, struct side *rx)
+static void merge(struct walk *w)
 {
-	uint64_t last = rx->count ? end_of(&rx->all[rx->list[rx->count - 1]]) : 0;
-	uint64_t first = tx->count ? tx->all[tx->list[0]].offset : UINT64_MAX;
-
-	while (tx->at < tx->count && rx->at < rx->count) {
-		const struct order_message *t = side_at(tx), *r = side_at(rx);
+	w->last = w->rx.count ? end_of(&w->rx.m[w->rx.count - 1]) : 0;
+	w->first = w->tx.count ? w->tx.m[0].offset : UINT64_MAX;
+	while (w->t < w->tx.count && w->r < w->rx.count) {
+		const struct order_message *t = &w->tx.m[w->t], *r = &w->rx.m[w->r];
 		uint64_t low = t->offset > r->offset ? t->offset : r->offset;
 		uint64_t high = end_of(t) < end_of(r) ? end_of(t) : end_of(r);
 
 		if (low < high) {
-			edge(o, t, r, low, high);
-			tx->covered += high - low;
-			rx->covered += high - low;
+			edge(w, low, high);
+			w->t_covered += high - low;
+			w->r_covered += high - low;
 		}
 		if (end_of(t) <= end_of(r))
-			tx_done(o, tx, last);
+			tx_done(w);
 		else
-			rx_done(o, rx, first);
+			rx_done(w);
 	}
-	while (tx->at < tx->count)
-		tx_done(o, tx, last);
-	while (rx->at < rx->count)
-		rx_done(o, rx, first);
+	while (w->t < w->tx.count)
+		tx_done(w);
+	while (w->r < w->rx.count)
+		rx_done(w);
+}
+
+/* Copies a socket's messages side by side, with slots in place of places. */
+static struct order_side gather(struct order *o, uint32_t sock, bool recv, struct big *room)
+{
+	const struct order_message *rows = BIG_AT(&o->messages, struct order_message);
+	const struct order_list *l = recv ? &SOCKS(o)[sock].rx : &SOCKS(o)[sock].tx;
+	struct order_side s = { .sock = sock };
+	uint32_t row, i, used;
+
+	room->len = 0;
+	s.m = big_room(&o->memory, room, (l->count + 1) * sizeof(*s.m));
+	for (row = l->count && s.m ? l->first : NONE; row != NONE;) {
+		const struct order_chunk *c = (const struct order_chunk *)&rows[row];
+
+		used = row == l->last ? c->cap - l->left : c->cap;
+		for (i = 0; i < used; i++) {
+			struct order_message *m = &s.m[s.count++];
+
+			*m = rows[row + 1 + i];
+			m->node = order_place(o, m->thread & MESSAGE_THREAD, m->node);
+		}
+		row = c->next;
+	}
+	return s;
 }
 
 /* from or to may be NONE: the end was not recorded. */
-static void match_direction(struct order *o, uint32_t from, uint32_t to)
+static void match_direction(struct order *o, uint32_t from, uint32_t to, struct big room[2])
 {
-	struct side tx = { 0 }, rx = { 0 };
+	struct walk w = { .o = o, .lossy = o->lost_any[LOSS_SEND], .hosts = NHOSTS(o) > 1 };
+	bool exact = true;
 
 	if (from != NONE)
-		tx = side_of(o, from, false);
+		w.tx = gather(o, from, false, &room[0]);
 	if (to != NONE)
-		rx = side_of(o, to, true);
-	if (!tx.count && !rx.count)
-		return;
+		w.rx = gather(o, to, true, &room[1]);
 	if (from != NONE && to != NONE) {
-		sort_side(o, &tx, false);
-		sort_side(o, &rx, true);
-		SOCKS(o)[from].tx_count = tx.count;
-		SOCKS(o)[to].rx_count = rx.count;
-		if (!is_exact(&tx) || !is_exact(&rx)) {
-			order_match_counted(o, from, to);
-			return;
-		}
+		exact = sort_side(o, &w.tx, false);
+		exact = sort_side(o, &w.rx, true) && exact;
 	}
-	merge(o, &tx, &rx);
-}
-
-/* Lists the messages by socket and direction, in order of arrival. */
-static bool index_messages(struct order *o)
-{
-	size_t count = BIG_COUNT(&o->messages, struct order_message), i;
-	struct order_message *all = MESSAGES(o);
-	struct order_sock *socks = SOCKS(o);
-	uint32_t at = 0, *index, k;
-
-	if (!big_zeroed(&o->memory, &o->message_index, count * sizeof(uint32_t)))
-		return false;
-	index = BIG_AT(&o->message_index, uint32_t);
-	for (k = 0; k < NSOCKS(o); k++) {
-		socks[k].tx_first = at;
-		socks[k].rx_first = at += socks[k].tx_count;
-		at += socks[k].rx_count;
-		socks[k].tx_count = socks[k].rx_count = 0;
-	}
-	for (i = 0; i < count; i++) {
-		struct order_sock *s = &socks[all[i].sock & MESSAGE_SOCK];
-
-		all[i].node = SLOT_OF(o)[all[i].node];
-		if (all[i].sock & MESSAGE_RECV)
-			index[s->rx_first + s->rx_count++] = (uint32_t)i;
-		else
-			index[s->tx_first + s->tx_count++] = (uint32_t)i;
-	}
-	o->stats.messages += count;
-	return true;
+	if (exact)
+		merge(&w);
+	else
+		order_match_counted(o, &w.tx, &w.rx);
 }
 
 void order_match_streams(struct order *o)
 {
+	struct big room[2] = { { 0 }, { 0 } };
 	uint32_t i, mate;
 
-	if (!index_messages(o))
-		return;
 	for (i = 0; i < NSOCKS(o) && !o->memory.failed; i++) {
 		mate = SOCKS(o)[i].mate;
-		match_direction(o, i, mate);
+		match_direction(o, i, mate, room);
 		if (mate == NONE)
-			match_direction(o, NONE, i);
+			match_direction(o, NONE, i, room);
 	}
-	big_fini(&o->memory, &o->message_index);
+	big_fini(&o->memory, &room[0]);
+	big_fini(&o->memory, &room[1]);
 	big_fini(&o->memory, &o->messages);
 }

@@ -36,21 +36,21 @@ static void free_hosts(struct order *o)
 /* Only matching needs these. */
 static void free_added(struct order *o)
 {
-	struct big *all[] = { &o->arrival, &o->messages, &o->dgrams,	    &o->tasks,	&o->socks,
-			      &o->flows,   &o->raw,	 &o->message_index, &o->slot_of };
+	struct big *all[] = { &o->arrival, &o->messages, &o->dgrams,  &o->tasks, &o->socks,
+			      &o->flows,   &o->raw,	 &o->slot_of, &o->remap };
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		big_fini(&o->memory, all[i]);
-	map_fini(&o->sock_map);
+	table_fini(&o->sock_table);
+	table_fini(&o->thread_table);
 	map_fini(&o->flow_map);
-	map_fini(&o->thread_map);
 	map_fini(&o->tid_map);
 }
 
 struct order *order_free(struct order *o)
 {
-	struct big *all[9];
+	struct big *all[10];
 	size_t i, n = 0;
 
 	if (!o)
@@ -67,6 +67,7 @@ struct order *order_free(struct order *o)
 	all[n++] = &o->cycle;
 	all[n++] = &o->rows;
 	all[n++] = &o->unmatched;
+	all[n++] = &o->starts;
 	for (i = 0; i < n; i++)
 		big_fini(&o->memory, all[i]);
 	big_fini(&o->memory, &o->exact.from);
@@ -78,6 +79,7 @@ struct order *order_free(struct order *o)
 	big_fini(&o->memory, &o->out);
 	big_fini(&o->memory, &o->raw_ambiguous);
 	big_fini(&o->memory, &o->ambiguous_out);
+	big_release(&o->memory);
 	free(o);
 	return NULL;
 }
@@ -110,6 +112,9 @@ static void count_stats(struct order *o)
 
 static void match_all(struct order *o)
 {
+	/* room for about as many edges as there will be, in what was freed before */
+	if (big_sized(&o->memory, &o->raw, o->stats.messages * 5 / 8 * sizeof(struct order_raw)))
+		o->raw.len = 0;
 	order_losses_sort(o);
 	order_pair(o);
 	order_match_tasks(o);
@@ -151,6 +156,7 @@ int order_solve(struct order *o, struct err *err)
 		return err_errno(err, -r, "cannot order %u events", o->count);
 	count_stats(o);
 	free_added(o);
+	big_release(&o->memory);
 	big_trim(&o->memory, &o->raw_ambiguous);
 	big_trim(&o->memory, &o->unmatched);
 	o->stats.bytes_of_memory = o->memory.total + sizeof(*o);

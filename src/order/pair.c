@@ -212,7 +212,7 @@ static bool may_pair(const struct order_sock *a, const struct order_sock *b)
 	if (known || !mirrored(a, b))
 		return false;
 	return a->host != b->host || (a->first_ns <= b->last_ns && b->first_ns <= a->last_ns) ||
-	       !(a->tx_count + a->rx_count) || !(b->tx_count + b->rx_count);
+	       !(a->tx.count + a->rx.count) || !(b->tx.count + b->rx.count);
 }
 
 static void pair_tuple_run(struct order *o, const struct end *run, size_t n)

@@ -30,11 +30,11 @@ struct order_thread {
 	uint32_t host, tid, tgid;
 	uint32_t count;
 	uint32_t base;	   /* slot of its first event */
-	uint32_t next;	   /* another thread with the same hash */
 	uint32_t same_tid; /* the thread that had this tid before */
 	uint32_t exit;	   /* its exit event, NONE; arrival number, then slot */
 	uint32_t column;   /* in the reachability index, NONE */
 	uint32_t cp_first; /* its first checkpoint there */
+	uint32_t remap;	   /* THREAD_UNSORTED: where order.remap has its events' places */
 	uint32_t flags;
 };
 
@@ -55,22 +55,38 @@ struct order_host {
 	double shift_ns;  /* clock minus clock of the first host, for display */
 };
 
-/* One range of a stream.  The socket's number is below SOCK_FLAGS, flags above. */
+/* One range of a stream. */
 struct order_message {
 	uint64_t offset;
 	uint32_t bytes;
-	uint32_t node;
-	uint32_t sock;
-	uint32_t lead; /* its earliest possible begin: event time - lead; LEAD_UNKNOWN */
+	uint32_t thread; /* flags above; while matching only the flags and the number matter */
+	uint32_t node;	 /* place in the thread; while matching its slot */
+	uint32_t lead;	 /* its earliest possible begin: event time - lead; LEAD_UNKNOWN */
 };
 
 enum order_message_flags {
-	MESSAGE_RECV = 1U << 27,
 	MESSAGE_UNKNOWN = 1U << 28, /* no offset: counted here */
 	MESSAGE_COUNTED = 1U << 29, /* the recorder's own counter, taken when the call had ended */
 	MESSAGE_AFTER_LOSS = 1U << 30,
 	MESSAGE_IMPORTED = 1U << 31,
-	MESSAGE_SOCK = MESSAGE_RECV - 1,
+	MESSAGE_THREAD = MESSAGE_UNKNOWN - 1,
+};
+
+/*
+ * The messages of one socket in one direction, in order of arrival: chunks in order.messages, each a row of struct
+ * order_chunk and then that many messages.  So that matching a connection reads memory in long stretches.
+ */
+struct order_chunk {
+	uint32_t next; /* row, NONE */
+	uint32_t cap;
+	uint32_t pad[4];
+};
+_Static_assert(sizeof(struct order_chunk) == sizeof(struct order_message), "a chunk's head is one row");
+
+struct order_list {
+	uint32_t first, last; /* chunks' rows */
+	uint32_t at, left;    /* row for the next message, how many the last chunk still takes */
+	uint32_t count;
 };
 
 enum order_sock_flags {
@@ -83,6 +99,7 @@ enum order_sock_flags {
 };
 
 struct order_sock {
+	struct order_list tx, rx; /* what each event needs comes first */
 	uint64_t cookie, netns, peer;
 	uint64_t first_ns, last_ns;
 	uint64_t tx_base, rx_base;   /* offsets when first seen */
@@ -91,10 +108,8 @@ struct order_sock {
 	uint16_t local_port, remote_port;
 	uint32_t host, isn, peer_isn;
 	uint8_t family, socktype, protocol, flags;
-	uint32_t next;					 /* another with the same hash */
-	uint32_t mate;					 /* the other end, NONE */
-	uint32_t connect, accept;			 /* events, NONE */
-	uint32_t tx_first, tx_count, rx_first, rx_count; /* in order.message_index */
+	uint32_t mate;		  /* the other end, NONE */
+	uint32_t connect, accept; /* events, NONE */
 };
 
 /* Who sent to whom, seen from the sender's side in both events. */
@@ -109,7 +124,7 @@ struct order_flow {
 
 struct order_dgram {
 	uint64_t hash;
-	uint32_t node, flow, bytes, lead, sock;
+	uint32_t node, flow, bytes, lead;
 	uint32_t recv; /* 1: received */
 };
 

@@ -5,42 +5,26 @@
 #include <errno.h>
 #include <string.h>
 
-static uint64_t sock_key(uint32_t host, uint64_t cookie)
-{
-	return map_hash(cookie) + host;
-}
-
-/* A later socket with the same cookie (imports) comes before the earlier one. */
+/* The latest one, if several had the cookie (imports). */
 uint32_t order_sock_find(const struct order *o, uint32_t host, uint64_t cookie)
 {
-	const uint64_t *first = map_get(&o->sock_map, sock_key(host, cookie));
-	const struct order_sock *all = SOCKS(o);
-	uint32_t i;
-
-	for (i = first ? (uint32_t)*first : NONE; i != NONE; i = all[i].next) {
-		if (all[i].cookie == cookie && all[i].host == host)
-			return i;
-	}
-	return NONE;
+	return table_get(&o->sock_table, host, 0, cookie);
 }
 
 static struct order_sock *sock_push(struct order *o, uint32_t host, uint64_t cookie)
 {
-	uint64_t key = sock_key(host, cookie);
-	const uint64_t *same = map_get(&o->sock_map, key);
-	uint32_t i = NSOCKS(o), next = same ? (uint32_t)*same : NONE;
+	uint32_t i = NSOCKS(o);
 	struct order_sock *s;
 
-	if (i >= MESSAGE_SOCK) {
+	if (i == NONE - 1) {
 		o->memory.failed = EOVERFLOW;
 		return NULL;
 	}
 	s = BIG_PUSH(&o->memory, &o->socks, struct order_sock);
 	if (!s)
 		return NULL;
-	*s = (struct order_sock) { .cookie = cookie, .host = host, .next = next, .mate = NONE, .connect = NONE };
-	s->accept = NONE;
-	if (map_set(&o->sock_map, key, i) < 0) {
+	*s = (struct order_sock) { .cookie = cookie, .host = host, .mate = NONE, .connect = NONE, .accept = NONE };
+	if (table_set(&o->sock_table, host, 0, cookie, i) < 0) {
 		o->memory.failed = ENOMEM;
 		return NULL;
 	}

@@ -5,22 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static uint64_t thread_key(uint32_t host, uint32_t tid, uint64_t start_ns)
-{
-	return map_hash((uint64_t)host << 32 | tid) + map_hash(start_ns);
-}
-
 uint32_t order_thread_find(const struct order *o, uint32_t host, uint32_t tid, uint64_t start_ns)
 {
-	const uint64_t *first = map_get(&o->thread_map, thread_key(host, tid, start_ns));
-	const struct order_thread *all = THREADS(o);
-	uint32_t i;
-
-	for (i = first ? (uint32_t)*first : NONE; i != NONE; i = all[i].next) {
-		if (all[i].tid == tid && all[i].start_ns == start_ns && all[i].host == host)
-			return i;
-	}
-	return NONE;
+	return table_get(&o->thread_table, host, tid, start_ns);
 }
 
 uint32_t order_thread_last(const struct order *o, uint32_t host, uint32_t tid)
@@ -32,22 +19,21 @@ uint32_t order_thread_last(const struct order *o, uint32_t host, uint32_t tid)
 
 struct order_thread *order_thread_get(struct order *o, uint32_t host, uint32_t tid, uint64_t start_ns)
 {
-	uint32_t i = order_thread_find(o, host, tid, start_ns);
-	uint64_t key = thread_key(host, tid, start_ns);
+	uint32_t i = table_get(&o->thread_table, host, tid, start_ns);
 	struct order_thread *t;
-	uint64_t *same;
 
 	if (i != NONE)
 		return &THREADS(o)[i];
 	i = NTHREADS(o);
-	t = BIG_PUSH(&o->memory, &o->threads, struct order_thread);
-	if (!t)
+	t = i < MESSAGE_THREAD ? BIG_PUSH(&o->memory, &o->threads, struct order_thread) : NULL;
+	if (!t) {
+		o->memory.failed = o->memory.failed ? o->memory.failed : EOVERFLOW;
 		return NULL;
+	}
 	*t = (struct order_thread) { .host = host, .tid = tid, .start_ns = start_ns, .exit = NONE, .column = NONE };
-	same = map_get(&o->thread_map, key);
-	t->next = same ? (uint32_t)*same : NONE;
 	t->same_tid = order_thread_last(o, host, tid);
-	if (map_set(&o->thread_map, key, i) < 0 || map_set(&o->tid_map, (uint64_t)host << 32 | tid, i) < 0) {
+	if (table_set(&o->thread_table, host, tid, start_ns, i) < 0 ||
+	    map_set(&o->tid_map, (uint64_t)host << 32 | tid, i) < 0) {
 		o->memory.failed = ENOMEM;
 		return NULL;
 	}
@@ -58,6 +44,7 @@ struct order_thread *order_thread_get(struct order *o, uint32_t host, uint32_t t
 struct late {
 	uint64_t boot_ns;
 	uint32_t thread, n;
+	uint32_t place; /* in its thread as it came */
 };
 
 static int late_compare(const void *pa, const void *pb)
@@ -75,14 +62,19 @@ static void assign_late(struct order *o, struct big *lates, uint32_t *slot_of)
 {
 	struct late *late = BIG_AT(lates, struct late);
 	size_t count = BIG_COUNT(lates, struct late), i;
+	uint32_t *remap = big_sized(&o->memory, &o->remap, count * sizeof(*remap)), place = 0;
 
-	if (!count)
+	if (!count || !remap)
 		return;
 	qsort(late, count, sizeof(*late), late_compare);
 	for (i = 0; i < count; i++) {
 		struct order_thread *t = &THREADS(o)[late[i].thread];
 
-		slot_of[late[i].n] = t->base + t->count++;
+		place = i && late[i].thread == late[i - 1].thread ? place + 1 : 0;
+		if (!place)
+			t->remap = (uint32_t)i;
+		slot_of[late[i].n] = t->base + place;
+		remap[t->remap + late[i].place] = place;
 	}
 }
 
@@ -105,25 +97,35 @@ static void assign_slots(struct order *o)
 			struct late *late = BIG_PUSH(&o->memory, &lates, struct late);
 
 			if (late)
-				*late = (struct late) { a[n].boot_ns, a[n].thread, n };
+				*late = (struct late) { a[n].boot_ns, a[n].thread, n, t->count++ };
 		} else {
 			slot_of[n] = t->base + t->count++;
 		}
 	}
-	if (!o->memory.failed)
+	if (!o->memory.failed && lates.len)
 		assign_late(o, &lates, slot_of);
 	big_fini(&o->memory, &lates);
 }
 
-static void permute(struct order *o)
+uint32_t order_place(const struct order *o, uint32_t thread, uint32_t place)
 {
-	const struct order_arrival *a = BIG_AT(&o->arrival, struct order_arrival);
-	uint64_t *time = TIME(o);
-	uint32_t *id = BIG_AT(&o->id, uint32_t), *slot_of = SLOT_OF(o), n;
+	const struct order_thread *t = &THREADS(o)[thread];
 
-	for (n = 0; n < o->count; n++) {
-		time[slot_of[n]] = a[n].boot_ns;
-		id[slot_of[n]] = a[n].id;
+	if ((t->flags & (THREAD_UNSORTED | THREAD_LOOSE)) == THREAD_UNSORTED)
+		place = BIG_AT(&o->remap, uint32_t)[t->remap + place];
+	return t->base + place;
+}
+
+static void fill_starts(struct order *o)
+{
+	uint64_t *starts = BIG_AT(&o->starts, uint64_t);
+	uint32_t i, k;
+
+	for (i = 0; i < NTHREADS(o); i++) {
+		const struct order_thread *t = &THREADS(o)[i];
+
+		for (k = 0; k < (t->flags & THREAD_LOOSE ? t->count : t->count ? 1 : 0); k++)
+			starts[(t->base + k) / 64] |= 1ULL << ((t->base + k) % 64);
 	}
 }
 
@@ -176,19 +178,23 @@ static bool make_ids(struct order *o, struct order_host *h)
 	return true;
 }
 
-static void fill_ids(struct order *o)
+/* The arrays by slot, and the way from ids to slots. */
+static void fill_slots(struct order *o)
 {
 	const struct order_arrival *a = BIG_AT(&o->arrival, struct order_arrival);
-	const uint32_t *slot_of = SLOT_OF(o);
-	uint32_t n, i;
+	uint64_t *time = TIME(o);
+	uint32_t *id = BIG_AT(&o->id, uint32_t), n, i;
 
 	for (n = 0; n < o->count; n++) {
 		struct order_host *h = &HOSTS(o)[THREADS(o)[a[n].thread].host];
+		uint32_t slot = SLOT_OF(o)[n];
 
+		time[slot] = a[n].boot_ns;
+		id[slot] = a[n].id;
 		if (h->sparse)
-			*BIG_PUSH(&o->memory, &h->ids, uint32_t) = slot_of[n];
+			*BIG_PUSH(&o->memory, &h->ids, uint32_t) = slot;
 		else
-			BIG_AT(&h->ids, uint32_t)[a[n].id + h->id_base - h->id_min] = slot_of[n] + 1;
+			BIG_AT(&h->ids, uint32_t)[a[n].id + h->id_base - h->id_min] = slot + 1;
 	}
 	for (i = 0; i < NHOSTS(o); i++) {
 		struct order_host *h = &HOSTS(o)[i];
@@ -238,25 +244,26 @@ int order_number(struct order *o)
 {
 	size_t n = o->count, i;
 
-	if (!big_zeroed(&o->memory, &o->slot_of, n * sizeof(uint32_t)) ||
-	    !big_zeroed(&o->memory, &o->time, n * sizeof(uint64_t)) ||
-	    !big_zeroed(&o->memory, &o->id, n * sizeof(uint32_t)) ||
+	if (!big_sized(&o->memory, &o->slot_of, n * sizeof(uint32_t)) ||
+	    !big_sized(&o->memory, &o->time, n * sizeof(uint64_t)) ||
+	    !big_sized(&o->memory, &o->id, n * sizeof(uint32_t)) ||
+	    !big_zeroed(&o->memory, &o->starts, (n / 64 + 1) * sizeof(uint64_t)) ||
 	    !big_zeroed(&o->memory, &o->hint, ((n >> SLOT_HINT_SHIFT) + 2) * sizeof(uint32_t)))
 		return -o->memory.failed;
 	assign_slots(o);
 	if (o->memory.failed)
 		return -o->memory.failed;
-	permute(o);
 	for (i = 0; i < NHOSTS(o); i++) {
 		if (!make_ids(o, &HOSTS(o)[i]))
 			return -o->memory.failed;
 	}
-	fill_ids(o);
+	fill_slots(o);
 	for (i = 0; i < NTHREADS(o); i++) {
 		if (THREADS(o)[i].exit != NONE)
 			THREADS(o)[i].exit = SLOT_OF(o)[THREADS(o)[i].exit];
 	}
 	fill_hints(o);
+	fill_starts(o);
 	big_fini(&o->memory, &o->arrival);
 	return 0;
 }
