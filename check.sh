@@ -102,9 +102,7 @@ run_scripts() {
 }
 
 run_bench() {
-	if [ -x bench/run.sh ]; then
-		run_script suite bench bench/run.sh
-	fi
+	suite bench 600 tests/run_bench.sh build "$@"
 }
 
 quick() {
@@ -137,7 +135,7 @@ one() {
 	unit) need_build && run_unit "$@"; run_sanitized "$@" ;;
 	fuzz) run_fuzz "$@" ;;
 	e2e) need_build && run_scripts tests/e2e "$@" ;;
-	bench) need_build && run_bench ;;
+	bench) need_build && run_bench "$@" ;;
 	long) need_build && run_scripts tests/long "$@" ;;
 	esac
 }

@@ -3,6 +3,7 @@
  * order_bench - how fast order/ is, what it needs, and how long happens_before takes.
  *
  * usage: order_bench [EVENTS [THREADS [RUNS]]]	(10000000 100 5)
+ * smoke: 200000 20 1
  *
  * The events are made before the clock runs: processes that talk over TCP connections, 45 % sends, 45 % receives
  * (partial ones and m:n among them), 10 % others; a receive comes up to some hundred events after its send.
