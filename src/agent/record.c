@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/record.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -205,6 +207,14 @@ static void boot_id_read(char out[64])
 
 /* --- life --- */
 
+/* A flight recorder finds its place made, and what an earlier run left there set aside. */
+static int flight_place(const struct record_opts *opts, struct err *err)
+{
+	if (!strcmp(opts->dir, RECORD_FLIGHT_DIR) && mkdir(RECORD_FLIGHT_PARENT, 0700) < 0 && errno != EEXIST)
+		return err_errno(err, errno, "cannot create '" RECORD_FLIGHT_PARENT "'");
+	return store_set_aside(opts->dir, opts->max_bytes, err);
+}
+
 static int open_store(struct recorder *r, struct err *err)
 {
 	char hostname[256] = "localhost", boot_id[64];
@@ -213,8 +223,10 @@ static int open_store(struct recorder *r, struct err *err)
 				 .hostname = hostname,
 				 .boot_id = boot_id,
 				 .types = r->types };
-	int e;
+	int e = r->opts->flight ? flight_place(r->opts, err) : 0;
 
+	if (e < 0)
+		return e;
 	(void)gethostname(hostname, sizeof(hostname) - 1);
 	boot_id_read(boot_id);
 	child_invoker(&so.uid, &so.gid);

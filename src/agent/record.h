@@ -14,6 +14,9 @@
 
 struct err;
 
+#define RECORD_FLIGHT_PARENT "/var/lib/saker"
+#define RECORD_FLIGHT_DIR RECORD_FLIGHT_PARENT "/flight" /* of the flight recorder, and what freeze takes by default */
+
 struct record_opts {
 	const char *dir;
 	/* whom: any of these together */
@@ -27,6 +30,7 @@ struct record_opts {
 	/* how */
 	uint64_t duration_ns;	   /* 0: until stopped */
 	uint64_t max_bytes;	   /* 0: no limit */
+	bool flight;		   /* what an earlier run left at dir is set aside */
 	uint64_t ring_bytes;	   /* 0: default */
 	double budget_percent;	   /* of one CPU; 0: no limit */
 	const char *const *probes; /* dynamic ones, as on the command line */

@@ -44,8 +44,8 @@ static const struct argp_option record_options[] = {
 	{ "all", OPT_ALL, NULL, 0, "Record every process of the host", 1 },
 	{ "duration", OPT_DURATION, "TIME", 0, "Stop after TIME (30s, 5m, 1h)", 2 },
 	{ "max-size", OPT_MAX_SIZE, "SIZE", 0, "Keep the recording below SIZE: the oldest chunks go first", 2 },
-	{ "flight", OPT_FLIGHT, "SIZE", 0, "Flight recorder: as --max-size, until stopped; `saker freeze` takes a copy",
-	  2 },
+	{ "flight", OPT_FLIGHT, "SIZE", 0,
+	  "Flight recorder: keep the last SIZE, by default in " RECORD_FLIGHT_DIR "; `saker freeze` takes a copy", 2 },
 	{ "budget", OPT_BUDGET, "PERCENT", 0, "Leave out whole kinds of events to stay below PERCENT of one CPU", 2 },
 	{ "probe", OPT_PROBE, "PROBE", 0, "Add tracepoint:CATEGORY:NAME or uprobe:/PATH:FUNCTION; may be repeated", 2 },
 	{ "rings", OPT_RINGS, "SIZE", 0, "Memory of all ring buffers together (default 16M)", 2 },
@@ -102,8 +102,10 @@ static int parse_how(int key, char *arg, struct record_args *a, struct argp_stat
 		if (parse_duration(arg, &a->opts.duration_ns) < 0 || !a->opts.duration_ns)
 			argp_error(state, "'%s' is no duration (try 30s)", arg);
 		return 0;
-	case OPT_MAX_SIZE:
 	case OPT_FLIGHT:
+		a->opts.flight = true;
+		__attribute__((fallthrough));
+	case OPT_MAX_SIZE:
 		a->opts.max_bytes = size_arg(arg, state);
 		return 0;
 	case OPT_RINGS:
@@ -227,9 +229,10 @@ static int record_main(int argc, char **argv)
 
 	if (!a)
 		return CLI_FAILED;
-	a->opts.dir = "saker-rec";
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, a) != 0)
 		return CLI_USAGE;
+	if (!a->opts.dir)
+		a->opts.dir = a->opts.flight ? RECORD_FLIGHT_DIR : "saker-rec";
 	(void)sigaction(SIGINT, &sa, NULL);
 	(void)sigaction(SIGTERM, &sa, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -180,6 +180,100 @@ void folder_close(struct folder *f)
 	f->lock = f->fd = -1;
 }
 
+void folder_chunk_name(char out[FOLDER_NAME_MAX], uint32_t number)
+{
+	(void)snprintf(out, FOLDER_NAME_MAX, CHUNK_FORMAT, number);
+}
+
+void folder_index_name(char out[FOLDER_NAME_MAX], uint32_t number)
+{
+	(void)snprintf(out, FOLDER_NAME_MAX, ".stream-%06u.index", number);
+}
+
+/* 0: no chunk's name. */
+static uint32_t chunk_number(const char *name)
+{
+	char again[FOLDER_NAME_MAX];
+	unsigned int n;
+
+	if (sscanf(name, "stream-%9u.ctf", &n) != 1)
+		return 0;
+	folder_chunk_name(again, n);
+	return strcmp(again, name) ? 0 : n;
+}
+
+/* Calls fn for each file that belongs to a recording; what fn returns below 0 ends it. */
+static int each_file(int dirfd, int (*fn)(int dirfd, const char *name, void *arg), void *arg)
+{
+	CLEANUP(cleanup_closedirp) DIR *d = list_dir(dirfd);
+	struct dirent *e;
+	int r = 0;
+
+	if (!d)
+		return -errno;
+	while (r >= 0 && (e = readdir(d))) {
+		const char *plain = e->d_name + (e->d_name[0] == '.');
+
+		if (!strncmp(plain, "stream-", 7) || !strncmp(plain, FOLDER_METADATA, strlen(FOLDER_METADATA)) ||
+		    !strcmp(e->d_name, LOCK_NAME) || !strcmp(e->d_name, FOLDER_REPAIR_TMP))
+			r = fn(dirfd, e->d_name, arg);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int add_bytes(int dirfd, const char *name, void *arg)
+{
+	struct stat st;
+
+	if (!fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
+		*(uint64_t *)arg += (uint64_t)st.st_blocks * 512;
+	return 0;
+}
+
+uint64_t folder_bytes(int dirfd)
+{
+	uint64_t bytes = 0;
+
+	(void)each_file(dirfd, add_bytes, &bytes);
+	return bytes;
+}
+
+static int later_write(int dirfd, const char *name, void *arg)
+{
+	time_t *last = arg;
+	struct stat st;
+
+	if (chunk_number(name) && !fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW))
+		*last = MAX(*last, st.st_mtime);
+	return 0;
+}
+
+time_t folder_last_write(int dirfd)
+{
+	struct stat st = { 0 };
+	time_t last = 0;
+
+	(void)each_file(dirfd, later_write, &last);
+	if (!last)
+		(void)fstat(dirfd, &st);
+	return last ? last : st.st_mtime;
+}
+
+static int unlink_file(int dirfd, const char *name, void *arg)
+{
+	(void)arg;
+	return unlinkat(dirfd, name, 0) && errno != ENOENT ? -errno : 0;
+}
+
+int folder_remove(const struct folder *f, struct err *err)
+{
+	int r = each_file(f->fd, unlink_file, NULL);
+
+	if (!r && rmdir(f->path))
+		r = -errno;
+	return r < 0 ? err_errno(err, -r, "cannot delete recording '%s'", f->path) : 0;
+}
+
 int folder_pwrite(int fd, const void *data, size_t len, uint64_t at)
 {
 	const char *p = data;
@@ -248,28 +342,6 @@ int folder_read(int dirfd, const char *name, size_t max, char **ret, size_t *ret
 	*ret_len = at;
 	*ret = TAKE(data);
 	return 0;
-}
-
-void folder_chunk_name(char out[FOLDER_NAME_MAX], uint32_t number)
-{
-	(void)snprintf(out, FOLDER_NAME_MAX, CHUNK_FORMAT, number);
-}
-
-void folder_index_name(char out[FOLDER_NAME_MAX], uint32_t number)
-{
-	(void)snprintf(out, FOLDER_NAME_MAX, ".stream-%06u.index", number);
-}
-
-/* 0: no chunk's name. */
-static uint32_t chunk_number(const char *name)
-{
-	char again[FOLDER_NAME_MAX];
-	unsigned int n;
-
-	if (sscanf(name, "stream-%9u.ctf", &n) != 1)
-		return 0;
-	folder_chunk_name(again, n);
-	return strcmp(again, name) ? 0 : n;
 }
 
 static int compare_u32(const void *a, const void *b)

@@ -14,12 +14,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 struct err;
 
 #define FOLDER_NAME_MAX 40
 #define FOLDER_METADATA "metadata"
 #define FOLDER_METADATA_COPY ".metadata"
+#define FOLDER_REPAIR_TMP ".repair.new"
 
 struct folder {
 	int fd;		   /* the directory */
@@ -38,7 +40,11 @@ int folder_create(struct folder *f, struct err *err);
 int folder_open(struct folder *f, struct err *err); /* without lock */
 int folder_lock(struct folder *f, struct err *err); /* of an open one; -EBUSY names the holder */
 void folder_close(struct folder *f);
-bool folder_busy(int dirfd); /* a writer is at work there */
+bool folder_busy(int dirfd);	     /* a writer is at work there */
+uint64_t folder_bytes(int dirfd);    /* that its files take on disk */
+time_t folder_last_write(int dirfd); /* of a chunk, else of the directory */
+/* Deletes the recording: the files that are named as above, then the directory.  Other files stay: -ENOTEMPTY. */
+int folder_remove(const struct folder *f, struct err *err);
 
 /* A new file, mode 0600, owned as f says; excl: must not exist.  Returns the descriptor. */
 int folder_make(const struct folder *f, const char *name, bool excl, struct err *err);

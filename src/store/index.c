@@ -111,6 +111,14 @@ static int read_exact(int fd, void *out, size_t len, uint64_t at)
 	return 1;
 }
 
+/* The sidecar of another chunk, or of what stood here before, would pass for a while: the first block must agree. */
+static bool sidecar_agrees(const struct scan *s, const struct chunk_index_row *first)
+{
+	struct block_header h;
+
+	return read_exact(s->fd, &h, sizeof(h), 0) > 0 && !memcmp(&h, &first->h, sizeof(h));
+}
+
 static int scan_sidecar(struct scan *s)
 {
 	CLEANUP_FREE struct chunk_index_row *rows = malloc(SIDECAR_ROWS * sizeof(*rows));
@@ -130,7 +138,7 @@ static int scan_sidecar(struct scan *s)
 			const struct chunk_index_row *row = &rows[i];
 
 			if (row->offset != s->at || !block_header_valid(&row->h, s->uuid) ||
-			    block_bytes(&row->h) > s->size - s->at)
+			    block_bytes(&row->h) > s->size - s->at || (!s->at && !sidecar_agrees(s, row)))
 				return 0;
 			if (add_block(s, &row->h) < 0)
 				return -ENOMEM;

@@ -21,8 +21,6 @@
 #include "store/recording.h"
 #include "store/store.h"
 
-#define TMP_NAME ".repair.new"
-
 struct repair {
 	struct folder folder;
 	struct recording *rec;
@@ -129,8 +127,8 @@ static int copy_blocks(struct repair *rp, struct stream *s, const struct salvage
 	size_t i;
 	int r = 0;
 
-	(void)unlinkat(rp->folder.fd, TMP_NAME, 0);
-	fd = folder_make(&rp->folder, TMP_NAME, true, err);
+	(void)unlinkat(rp->folder.fd, FOLDER_REPAIR_TMP, 0);
+	fd = folder_make(&rp->folder, FOLDER_REPAIR_TMP, true, err);
 	if (fd < 0)
 		return fd;
 	for (i = 0; i < v->n && !r; i++) {
@@ -141,7 +139,7 @@ static int copy_blocks(struct repair *rp, struct stream *s, const struct salvage
 		r = fault != BLOCK_OK ? -EIO : folder_pwrite(fd, s->buf.data, e->bytes, v->rows[i].offset);
 	}
 	if (r < 0) {
-		(void)unlinkat(rp->folder.fd, TMP_NAME, 0);
+		(void)unlinkat(rp->folder.fd, FOLDER_REPAIR_TMP, 0);
 		return err_errno(err, -r, "cannot repair a chunk of '%s'", rp->folder.path);
 	}
 	return 0;
@@ -162,7 +160,7 @@ static int replace_chunk(struct repair *rp, uint32_t number, const struct salvag
 		return 0;
 	}
 	if (v->moved) {
-		if (renameat(rp->folder.fd, TMP_NAME, rp->folder.fd, name))
+		if (renameat(rp->folder.fd, FOLDER_REPAIR_TMP, rp->folder.fd, name))
 			return err_errno(err, errno, "cannot replace '%s/%s'", rp->folder.path, name);
 	} else {
 		fd = openat(rp->folder.fd, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);

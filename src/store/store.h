@@ -85,7 +85,16 @@ void store_reader_stats(const struct store_reader *r, struct store_stats *ret);
  * report(arg, sentence) tells each thing done. */
 int store_repair(const char *path, void (*report)(void *arg, const char *sentence), void *arg, struct err *err);
 
-/* Copies (hard links where it can) the finished part of a recording that may still be written. */
-int store_freeze(const char *from, const char *to, struct err *err);
+/*
+ * Copies (with hard links where it can) the finished blocks of a recording, also while it is written: then all that
+ * happened until now is in it.  uid, gid: owner of the copy, UINT32_MAX: leave.
+ */
+int store_freeze(const char *from, const char *to, uint32_t uid, uint32_t gid, struct err *err);
+
+/*
+ * A recording at dir whose recorder has ended, however, is renamed to dir.YYYYMMDD-HHMMSS (UTC, its last write); of
+ * those the oldest are deleted while together they exceed keep_bytes, the latest never.  -EBUSY: it is being written.
+ */
+int store_set_aside(const char *dir, uint64_t keep_bytes, struct err *err);
 
 #endif

@@ -131,13 +131,17 @@ struct seen {
 	uint64_t events, late, damage, first_id, last_id, last_ns;
 	bool ordered;		 /* places in the stream and ids never go back */
 	char text[ERR_TEXT_MAX]; /* of the last damage */
+	char all[2048];		 /* all of them, as far as they fit */
 };
 
 MINE void count_damage(void *arg, const char *sentence)
 {
 	struct seen *seen = arg;
 
+	size_t at = strlen(seen->all);
+
 	seen->damage++;
+	(void)snprintf(seen->all + at, sizeof(seen->all) - at, "%s\n", sentence);
 	(void)snprintf(seen->text, sizeof(seen->text), "%s", sentence);
 }
 

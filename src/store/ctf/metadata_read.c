@@ -2,6 +2,7 @@
 /* Reading our comment at the end of the metadata: lines of words, believed only after each was checked. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -14,6 +15,7 @@
 
 #define OWN_BEGIN "\n/* saker-recording "
 #define SUM_BEGIN "\n/* saker-sum "
+#define SUM_FORMAT "/* saker-sum %016" PRIx64 " */\n"
 #define FIELDS_MAX UINT16_MAX
 
 struct parser {
@@ -336,12 +338,13 @@ static int parse_lines(struct parser *p)
 int metadata_intact(const char *text, size_t len)
 {
 	const char *line = memmem(text, len, SUM_BEGIN, strlen(SUM_BEGIN));
-	uint64_t sum;
+	char want[64];
 
-	if (!line || sscanf(line + strlen(SUM_BEGIN), "%16" SCNx64 " */", &sum) != 1)
+	if (!line)
 		return 0;
 	line++;
-	return XXH64(text, (size_t)(line - text), 0) == sum;
+	(void)snprintf(want, sizeof(want), SUM_FORMAT, (uint64_t)XXH64(text, (size_t)(line - text), 0));
+	return (size_t)(text + len - line) == strlen(want) && !memcmp(line, want, strlen(want));
 }
 
 int metadata_parse(const char *text, size_t len, struct metadata *ret, metadata_type_fn *type, void *arg,

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A disk that is full at every moment: a tmpfs in a mount namespace of our own, of each size from nothing to more than
+ * is written; and a limit on the size of files for the other errors.  The recording ends with the reason, and all that
+ * was reported as written is read back.
+ */
+#include "store/testing.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#define PAGE 4096
+#define ROUNDS 60
+
+/* Own mounts, from now on; 0 when it may not be had. */
+static int own_mounts(void)
+{
+	if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS))
+		return 0;
+	return !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+}
+
+static int put_block(struct scratch *s, struct store_writer *w, size_t i)
+{
+	int r = 0;
+	size_t j;
+
+	for (j = 0; j < 20 && r >= 0; j++) {
+		struct event_send e = small_send(1000 + i * 1000 + j, 0, j, 42);
+
+		r = store_append(w, &e.h, &s->err);
+	}
+	r = r < 0 ? r : store_settle(w, UINT64_MAX, &s->err);
+	return r < 0 ? r : store_flush(w, &s->err);
+}
+
+/* Writes up to ROUNDS blocks; returns how the store ended, *ret_events is what it says is on disk. */
+static int fill(struct scratch *s, uint64_t *ret_events)
+{
+	struct store_opts opts = scratch_opts(s);
+	struct store_writer *w = NULL;
+	struct store_stats stats;
+	struct err first;
+	size_t i;
+	int r;
+
+	opts.chunk_bytes = 1;
+	*ret_events = 0;
+	r = store_create(&opts, &w, &s->err);
+	if (r < 0)
+		return r;
+	for (i = 0; i < ROUNDS && r >= 0; i++)
+		r = put_block(s, w, i);
+	store_writer_stats(w, &stats);
+	*ret_events = stats.events;
+	first = s->err;
+	if (r < 0) /* and it says so again, and writes nothing more */
+		assert_int_equal(put_block(s, w, i), r);
+	assert_string_equal(r < 0 ? s->err.text : "", r < 0 ? first.text : "");
+	(void)store_close(w, r < 0 ? NULL : &s->err);
+	return r;
+}
+
+static void check_size(struct scratch *s, int pages, int *ret_outcome)
+{
+	uint64_t events;
+	char how[64];
+	struct seen seen;
+	int r;
+
+	(void)snprintf(how, sizeof(how), "size=%d", pages * PAGE);
+	(void)mkdir(s->rec, 0700);
+	assert_int_equal(mount("none", s->rec, "tmpfs", 0, how), 0);
+	r = fill(s, &events);
+	*ret_outcome = r;
+	if (r < 0)
+		assert_int_equal(r, -ENOSPC);
+	if (r < 0 && events && !strstr(s->err.text, "no space left for recording"))
+		fail_msg("%s", s->err.text);
+	if (!access(strcat(s->rec, "/metadata"), F_OK)) {
+		s->rec[strlen(s->rec) - strlen("/metadata")] = 0;
+		seen = read_all(s, s->rec);
+		assert_int_equal(seen.events, events);
+		assert_int_equal(seen.damage, 0);
+		if (pages % 8 == 0)
+			assert_true(babeltrace_lines(s, s->rec) == (long)events || babeltrace_lines(s, s->rec) == -2);
+	} else {
+		s->rec[strlen(s->rec) - strlen("/metadata")] = 0;
+		assert_int_equal(events, 0);
+	}
+	assert_int_equal(umount(s->rec), 0);
+}
+
+static void test_every_size(void **state)
+{
+	struct scratch *s = *state;
+	int pages, outcome, full = 0, passed = 0;
+
+	if (!own_mounts())
+		skip();
+	for (pages = 1; pages < 80; pages++) {
+		check_size(s, pages, &outcome);
+		full += outcome == -ENOSPC;
+		passed += outcome == 0;
+	}
+	assert_true(full > 20 && passed > 2);
+}
+
+/* EFBIG stands for every error but a full disk. */
+static void test_other_errors(void **state)
+{
+	struct scratch *s = *state;
+	struct rlimit old, limit;
+	uint64_t events;
+	int r;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	limit = old;
+	limit.rlim_cur = 30000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	r = fill(s, &events);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	if (r == 0) {
+		assert_int_equal(read_all(s, s->rec).events, ROUNDS * 20); /* chunks stay below the limit */
+		(void)shell("rm -r %s", s->rec);
+	}
+	limit.rlim_cur = 15000;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	r = fill(s, &events);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(r, -EFBIG);
+	assert_non_null(strstr(s->err.text, "File too large"));
+	assert_true(events > 0);
+	assert_int_equal(read_all(s, s->rec).events, events);
+	assert_int_equal(read_all(s, s->rec).damage, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORE_TEST(test_other_errors),
+		STORE_TEST(test_every_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
