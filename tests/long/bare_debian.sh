@@ -22,6 +22,7 @@ cleanup() {
 	for dir in proc sys dev run tmp; do
 		umount --recursive --lazy "$root/$dir" 2>/dev/null
 	done
+	umount --recursive --lazy "$root" 2>/dev/null
 	rm -rf --one-file-system "$place"
 }
 trap cleanup EXIT
@@ -54,6 +55,8 @@ logged() {
 make_root() {
 	local dir
 	debootstrap --variant=minbase --include=git,ca-certificates bookworm "$root" "$mirror" || return 1
+	# ip(8) wants / to be a mount point, as on any running system
+	mount --rbind "$root" "$root" || return 1
 	cp /etc/resolv.conf /etc/hosts "$root/etc"
 	for dir in proc sys dev; do
 		mount --rbind /$dir "$root/$dir" || return 1
