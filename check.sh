@@ -145,7 +145,7 @@ install() {
 		echo "check.sh: not root: nothing is installed, and suites that need root are skipped" >&2
 		return 0
 	fi
-	suite install 1800 bash -c '. tools/deps.sh; deps_install build test demo && echo "ok - packages are there" && echo 1..1'
+	suite install 1800 bash -c '. tools/deps.sh; deps_install build test demo bench && echo "ok - packages are there" && echo 1..1'
 	suite_passed install
 }
 

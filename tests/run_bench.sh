@@ -11,7 +11,7 @@ count=0
 failed=0
 
 smoke_words() {
-	sed -n '1,40s/^\( \*\|#\) smoke: *//p' "$1" | head -n 1
+	sed -n '1,40s/^\( \* \|# \|\)smoke: *//p' "$1" | head -n 1
 }
 
 # command_of FILE: how it is run; C programs are built first
@@ -42,7 +42,7 @@ smoke() {
 	fi
 }
 
-for file in bench/*_bench.c bench/*.sh; do
+for file in bench/*_bench.c bench/*_bench.py; do
 	name=${file##*/}
 	if [ -e "$file" ] && [ "${2:-${name%.*}}" = "${name%.*}" ]; then
 		smoke "$file"

@@ -14,6 +14,7 @@ DEPS_BUILD="gcc libc6-dev linux-libc-dev clang llvm meson ninja-build pkg-config
 DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 jq iproute2 procps nftables
 	liburing-dev redis-server redis-tools"
 DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
+DEPS_BENCH="redis-server redis-tools nginx wrk strace procps"
 DEPS_PACKAGE="dpkg-dev binutils"
 DEPS_LONG="debootstrap git util-linux"
 
@@ -27,9 +28,10 @@ deps_list() {
 		build) printf '%s\n' $DEPS_BUILD ;;
 		test) printf '%s\n' $DEPS_TEST ;;
 		demo) printf '%s\n' $DEPS_DEMO ;;
-		package) printf '%s\n' $DEPS_PACKAGE ;;
+		bench) printf '%s\n' $DEPS_BENCH ;;
+	package) printf '%s\n' $DEPS_PACKAGE ;;
 		long) printf '%s\n' $DEPS_LONG ;;
-		*) echo "deps: no group '$group': build, test, demo, package or long" >&2; return 1 ;;
+		*) echo "deps: no group '$group': build, test, demo, bench, package or long" >&2; return 1 ;;
 		esac
 	done | sort -u
 }

@@ -32,6 +32,7 @@ struct kernel {
 	struct kernel_cfg cfg;
 	struct common_maps maps;
 	struct kernel_control *control; /* mapped */
+	uint64_t *selected;		/* mapped: a bit per process id */
 	struct loaded objects[OBJECTS_MAX];
 	size_t nobjects;
 	struct bpf_link *links[LINKS_MAX];
@@ -120,6 +121,8 @@ struct kernel *kernel_free(struct kernel *k)
 		bpf_object__close(k->objects[i].bpf);
 	if (k->control)
 		(void)munmap(k->control, (size_t)sysconf(_SC_PAGESIZE));
+	if (k->selected)
+		(void)munmap(k->selected, SELECTED_WORDS * sizeof(*k->selected));
 	for (i = 0; i < k->nrings; i++)
 		ring_close(&k->rings[i]);
 	for (i = 0; i < sizeof(k->maps) / sizeof(int); i++)
@@ -154,16 +157,27 @@ static int rung_find(const struct kernel_object *obj, const struct kernel_ladder
 	return -1;
 }
 
+static int map_shared(int fd, size_t bytes, void *ret, struct err *err)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return err_errno(err, errno, "cannot map what is shared with the BPF programs");
+	*(void **)ret = p;
+	return 0;
+}
+
 static int control_map(struct kernel *k, struct err *err)
 {
-	void *p;
+	int r;
 
 	if (k->control)
 		return 0;
-	p = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, k->maps.control, 0);
-	if (p == MAP_FAILED)
-		return err_errno(err, errno, "cannot map the control page");
-	k->control = p;
+	r = map_shared(k->maps.selected, SELECTED_WORDS * sizeof(*k->selected), &k->selected, err);
+	if (r >= 0)
+		r = map_shared(k->maps.control, (size_t)sysconf(_SC_PAGESIZE), &k->control, err);
+	if (r < 0)
+		return r;
 	k->control->stream_share = 256;
 	return rings_publish(k, err);
 }
@@ -297,16 +311,16 @@ int kernel_iterate(struct kernel *k, const char *program, struct err *err)
 
 int kernel_select(struct kernel *k, uint32_t tgid, struct err *err)
 {
-	uint32_t one = 1;
-
-	if (bpf_map_update_elem(k->maps.selected, &tgid, &one, BPF_ANY) < 0)
-		return err_errno(err, errno, "cannot select process %u", tgid);
+	if (tgid / 64 >= SELECTED_WORDS)
+		return err_set(err, ERANGE, "cannot select process %u: no process id is that large", tgid);
+	__atomic_fetch_or(&k->selected[tgid / 64], 1ULL << (tgid & 63), __ATOMIC_RELAXED);
 	return 0;
 }
 
 void kernel_unselect(struct kernel *k, uint32_t tgid)
 {
-	(void)bpf_map_delete_elem(k->maps.selected, &tgid);
+	if (tgid / 64 < SELECTED_WORDS)
+		__atomic_fetch_and(&k->selected[tgid / 64], ~(1ULL << (tgid & 63)), __ATOMIC_RELAXED);
 }
 
 struct kernel_control *kernel_control(struct kernel *k)

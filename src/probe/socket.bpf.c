@@ -9,9 +9,10 @@
  */
 #include "probe/socket.bpf.h"
 
+/* NULL for a socket that Saker has not met: a plain load says so on the way of everyone who is not recorded. */
 static __always_inline struct sock_info *sock_find(struct sock *sk)
 {
-	return bpf_sk_storage_get(&sock_infos, sk, NULL, 0);
+	return sk->sk_bpf_storage ? bpf_sk_storage_get(&sock_infos, sk, NULL, 0) : NULL;
 }
 
 static __always_inline struct sock_info *sock_get(struct sock *sk)
@@ -286,7 +287,7 @@ int BPF_PROG(socket_send_turn, struct sock *sk, struct msghdr *msg)
 	if (!si || !ci || !tp)
 		return 0;
 	offset = tcp_tx_offset(tp, si);
-	left = BPF_CORE_READ(msg, msg_iter.count);
+	left = msg->msg_iter.count;
 	if (ci->sk == (__u64)sk && left <= ci->left) {
 		ci->bytes += ci->left - left;
 		ci->left = left;
@@ -421,10 +422,12 @@ int BPF_PROG(socket_send_return, struct sock *sk, int ret, int flags)
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(socket_recv_return, struct sock *sk, int ret, int flags)
 {
-	bool wanted = sock_selected(sk);
+	bool wanted;
 
-	if (flags & MSG_PEEK_NR)
+	/* of TCP only ends and errors are told here: nothing more is asked of the many that are neither */
+	if ((flags & MSG_PEEK_NR) || (ret > 0 && is_tcp(sk)))
 		return 0;
+	wanted = sock_selected(sk);
 	if (sk->__sk_common.skc_family == AF_UNIX_NR)
 		unix_return(sk, ret, false, wanted);
 	else if (wanted && sk->sk_protocol == IPPROTO_TCP_NR)

@@ -42,9 +42,13 @@ static __always_inline bool kind_shed(enum kernel_kind kind)
 
 static __always_inline bool tgid_selected(__u32 tgid)
 {
+	__u32 at = tgid / 64;
+	__u64 *word;
+
 	if (cfg.select_all)
 		return tgid && tgid != cfg.own_tgid;
-	return bpf_map_lookup_elem(&selected, &tgid);
+	word = bpf_map_lookup_elem(&selected, &at);
+	return word && (*word >> (tgid & 63) & 1);
 }
 
 static __always_inline bool current_selected(void)
@@ -54,10 +58,11 @@ static __always_inline bool current_selected(void)
 
 static __always_inline void tgid_select(__u32 tgid)
 {
-	__u32 one = 1;
+	__u32 at = tgid / 64;
+	__u64 *word = bpf_map_lookup_elem(&selected, &at);
 
-	if (!cfg.select_all && tgid != cfg.own_tgid && bpf_map_update_elem(&selected, &tgid, &one, BPF_ANY) < 0)
-		helper_failed();
+	if (word && !cfg.select_all && tgid != cfg.own_tgid)
+		__sync_fetch_and_or(word, 1ULL << (tgid & 63));
 }
 
 static __always_inline void *ring_get(void)

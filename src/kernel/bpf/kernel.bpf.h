@@ -135,8 +135,11 @@ struct sock_common {
 	atomic64_t skc_cookie;
 };
 
+struct bpf_local_storage;
+
 struct sock {
 	struct sock_common __sk_common;
+	struct bpf_local_storage *sk_bpf_storage;
 	__u16 sk_type, sk_protocol;
 	int sk_err, sk_err_soft;
 	__u32 sk_max_ack_backlog;

@@ -46,13 +46,16 @@ struct {
 	__type(value, struct loss_cell);
 } loss_cells SEC(".maps");
 
-/* key: tgid of a process that is recorded; value: unused; owner: fork hook and recorder; full: counted, not followed */
+/*
+ * bit per tgid that is recorded; key: tgid / 64; owner: fork hook and recorder.  A table of bits because every hook
+ * asks it first: a hash look-up costs 25 ns on the way of everyone who is not recorded, this 2 ns.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, SELECTED_MAX);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SELECTED_WORDS);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, __u64);
 } selected SEC(".maps");
 
 struct {

@@ -5,8 +5,8 @@
 #include <linux/types.h>
 
 #define RINGS_MAX 64
-#define SELECTED_MAX 131072
-#define LOSS_SLOTS 128 /* static types by id; run-time types from LOSS_DYNAMIC on */
+#define SELECTED_WORDS 65536 /* 64 process ids each, up to the kernel's PID_MAX_LIMIT (4 Mi) */
+#define LOSS_SLOTS 128	     /* static types by id; run-time types from LOSS_DYNAMIC on */
 #define LOSS_DYNAMIC 96
 #define SCRATCH_BYTES 2048
 #define ARGS_MAX 1024
