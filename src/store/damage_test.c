@@ -288,7 +288,7 @@ static void test_misplaced_blocks(void **state)
 static void test_repaired(void **state)
 {
 	struct made *m = *state;
-	const long places[] = { 0, 16, 30, 50, 70, 250, 260, 280, 290, 300, 400, 551 };
+	const long places[] = { 0, 16, 30, 50, 70, 250, 260, 280, 290, 300, 400, 503 };
 	size_t i, block = 0;
 	struct seen seen;
 
@@ -307,6 +307,27 @@ static void test_repaired(void **state)
 	}
 }
 
+/* As kill -9 leaves it: the beginning of a block at the end, or a chunk without any. */
+static void test_repaired_end(void **state)
+{
+	struct made *m = *state;
+	const long cuts[] = { 1, 100, 215, 216, 300, 503 }; /* of the 504 bytes of a block */
+	size_t i, chunk = m->chunk[BLOCKS - 1];
+	struct seen seen;
+
+	for (i = 0; i < ARRAY_LEN(cuts); i++) {
+		(void)shell("truncate -s -%ld %s/%s && : >%s/%s", cuts[i], m->s->rec, chunk_file(chunk), m->s->rec,
+			    chunk_file(chunk + 1));
+		OK(m->s, store_repair(m->s->rec, NULL, NULL, &m->s->err));
+		seen = read_all(m->s, m->s->rec);
+		assert_int_equal(seen.events, EVENTS - IN_BLOCK);
+		assert_int_equal(seen.damage, 0);
+		assert_true(babeltrace_lines(m->s, m->s->rec) == EVENTS - IN_BLOCK ||
+			    babeltrace_lines(m->s, m->s->rec) == -2);
+		(void)shell("rm -r %s && cp -r %s %s", m->s->rec, m->good, m->s->rec);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +339,7 @@ int main(void)
 		MADE_TEST(test_cut_files),
 		MADE_TEST(test_misplaced_blocks),
 		MADE_TEST(test_repaired),
+		MADE_TEST(test_repaired_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -266,7 +266,8 @@ static int refresh_chunk(struct index *ix, int dirfd, uint32_t number, bool grow
 int index_refresh(struct index *ix, int dirfd, const char *path, const uint8_t uuid[16], struct err *err)
 {
 	CLEANUP_FREE uint32_t *chunks = NULL;
-	bool busy = folder_busy(dirfd); /* before the list is read: what it finishes meanwhile is whole */
+	bool busy =
+		!ix->locked && folder_busy(dirfd); /* before the list is read: what it finishes meanwhile is whole */
 	char name[FOLDER_NAME_MAX];
 	size_t n = 0, i;
 	int r = folder_chunks(dirfd, &chunks, &n);

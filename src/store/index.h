@@ -37,6 +37,7 @@ struct index {
 	uint64_t chunk_at;
 	uint64_t next_id; /* ids below it are taken */
 	uint32_t chunks;
+	bool locked; /* the caller holds the recording's lock, so nobody is writing */
 };
 #define INDEX_INIT           \
 	{                    \

@@ -50,7 +50,7 @@ static int add_recording(struct store_reader *r, const char *path, struct err *e
 
 	if (r->hosts == HOSTS_MAX)
 		return err_set(err, E2BIG, "cannot read more than %d recordings together", HOSTS_MAX);
-	res = recording_open(path, r->hosts, r->types, &rec, err);
+	res = recording_open(path, r->hosts, false, r->types, &rec, err);
 	if (res < 0)
 		return res;
 	/* Namespaces of one machine share its clock: then their order is exact, however the clock was read. */

@@ -140,7 +140,8 @@ int recording_refresh(struct recording *rec, struct err *err)
 	return r;
 }
 
-int recording_open(const char *path, uint32_t host, struct event_types *types, struct recording **ret, struct err *err)
+int recording_open(const char *path, uint32_t host, bool locked, struct event_types *types, struct recording **ret,
+		   struct err *err)
 {
 	struct recording *rec = calloc(1, sizeof(*rec));
 	int r;
@@ -149,6 +150,7 @@ int recording_open(const char *path, uint32_t host, struct event_types *types, s
 		return err_set(err, ENOMEM, "out of memory for recording '%s'", path);
 	rec->host = host;
 	rec->index = (struct index)INDEX_INIT;
+	rec->index.locked = locked;
 	rec->path = strdup(path);
 	rec->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (rec->dirfd < 0)

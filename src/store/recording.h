@@ -29,8 +29,10 @@ struct recording {
 
 /* Whether path is a directory with a metadata file. */
 bool recording_here(const char *path);
-/* Adds its run-time types to types; numbers that are taken there by others are changed on reading. */
-int recording_open(const char *path, uint32_t host, struct event_types *types, struct recording **ret, struct err *err);
+/* Adds its run-time types to types; numbers that are taken there by others are changed on reading.
+ * locked: the caller holds the lock, so what is unfinished will not grow. */
+int recording_open(const char *path, uint32_t host, bool locked, struct event_types *types, struct recording **ret,
+		   struct err *err);
 struct recording *recording_free(struct recording *rec); /* NULL ok; returns NULL */
 int recording_refresh(struct recording *rec, struct err *err);
 /* The metadata's text, from the copy if the file itself is damaged (*ret_damaged); the caller frees it. */
