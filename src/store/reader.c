@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "store/fetch.h"
 #include "store/heap.h"
 #include "store/recording.h"
 #include "store/store.h"
@@ -22,7 +23,7 @@ struct store_reader {
 	struct event_types *types;
 	struct recording *recs[HOSTS_MAX];
 	unsigned int hosts;
-	struct stream fetch; /* last block of store_fetch() */
+	struct fetch fetch;
 };
 
 struct reader_stream {
@@ -102,7 +103,7 @@ int store_open(const char *const *paths, unsigned int npaths, struct store_reade
 		store_reader_free(r);
 		return err_set(err, ENOMEM, "out of memory for reading recordings");
 	}
-	r->fetch.fd = -1;
+	fetch_init(&r->fetch);
 	for (i = 0; !res && i < npaths; i++)
 		res = recording_here(paths[i]) ? add_recording(r, paths[i], err) : add_directory(r, paths[i], err);
 	if (!res && !r->hosts)
@@ -121,7 +122,7 @@ struct store_reader *store_reader_free(struct store_reader *r)
 
 	if (!r)
 		return NULL;
-	stream_fini(&r->fetch);
+	fetch_fini(&r->fetch);
 	for (i = 0; i < r->hosts; i++)
 		recording_free(r->recs[i]);
 	event_types_free(r->types);
@@ -285,69 +286,23 @@ int store_read(struct store_reader *r, const struct store_read_opts *opts, struc
 	return 0;
 }
 
-static struct index_entry *fetch_entry(struct recording *rec, uint64_t id, struct err *err)
-{
-	struct index_entry *e = index_find(&rec->index, id);
-
-	if (e || recording_refresh(rec, err) < 0)
-		return e;
-	e = index_find(&rec->index, id);
-	if (!e)
-		err_set(err, ENOENT, "recording '%s' has no event %" PRIu64, rec->path, id);
-	return e;
-}
-
-/* Makes r->fetch walk the block of the id, from a place not behind it. */
-static int fetch_block(struct store_reader *r, struct recording *rec, uint64_t id, struct err *err)
-{
-	struct stream *s = &r->fetch;
-	struct err local = ERR_INIT;
-	struct index_entry *e = fetch_entry(rec, id, &local);
-	size_t number;
-
-	if (!e) {
-		if (err)
-			*err = local;
-		return -local.code;
-	}
-	number = (size_t)(e - rec->index.entries);
-	if (s->rec == rec && s->loaded == number + 1 && (s->cursor.id <= id || !rec->renumbered)) {
-		if (s->cursor.id > id)
-			block_walk(&s->cursor, s->buf.data, &rec->map);
-		return 0;
-	}
-	if (s->rec != rec) {
-		stream_fini(s);
-		stream_init(s, rec);
-	}
-	if (stream_load(s, number) < 0)
-		return err_set(err, e->fault == BLOCK_GONE ? ENOENT : EBADMSG,
-			       "event %" PRIu64 " of recording '%s': %s", id, rec->path, block_fault_text(e->fault));
-	return 0;
-}
-
 int store_fetch(struct store_reader *r, unsigned int host, uint64_t id, void *out, size_t cap, struct event *ret,
 		struct err *err)
 {
-	struct event ev;
+	const struct event *ev;
 	int res;
 
 	if (host >= r->hosts)
 		return err_set(err, ENOENT, "there is no host %u: %u were read", host, r->hosts);
-	res = fetch_block(r, r->recs[host], id, err);
+	res = fetch_event(&r->fetch, r->recs[host], id, &ev, err);
 	if (res < 0)
 		return res;
-	do {
-		if (stream_next(&r->fetch, &ev) <= 0)
-			return err_set(err, EBADMSG, "event %" PRIu64 " of recording '%s' lies in a damaged block", id,
-				       r->recs[host]->path);
-	} while (ev.id < id);
-	if (ev.h->length > cap)
-		return err_set(err, EMSGSIZE, "event %" PRIu64 " has %u bytes, there is room for %zu", id, ev.h->length,
-			       cap);
-	memcpy(out, ev.h, ev.h->length);
-	ev.h = out;
-	*ret = ev;
+	if (ev->h->length > cap)
+		return err_set(err, EMSGSIZE, "event %" PRIu64 " has %u bytes, there is room for %zu", id,
+			       ev->h->length, cap);
+	memcpy(out, ev->h, ev->h->length);
+	*ret = *ev;
+	ret->h = out;
 	return 0;
 }
 
