@@ -11,9 +11,12 @@
 static __always_inline __u64 payload_hash(unsigned char *data, __u32 bytes)
 {
 	__u64 words[DGRAM_HASHED / 8] = {}, h = 0x9e3779b97f4a7c15ULL ^ bytes;
-	__u32 n = bytes < DGRAM_HASHED ? bytes : DGRAM_HASHED;
+	__u32 n = bytes;
 	int i;
 
+	barrier_var(n); /* one register for test and use: Linux 6.1 does not see that two are equal */
+	if (n > DGRAM_HASHED)
+		n = DGRAM_HASHED;
 	if (n && bpf_probe_read_kernel(words, n, data) < 0)
 		return 0;
 	for (i = 0; i < DGRAM_HASHED / 8; i++) {

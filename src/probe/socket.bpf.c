@@ -405,8 +405,7 @@ static __always_inline void tcp_recv_return(struct sock *sk, int ret)
 
 /* --- the call's return, all families (tracepoints since 6.3) --- */
 
-SEC("tp_btf/sock_send_length")
-int BPF_PROG(socket_send_return, struct sock *sk, int ret, int flags)
+static __always_inline int call_sent(struct sock *sk, int ret)
 {
 	bool wanted = sock_selected(sk);
 
@@ -419,8 +418,7 @@ int BPF_PROG(socket_send_return, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
-SEC("tp_btf/sock_recv_length")
-int BPF_PROG(socket_recv_return, struct sock *sk, int ret, int flags)
+static __always_inline int call_received(struct sock *sk, int ret, int flags)
 {
 	bool wanted;
 
@@ -435,6 +433,18 @@ int BPF_PROG(socket_recv_return, struct sock *sk, int ret, int flags)
 	else if (wanted && sk->sk_protocol == IPPROTO_UDP_NR)
 		udp_emit(sk, EVENT_DGRAM_RECV, ret);
 	return 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(socket_send_return, struct sock *sk, int ret, int flags)
+{
+	return call_sent(sk, ret);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(socket_recv_return, struct sock *sk, int ret, int flags)
+{
+	return call_received(sk, ret, flags);
 }
 
 /* --- life of connections --- */
