@@ -11,7 +11,7 @@
 
 DEPS_BUILD="gcc libc6-dev linux-libc-dev clang llvm meson ninja-build pkg-config python3
 	libbpf-dev bpftool libelf-dev zlib1g-dev libxxhash-dev libjansson-dev libcmocka-dev"
-DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 jq iproute2 procps nftables
+DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 python3-bt2 jq iproute2 procps nftables
 	liburing-dev redis-server redis-tools"
 DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
 DEPS_BENCH="redis-server redis-tools nginx wrk strace procps"

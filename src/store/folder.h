@@ -22,6 +22,7 @@ struct err;
 #define FOLDER_METADATA "metadata"
 #define FOLDER_METADATA_COPY ".metadata"
 #define FOLDER_REPAIR_TMP ".repair.new"
+#define FOLDER_DISK_UNIT 4096
 
 struct folder {
 	int fd;		   /* the directory */
@@ -52,6 +53,12 @@ int folder_make(const struct folder *f, const char *name, bool excl, struct err 
 int folder_replace(const struct folder *f, const char *name, const void *data, size_t len, struct err *err);
 /* Reads a whole regular file of at most max bytes; the caller frees *ret, which is NUL-terminated. */
 int folder_read(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len);
+
+/* What a file of so many bytes takes on disk. */
+static inline uint64_t folder_disk(uint64_t bytes)
+{
+	return (bytes + FOLDER_DISK_UNIT - 1) / FOLDER_DISK_UNIT * FOLDER_DISK_UNIT;
+}
 
 void folder_chunk_name(char out[FOLDER_NAME_MAX], uint32_t number);
 void folder_index_name(char out[FOLDER_NAME_MAX], uint32_t number);

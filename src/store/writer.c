@@ -30,7 +30,6 @@ struct store_writer {
 	struct metadata meta;
 	const struct event_types *types;
 	size_t known_types; /* that are in the metadata */
-	size_t metadata_bytes;
 	struct typemap map;
 	struct sorter *sorter;
 	struct checkpoint *checkpoint;
@@ -69,8 +68,8 @@ static int write_metadata(struct store_writer *w, struct err *err)
 	if (r < 0)
 		return r;
 	(void)folder_replace(&w->folder, FOLDER_METADATA_COPY, text.data, text.len, NULL);
-	chunks_charge(&w->chunks, 2 * (text.len - w->metadata_bytes));
-	w->metadata_bytes = text.len;
+	chunks_others(&w->chunks,
+		      folder_disk(1) + 3 * folder_disk(text.len)); /* .lock; both, and while one is replaced */
 	return 0;
 }
 

@@ -64,6 +64,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -100,9 +101,9 @@ bool chunks_fresh(const struct chunks *c)
 	return c->fd < 0 || c->size + c->block_bytes > c->chunk_bytes;
 }
 
-void chunks_charge(struct chunks *c, uint64_t bytes)
+void chunks_others(struct chunks *c, uint64_t bytes)
 {
-	c->total += bytes;
+	c->other = bytes;
 }
 
 static void unlink_chunk(const struct chunks *c, uint32_t number)
@@ -115,13 +116,20 @@ static void unlink_chunk(const struct chunks *c, uint32_t number)
 	(void)unlinkat(c->folder->fd, name, 0);
 }
 
-static void retire(struct chunks *c, uint64_t need)
+/* What the chunk that is written takes on disk when `more` bytes and an index row are added. */
+static uint64_t open_disk(const struct chunks *c, uint64_t more)
 {
+	return folder_disk(c->size + more) + folder_disk(c->index_size + (more ? sizeof(struct chunk_index_row) : 0));
+}
+
+static void retire(struct chunks *c, uint64_t more)
+{
+	uint64_t fixed = c->other + c->directory + open_disk(c, more);
 	size_t gone = 0;
 
-	while (c->total + need > c->max_bytes && gone + 1 < c->nrows) {
+	while (c->closed + fixed > c->max_bytes && gone + 1 < c->nrows) {
 		unlink_chunk(c, c->rows[gone].number);
-		c->total -= c->rows[gone].bytes;
+		c->closed -= c->rows[gone].disk;
 		c->retired_events += c->rows[gone].events;
 		c->retired++;
 		gone++;
@@ -129,6 +137,14 @@ static void retire(struct chunks *c, uint64_t need)
 	if (gone)
 		memmove(c->rows, c->rows + gone, (c->nrows - gone) * sizeof(*c->rows));
 	c->nrows -= gone;
+}
+
+static void close_row(struct chunks *c)
+{
+	if (!c->nrows)
+		return;
+	c->rows[c->nrows - 1].disk = open_disk(c, 0);
+	c->closed += open_disk(c, 0);
 }
 
 static int add_row(struct chunks *c)
@@ -152,18 +168,22 @@ static int add_row(struct chunks *c)
 static int begin_chunk(struct chunks *c, struct err *err)
 {
 	char name[FOLDER_NAME_MAX];
+	struct stat st;
 
 	close_files(c);
+	close_row(c);
+	c->size = c->index_size = 0;
 	folder_chunk_name(name, c->number + 1);
 	c->fd = folder_make(c->folder, name, true, err);
 	if (c->fd < 0)
 		return -err->code;
 	c->number++;
-	c->size = 0;
 	folder_index_name(name, c->number);
 	c->index_fd = folder_make(c->folder, name, true, NULL); /* it can do without */
 	if (add_row(c) < 0)
 		return err_set(err, ENOMEM, "out of memory for the list of chunks");
+	if (!fstat(c->folder->fd, &st))
+		c->directory = (uint64_t)st.st_blocks * 512;
 	c->written++;
 	return 0;
 }
@@ -177,12 +197,9 @@ static void write_index(struct chunks *c, const struct block *b)
 	if (c->index_fd < 0)
 		return;
 	memcpy(&row.h, b->data, sizeof(row.h));
-	if (write(c->index_fd, &row, sizeof(row)) == sizeof(row)) {
-		c->total += sizeof(row);
-		if (c->nrows)
-			c->rows[c->nrows - 1].bytes += sizeof(row);
+	c->index_size += sizeof(row);
+	if (write(c->index_fd, &row, sizeof(row)) == sizeof(row))
 		return;
-	}
 	(void)close(c->index_fd);
 	c->index_fd = -1;
 	folder_index_name(name, c->number);
@@ -211,22 +228,19 @@ int chunks_write(struct chunks *c, const struct block *b, struct err *err)
 	int r;
 
 	err = err ? err : &local;
-	if (c->max_bytes)
-		retire(c, b->used + sizeof(struct chunk_index_row));
 	if (chunks_fresh(c)) {
 		r = begin_chunk(c, err);
 		if (r < 0)
 			return r;
 	}
+	if (c->max_bytes)
+		retire(c, b->used);
 	r = folder_pwrite(c->fd, b->data, b->used, c->size);
 	if (r < 0)
 		return cut(c, -r, err);
 	write_index(c, b);
 	c->size += b->used;
-	c->total += b->used;
-	if (c->nrows) {
-		c->rows[c->nrows - 1].bytes += b->used;
+	if (c->nrows)
 		c->rows[c->nrows - 1].events += b->h.count;
-	}
 	return 0;
 }

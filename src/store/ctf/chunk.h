@@ -16,18 +16,21 @@
 
 struct chunk_row {
 	uint32_t number;
-	uint64_t bytes, events;
+	uint64_t disk; /* bytes that it and its index take on disk, once it is closed */
+	uint64_t events;
 };
 
 struct chunks {
 	const struct folder *folder; /* borrowed */
 	uint64_t max_bytes;	     /* 0: no budget */
 	uint32_t chunk_bytes, block_bytes;
-	uint32_t number;	/* of the chunk that is written; 0: none yet */
-	int fd, index_fd;	/* -1: none */
-	uint64_t size;		/* of the chunk that is written */
-	uint64_t total;		/* bytes of all files that are there */
-	struct chunk_row *rows; /* ring of those that are there, the one that is written last; with a budget */
+	uint32_t number;	   /* of the chunk that is written; 0: none yet */
+	int fd, index_fd;	   /* -1: none */
+	uint64_t size, index_size; /* of the chunk that is written */
+	uint64_t closed;	   /* bytes on disk of the rows but the last */
+	uint64_t other;		   /* and of all other files of the recording */
+	uint64_t directory;	   /* and of the directory itself */
+	struct chunk_row *rows;	   /* ring of those that are there, the one that is written last; with a budget */
 	size_t nrows, cap_rows;
 	uint64_t written, retired, retired_events; /* for statistics */
 };
@@ -38,8 +41,8 @@ void chunks_fini(struct chunks *c);
 
 /* The next block begins a new chunk: it is to begin with a checkpoint. */
 bool chunks_fresh(const struct chunks *c);
-/* Other files of the recording that count against the budget. */
-void chunks_charge(struct chunks *c, uint64_t bytes);
+/* What other files of the recording take on disk, at most: it counts against the budget. */
+void chunks_others(struct chunks *c, uint64_t bytes);
 /* Writes a sealed block.  -ENOSPC and other errors of the system: nothing of it stays. */
 int chunks_write(struct chunks *c, const struct block *b, struct err *err);
 

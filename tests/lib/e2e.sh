@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# e2e.sh - what the suites in tests/e2e share; to be sourced.
+#
+#	e2e_begin			$WORK: an empty folder; it goes at the end, as do the processes of e2e_kill_later
+#	ok WHAT COMMAND...		a test case: the command succeeds
+#	equal WHAT GOT WANT		a test case
+#	skip WHAT REASON
+#	wait_for SECONDS COMMAND...	until it succeeds
+#	e2e_kill_later PID
+#	e2e_end				the plan
+#
+# A suite that needs more cleaning defines e2e_clean.
+
+e2e_count=0
+e2e_failed=0
+e2e_pids=()
+
+e2e_leave() {
+	local pid
+	for pid in "${e2e_pids[@]}"; do
+		kill -9 "$pid" 2>/dev/null || true
+	done
+	! declare -F e2e_clean >/dev/null || e2e_clean
+	cd /
+	rm -rf "$WORK"
+}
+
+e2e_begin() {
+	WORK=$(mktemp -d "${TMPDIR:-/tmp}/saker-e2e-XXXXXX")
+	trap e2e_leave EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	chmod 755 "$WORK"
+	cd "$WORK" || exit 1
+}
+
+e2e_kill_later() {
+	e2e_pids+=("$1")
+}
+
+# e2e_case WHAT STATUS
+e2e_case() {
+	e2e_count=$((e2e_count + 1))
+	if [ "$2" = 0 ]; then
+		echo "ok $e2e_count - $1"
+	else
+		echo "not ok $e2e_count - $1"
+		e2e_failed=1
+	fi
+}
+
+ok() {
+	local what=$1 status=0
+	shift
+	"$@" >"$WORK/.ok" 2>&1 || status=$?
+	[ $status = 0 ] || { echo "# $* returned $status"; head -n 20 "$WORK/.ok" | sed 's/^/# /'; }
+	e2e_case "$what" $status
+}
+
+equal() {
+	local status=0
+	[ "$2" = "$3" ] || { status=1; echo "# got '$2', want '$3'"; }
+	e2e_case "$1" $status
+}
+
+skip() {
+	e2e_count=$((e2e_count + 1))
+	echo "ok $e2e_count - $1 # SKIP $2"
+}
+
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || { echo "# waited in vain for: $*" >&2; return 1; }
+		sleep 0.02
+	done
+}
+
+e2e_end() {
+	echo "1..$e2e_count"
+	exit $e2e_failed
+}
