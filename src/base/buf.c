@@ -115,7 +115,7 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 }
 
 /* Length of the valid UTF-8 sequence at s (RFC 3629), 0 where there is none. */
-static size_t utf8_len(const unsigned char *s, size_t len)
+size_t buf_utf8_len(const unsigned char *s, size_t len)
 {
 	unsigned int cp;
 	size_t n, i;
@@ -169,7 +169,7 @@ void buf_json(struct buf *b, const char *s, size_t len)
 
 	buf_char(b, '"');
 	for (i = 0; i < len; i += n ? n : 1) {
-		n = utf8_len(p + i, len - i);
+		n = buf_utf8_len(p + i, len - i);
 		if (!n)
 			buf_str(b, "\\ufffd");
 		else if (n == 1)
@@ -186,7 +186,7 @@ void buf_text(struct buf *b, const char *s, size_t len)
 	size_t i, n;
 
 	for (i = 0; i < len; i += n ? n : 1) {
-		n = utf8_len(p + i, len - i);
+		n = buf_utf8_len(p + i, len - i);
 		/* C1 controls (U+0080..U+009F) drive terminals as well as C0 does */
 		if (!n || (n == 1 && (p[i] < 0x20 || p[i] == 0x7f)) || (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0)) {
 			buf_printf(b, "\\x%02x", p[i]);

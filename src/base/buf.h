@@ -43,5 +43,7 @@ void *buf_room(struct buf *b, size_t len);
 void buf_json(struct buf *b, const char *s, size_t len);
 /* Text for a terminal: control bytes and invalid UTF-8 as \xNN, so that no event can drive it. */
 void buf_text(struct buf *b, const char *s, size_t len);
+/* Bytes of the UTF-8 character that begins at s (RFC 3629); 0: none does.  len is not 0. */
+size_t buf_utf8_len(const unsigned char *s, size_t len);
 
 #endif

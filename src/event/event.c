@@ -114,10 +114,8 @@ int event_check(const struct event_type *type, const void *data, size_t len, str
 	return 0;
 }
 
-int event_build(void *out, size_t cap, const void *fixed, const char *const *strings)
+int event_build_as(const struct event_type *type, void *out, size_t cap, const void *fixed, const char *const *strings)
 {
-	const struct event_header *in = fixed;
-	const struct event_type *type = event_static_type(in->type);
 	struct event_header *h = out;
 	size_t at = type ? type->size : 0;
 
@@ -140,4 +138,9 @@ int event_build(void *out, size_t cap, const void *fixed, const char *const *str
 	}
 	h->length = (uint16_t)at;
 	return (int)at;
+}
+
+int event_build(void *out, size_t cap, const void *fixed, const char *const *strings)
+{
+	return event_build_as(event_static_type(((const struct event_header *)fixed)->type), out, cap, fixed, strings);
 }

@@ -87,6 +87,8 @@ void event_addr_text(struct buf *b, const uint8_t addr[16]);
  * Returns the length, or -E2BIG when it exceeds cap or EVENT_LENGTH_MAX (nothing usable is written).
  */
 int event_build(void *out, size_t cap, const void *fixed, const char *const *strings);
+/* Likewise of a run-time type. */
+int event_build_as(const struct event_type *type, void *out, size_t cap, const void *fixed, const char *const *strings);
 
 /*
  * A source of events: recordings, imports, several of them merged.  next() sets *ret to an event that is

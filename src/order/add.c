@@ -368,6 +368,9 @@ static void flow_fill(struct order_flow *f, const struct event *ev, const struct
 	memcpy(f->to, recv ? e->local : e->remote, sizeof(f->to));
 	f->from_port = recv ? e->remote_port : e->local_port;
 	f->to_port = recv ? e->local_port : e->remote_port;
+	/* imports name parts of one machine as hosts: their datagrams have an identity */
+	if (imported(ev) && e->hash)
+		return;
 	if (loopback(f->from) || loopback(f->to)) {
 		f->host = ev->host;
 		f->netns = e->netns;

@@ -121,21 +121,27 @@ static uint32_t child_last(const struct order *o, const struct order_task *join)
 	return best;
 }
 
-/* An imported thread may have ended more than once under one tid: the latest end before the join. */
+/*
+ * An imported thread may have ended more than once under one tid: the latest end before the join; or, since tracers in user
+ * space stamp events after the fact, its only end whatever its time.
+ */
 static uint32_t child_last_imported(const struct order *o, const struct order_task *join, uint32_t last)
 {
 	const struct order_task *t = BIG_AT(&o->tasks, struct order_task);
 	size_t count = BIG_COUNT(&o->tasks, struct order_task), i;
-	uint32_t thread = order_thread_find(o, join->host, join->tid, 0), best = NONE;
+	uint32_t thread = order_thread_find(o, join->host, join->tid, 0), best = NONE, only = NONE, ends = 0;
 
 	if (last != NONE || thread == NONE || !(THREADS(o)[thread].flags & THREAD_IMPORTED))
 		return last;
 	for (i = 0; i < count; i++) {
-		if (t[i].type == EVENT_EXIT && t[i].tid == join->tid && t[i].host == join->host &&
-		    t[i].boot_ns <= join->boot_ns && (best == NONE || t[i].boot_ns >= TIME(o)[best]))
+		if (t[i].type != EVENT_EXIT || t[i].tid != join->tid || t[i].host != join->host)
+			continue;
+		only = t[i].node;
+		ends++;
+		if (t[i].boot_ns <= join->boot_ns && (best == NONE || t[i].boot_ns >= TIME(o)[best]))
 			best = t[i].node;
 	}
-	return best;
+	return best == NONE && ends == 1 ? only : best;
 }
 
 static void match_timer(struct order *o, const struct order_task *t)

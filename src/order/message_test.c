@@ -124,6 +124,14 @@ static const struct script_case ends[] = {
 	  "a2: 1/2/2 accept sock=1 local=10.0.0.2 local_port=80 remote=10.0.0.1 remote_port=5 family=2 !;"
 	  "r3: 1/2/2 recv sock=1 bytes=7 flags=1 !",
 	  "c1>a1 c2>a2 s1>r1:4 s1>r2:3 s2>r3:7" },
+	{ "imports: loopback ends on two hosts of one machine, if there are no others",
+	  "0/9/9 socket sock=1 local=127.0.0.1 local_port=5 remote=127.0.0.1 remote_port=80 family=2 socktype=1 *4 !;"
+	  "1/9/9 socket sock=1 local=127.0.0.1 local_port=80 remote=127.0.0.1 remote_port=5 family=2 socktype=1 *4 !;"
+	  "s: 0/1/1 send sock=1 bytes=7 flags=1 !; r: 1/2/2 recv sock=1 bytes=7 flags=1 !;"
+	  "0/9/9 socket sock=2 local=127.0.0.1 local_port=6 remote=127.0.0.1 remote_port=80 family=2 socktype=1 *4;"
+	  "1/9/9 socket sock=2 local=127.0.0.1 local_port=80 remote=127.0.0.1 remote_port=6 family=2 socktype=1 *4;"
+	  "t: 0/1/1/9 send sock=2 bytes=7; 1/2/2/9 recv sock=2 bytes=7",
+	  "#1.4!peer s>r:7 t!peer" },
 	{ "imports: after a loss counts mean nothing",
 	  "0/9/9 socket sock=1 local=10.0.0.1 local_port=5 remote=10.0.0.2 remote_port=80 family=2 socktype=1 *4 !;"
 	  "1/9/9 socket sock=1 local=10.0.0.2 local_port=80 remote=10.0.0.1 remote_port=5 family=2 socktype=1 *4 !;"
@@ -214,6 +222,14 @@ static const struct script_case dgrams[] = {
 					  UDP("n", "0/2/2", "recv", 3, 224.0.0.5, 99, 10.0.0.1, 50, 7)
 						  UDP("o", "0/3/3", "recv", 4, 0, 99, 10.0.0.1, 50, 7),
 	  "m>n:20 m>o:20 q!peer s>r:20" },
+	{ "imports: loopback datagrams across hosts only by their identity",
+	  "s: 0/1/1 dgram_send sock=1 local=127.0.0.1 local_port=5 remote=127.0.0.1 remote_port=6 bytes=9 family=2 "
+	  "protocol=17 hash=77 !; r: 1/2/2 dgram_recv sock=2 local=127.0.0.1 local_port=6 remote=127.0.0.1 "
+	  "remote_port=5 bytes=9 family=2 protocol=17 hash=77 !;"
+	  "t: 0/1/1 dgram_send sock=1 local=127.0.0.1 local_port=5 remote=127.0.0.1 remote_port=6 bytes=8 family=2 "
+	  "protocol=17 !; q: 1/2/2 dgram_recv sock=2 local=127.0.0.1 local_port=6 remote=127.0.0.1 remote_port=5 "
+	  "bytes=8 family=2 protocol=17 !",
+	  "q!peer s>r:9 t!peer" },
 	{ "the same loopback tuple in two namespaces",
 	  "s: 0/1/1 dgram_send sock=1 netns=1 local=127.0.0.1 local_port=5 remote=127.0.0.1 remote_port=6 bytes=9 "
 	  "hash=4;"

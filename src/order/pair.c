@@ -5,7 +5,7 @@
  * TCP: the initial sequence numbers are mirrored, whatever was translated in between (RFC 9293 section 3.4: each
  * end learns both).  Ends whose numbers are not known pair by their mirrored tuple, the k-th connection of
  * one side with the k-th of the other; where the counts differ nothing is guessed.  Loopback addresses mean
- * something within one namespace only.  AF_UNIX: the kernel names the peer's cookie.
+ * something within one namespace only; imports name parts of one machine as hosts.  AF_UNIX: the kernel names the peer's cookie.
  */
 #include "order/internal.h"
 
@@ -234,7 +234,7 @@ static void pair_tuple_run(struct order *o, const struct end *run, size_t n)
 		SOCKS(o)[e[i].sock].flags |= SOCK_AMBIGUOUS;
 }
 
-/* within: only ends in one namespace; else across, where the address is no loopback one. */
+/* within: only ends in one namespace; else across, where the address is no loopback one, or an import's. */
 static void pair_tuples(struct order *o, struct big *ends, bool within)
 {
 	uint32_t i;
@@ -243,7 +243,7 @@ static void pair_tuples(struct order *o, struct big *ends, bool within)
 		const struct order_sock *s = &SOCKS(o)[i];
 		struct end *e;
 
-		if (!by_tuple(s) || (!within && tuple_loopback(s)))
+		if (!by_tuple(s) || (!within && tuple_loopback(s) && !(s->flags & SOCK_IMPORTED)))
 			continue;
 		e = BIG_PUSH(&o->memory, ends, struct end);
 		if (!e)

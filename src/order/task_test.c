@@ -26,6 +26,10 @@ static const struct script_case tasks[] = {
 	  "f1: 0/1/1 fork child_tid=5 !; s1: 0/5/5 start !; e1: 0/5/5 exit !; j1: 0/1/1 join child_tid=5 !;"
 	  "f2: 0/1/1 fork child_tid=5 !; s2: 0/5/5 start !; e2: 0/5/5 exit !; j2: 0/1/1 join child_tid=5 !",
 	  "e1>j1 e2>j2 f1>s1 f2>s2" },
+	{ "imports: the only end of a thread, stamped after the wait for it",
+	  "j: 0/1/1 join child_tid=5 !; e: 0/5/5 exit !; k: 0/1/1 join child_tid=6 !; 0/6/6 exit !; 0/6/6 exit !;"
+	  "0/1/1/9 join child_tid=7; 0/7/7/9 exit",
+	  "e>j" },
 	{ "a timer precedes what its thread does next, not what it interrupted",
 	  "0/1/1 log; 0/2/2 log; t: 0/1/1 timer target_tgid=2 target_tid=2 target_start_ns=1 *2; 0/1/1 log; w: 0/2/2 "
 	  "log",

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_IMPORT_INTERNAL_H
+#define SAKER_IMPORT_INTERNAL_H
+/*
+ * internal - what the files of import/ share; nobody else includes it.
+ *
+ * A format reads its files (scan.c cuts them into objects and lines), names hosts and threads and sockets (names.c),
+ * and hands over finished events (import_add), in any order.  place.c then finds each event's place.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/map.h"
+#include "import/import.h"
+
+#define NONE UINT32_MAX
+
+/* What the formats implement. */
+struct import_format {
+	const char *name, *about;
+	int (*types)(struct event_types *types, struct err *err); /* run-time types; may be NULL */
+	int (*read)(struct import *imp, FILE *f, const char *name, struct err *err);
+};
+
+enum import_rank { RANK_FIRST, RANK_ANY, RANK_LAST }; /* in its thread */
+
+/* One event, in the spool. */
+struct import_entry {
+	uint64_t own_ns;   /* its time, as the file says it */
+	uint64_t place_ns; /* never decreases in a thread */
+	uint64_t seq;	   /* among equal times */
+	uint64_t at;	   /* in the spool */
+	uint32_t thread;   /* NONE: a mark */
+	uint32_t host;
+	uint32_t index; /* settles what is still equal */
+	uint8_t rank, pad[3];
+};
+
+struct import_host {
+	char *name;
+	uint64_t events;
+	size_t first, count; /* entries */
+};
+
+struct import_thread {
+	char *name; /* without its host */
+	uint32_t host, tid, next;
+	bool named, described; /* named: the tid is ours, not the system's */
+};
+
+struct import_sock {
+	uint8_t local[16], remote[16];
+	uint16_t local_port, remote_port;
+	uint32_t host, next;
+	uint8_t protocol;
+	bool described;
+};
+
+struct import_complaint {
+	char *text; /* file:line: why */
+	uint64_t line, ns;
+	uint32_t host; /* NONE: not known yet */
+};
+
+struct import {
+	const struct import_opts *opts;
+	struct event_types *types;
+	struct import_counts counts;
+	struct import_host *hosts;
+	struct import_thread *threads;
+	struct import_sock *socks;
+	struct import_entry *entries;
+	uint32_t nhosts, nthreads, nsocks, named;
+	size_t nentries, cap_entries;
+	uint64_t objects;		 /* read so far: the events' seq */
+	struct map thread_map, sock_map; /* hash -> first + 1, then .next */
+	struct import_complaint complaints[IMPORT_COMPLAINTS_MAX];
+	uint32_t ncomplaints;
+	/* the spool */
+	FILE *spool;
+	uint64_t spooled;
+	const uint8_t *map;
+	uint64_t base_ns;
+	/* the file that is being read */
+	const char *file;
+	uint32_t last_host;
+	uint64_t last_ns;
+};
+
+/* names.c: indexes, or -E2BIG, -ENOMEM.  thread: "name@host". */
+int import_thread_get(struct import *imp, const char *thread, struct err *err);
+int import_sock_find(const struct import *imp, const struct import_sock *like); /* -ENOENT */
+int import_sock_get(struct import *imp, const struct import_sock *like, struct err *err);
+void import_names_fini(struct import *imp);
+
+/* import.c.  thread: index; its tid is filled in, and the header's context and flags.  The event is copied. */
+struct import_add {
+	uint32_t thread;
+	uint64_t ns, seq;
+	enum import_rank rank;
+};
+int import_add(struct import *imp, const struct import_add *a, const struct event_type *type, void *fixed,
+	       const char *const *strings, struct err *err);
+/* Lines [line, line + count) of the current file are useless. */
+void import_complain(struct import *imp, uint64_t line, uint64_t count, const char *why);
+
+/* place.c: sorts the entries by host and place, and finds each host's. */
+void import_place(struct import *imp);
+
+/* source.c */
+int import_source(struct import *imp, unsigned int host, struct event_source **ret, struct err *err);
+
+#endif

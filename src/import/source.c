@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* source - one host's events, with what describes them put before them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "import/internal.h"
+
+enum preface { PREFACE_HOST, PREFACE_CLOCK, PREFACE_SUMMARY, PREFACE_END };
+
+struct import_source {
+	struct event_source base;
+	struct import *imp;
+	struct import_host *host;
+	uint32_t number;
+	enum preface preface;
+	size_t next; /* entry, of the host's */
+	struct event ev;
+	uint64_t room[EVENT_LENGTH_MAX / 8];
+};
+
+/* Hands out the event in room, with that time and place. */
+static int give(struct import_source *s, uint64_t own_ns, uint64_t place_ns, const struct event **ret)
+{
+	struct event_header *h = (struct event_header *)s->room;
+
+	own_ns -= s->imp->base_ns;
+	h->boot_ns = place_ns - s->imp->base_ns;
+	h->flags |= own_ns < h->boot_ns ? EVENT_F_LATE : 0;
+	s->ev.id++;
+	s->ev.host = s->number;
+	s->ev.boot_ns = own_ns;
+	s->ev.type = event_types_get(s->imp->types, h->type);
+	s->ev.h = h;
+	*ret = &s->ev;
+	return 1;
+}
+
+/* An event of ours, at that time. */
+static int describe(struct import_source *s, void *fixed, uint16_t type, const char *const *strings, uint64_t ns,
+		    const struct event **ret)
+{
+	struct event_header *h = fixed;
+
+	h->type = type;
+	h->context = CONTEXT_RECORDER;
+	h->flags = EVENT_F_IMPORTED;
+	(void)event_build(s->room, sizeof(s->room), fixed, strings);
+	return give(s, ns, ns, ret);
+}
+
+static int tell_summary(struct import_source *s, uint64_t ns, const struct event **ret)
+{
+	const struct import_counts *c = &s->imp->counts;
+	struct event_mark e = { .value = c->malformed };
+	char text[256];
+
+	(void)snprintf(text, sizeof(text),
+		       "imported: %" PRIu64 " events of this host; in all %" PRIu64 " lines, %" PRIu64
+		       " folded, %" PRIu64 " malformed",
+		       s->host->events, c->lines, c->folded, c->malformed);
+	return describe(s, &e, EVENT_MARK, (const char *[]) { text, NULL }, ns, ret);
+}
+
+static int tell_preface(struct import_source *s, uint64_t ns, const struct event **ret)
+{
+	struct event_host host = { .cpus = 0 };
+	struct event_clock clock = { .real_ns = ns, .error_ns = 0 };
+
+	switch (s->preface++) {
+	case PREFACE_HOST:
+		return describe(s, &host, EVENT_HOST, (const char *[]) { s->host->name, "", "", "", NULL }, ns, ret);
+	case PREFACE_CLOCK:
+		return describe(s, &clock, EVENT_CLOCK, NULL, ns, ret);
+	default:
+		return tell_summary(s, ns, ret);
+	}
+}
+
+static int tell_sock(struct import_source *s, uint32_t number, const struct event_header *h, uint64_t ns,
+		     const struct event **ret)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct import_sock *k = &s->imp->socks[number];
+	struct event_socket e = {
+		.sock = number + 1, .local_port = k->local_port, .remote_port = k->remote_port, .protocol = k->protocol
+	};
+
+	k->described = true;
+	e.h.tgid = h->tgid;
+	e.h.tid = h->tid;
+	memcpy(e.local, k->local, sizeof(e.local));
+	memcpy(e.remote, k->remote, sizeof(e.remote));
+	e.family = memcmp(k->local, mapped, sizeof(mapped)) ? SOCKFAMILY_INET6 : SOCKFAMILY_INET;
+	e.socktype = k->protocol == PROTOCOL_UDP ? SOCKTYPE_DGRAM : SOCKTYPE_STREAM;
+	return describe(s, &e, EVENT_SOCKET, (const char *[]) { "", NULL }, ns, ret);
+}
+
+static int tell_thread(struct import_source *s, struct import_thread *t, uint64_t ns, const struct event **ret)
+{
+	struct event_process e = { .h = { .tgid = t->tid, .tid = t->tid }, .flags = PROCFLAGS_SNAPSHOT };
+
+	t->described = true;
+	return describe(s, &e, EVENT_PROCESS, (const char *[]) { t->name, "", "", NULL }, ns, ret);
+}
+
+/* All events that are about a socket begin with its cookie. */
+static bool has_sock(uint16_t type)
+{
+	return type == EVENT_CONNECT || type == EVENT_ACCEPT || type == EVENT_SEND || type == EVENT_RECV ||
+	       type == EVENT_DGRAM_SEND || type == EVENT_DGRAM_RECV || type == EVENT_SHUTDOWN || type == EVENT_CLOSE;
+}
+
+static int source_next(struct event_source *base, const struct event **ret, struct err *err)
+{
+	struct import_source *s = (struct import_source *)base;
+	const struct import_entry *e = &s->imp->entries[s->host->first + s->next];
+	const struct event_header *h;
+
+	(void)err;
+	if (s->next == s->host->count)
+		return 0;
+	if (s->preface < PREFACE_END)
+		return tell_preface(s, e->place_ns, ret);
+	h = (const struct event_header *)(s->imp->map + e->at);
+	if (e->thread != NONE && s->imp->threads[e->thread].named && !s->imp->threads[e->thread].described)
+		return tell_thread(s, &s->imp->threads[e->thread], e->place_ns, ret);
+	if (has_sock(h->type)) {
+		uint64_t sock = ((const struct event_send *)(const void *)h)->sock;
+
+		if (!s->imp->socks[sock - 1].described)
+			return tell_sock(s, (uint32_t)sock - 1, h, e->place_ns, ret);
+	}
+	memcpy(s->room, h, h->length);
+	s->next++;
+	return give(s, e->own_ns, e->place_ns, ret);
+}
+
+static void source_close(struct event_source *base)
+{
+	free(base);
+}
+
+static const struct event_source_ops source_ops = {
+	.name = "import",
+	.next = source_next,
+	.close = source_close,
+};
+
+int import_source(struct import *imp, unsigned int host, struct event_source **ret, struct err *err)
+{
+	struct import_source *s = calloc(1, sizeof(*s));
+	uint32_t i;
+
+	if (!s)
+		return err_set(err, ENOMEM, "out of memory for the events of '%s'", imp->hosts[host].name);
+	s->base.ops = &source_ops;
+	s->imp = imp;
+	s->host = &imp->hosts[host];
+	s->number = host;
+	for (i = 0; i < imp->nthreads; i++)
+		imp->threads[i].described &= imp->threads[i].host != host;
+	for (i = 0; i < imp->nsocks; i++)
+		imp->socks[i].described &= imp->socks[i].host != host;
+	*ret = &s->base;
+	return 0;
+}
