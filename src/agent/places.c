@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "base/map.h"
 #include "event/event.h"
+#include "kernel/bpf/shared.bpf.h"
 
 #define NAMES_MAX 65536
 #define NETNS_DIR "/run/netns"
@@ -125,8 +127,24 @@ static int netns_see(struct places *n, uint64_t netns, uint32_t pid)
 	if (r < 0 || map_get(&n->netns, netns))
 		return r;
 	(void)snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
-	(void)places_netns_cookie(path, &inode);
+	/* the process may live elsewhere by now, or be gone and its number another's */
+	if (places_netns_cookie(path, &inode) != netns)
+		inode = 0;
 	return netns_tell(n, netns, inode, "");
+}
+
+/* The path in a line of /proc/PID/cgroup, if it is of that hierarchy: version 2, or the memory controller. */
+static char *cgroup_path(char *line, bool v1)
+{
+	char *controllers = strchr(line, ':'), *path = controllers ? strchr(controllers + 1, ':') : NULL;
+
+	if (!path || v1 != (strncmp(line, "0::", 3) != 0))
+		return NULL;
+	*path++ = 0;
+	if (v1 && strcmp(controllers + 1, "memory") != 0)
+		return NULL;
+	path[strcspn(path, "\n")] = 0;
+	return path;
 }
 
 static int cgroup_see(struct places *n, uint64_t cgroup, uint32_t pid)
@@ -135,7 +153,7 @@ static int cgroup_see(struct places *n, uint64_t cgroup, uint32_t pid)
 		.h = { .type = EVENT_CGROUP, .boot_ns = clock_boot_ns(), .context = CONTEXT_RECORDER }, .cgroup = cgroup
 	};
 	char path[64], line[1024];
-	const char *strings[] = { line, NULL };
+	const char *strings[] = { NULL, NULL };
 	CLEANUP_FCLOSE FILE *f = NULL;
 	union {
 		struct event_header h;
@@ -147,10 +165,9 @@ static int cgroup_see(struct places *n, uint64_t cgroup, uint32_t pid)
 	(void)snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "0::", 3) != 0)
+		strings[0] = cgroup_path(line, cgroup & CGROUP_V1);
+		if (!strings[0])
 			continue;
-		line[strcspn(line, "\n")] = 0;
-		strings[0] = line + 3;
 		(void)map_set(&n->cgroups, cgroup, 1);
 		return event_build(&room, sizeof(room), &e, strings) < 0 ? 0 : n->emit(n->arg, &room.h);
 	}

@@ -28,13 +28,6 @@
 #define TICK_NS (5 * NS_PER_MS)	   /* FACTS: timed consumption every 1-10 ms costs least */
 #define SETTLE_NS (20 * NS_PER_MS) /* an event is in its ring this long after its time stamp, at latest */
 #define FLUSH_NS (500 * NS_PER_MS) /* a block closes after 1 s at latest */
-#define FORGET_NS (2 * NS_PER_SEC) /* an ended process stays selected so long: it still closes its sockets */
-#define ENDED_MAX 4096
-
-struct ended {
-	uint32_t tgid;
-	uint64_t at_ns;
-};
 
 struct recorder {
 	const struct record_opts *opts;
@@ -47,8 +40,6 @@ struct recorder {
 	struct child child;
 	struct err *err;
 	uint64_t lost, last_flush_ns;
-	struct ended ended[ENDED_MAX]; /* ring */
-	size_t ended_at, ended_to;
 };
 
 static int store_event(void *arg, const struct event_header *h)
@@ -127,19 +118,6 @@ static int store_identity(struct recorder *r, const struct event_header *h)
 	return places_see(r->places, e->netns, e->cgroup, h->tgid);
 }
 
-static void ended_note(struct recorder *r, const struct event_exit *e)
-{
-	if (!(e->flags & EXITFLAGS_LAST_THREAD) || r->ended_to - r->ended_at == ENDED_MAX)
-		return;
-	r->ended[r->ended_to++ % ENDED_MAX] = (struct ended) { e->h.tgid, e->h.boot_ns };
-}
-
-static void ended_forget(struct recorder *r, uint64_t now)
-{
-	while (r->ended_at < r->ended_to && r->ended[r->ended_at % ENDED_MAX].at_ns + FORGET_NS < now)
-		kernel_unselect(r->kernel, r->ended[r->ended_at++ % ENDED_MAX].tgid);
-}
-
 /* Every event from the rings passes here. */
 static int take_event(void *arg, const struct event_header *h)
 {
@@ -149,9 +127,6 @@ static int take_event(void *arg, const struct event_header *h)
 	case EVENT_EXEC:
 	case EVENT_PROCESS:
 		return store_identity(r, h);
-	case EVENT_EXIT:
-		ended_note(r, (const void *)h);
-		break;
 	case EVENT_SOCKET:
 		return store_event(r, h) < 0
 			       ? -EIO
@@ -249,13 +224,22 @@ static int open_kernel(struct recorder *r, struct err *err)
 	return e;
 }
 
-/* From the fork hook on nothing is missed: then who runs already, who they are, what they have open. */
+/*
+ * Nothing is missed from the moment on at which the hooks of fork and exit are live: as long as `attaching` is set they
+ * look for a selected ancestor, and keep hold of those whom an ending process leaves behind.  Then: who runs already,
+ * who they are, what they have open.
+ */
 static int go_live(struct recorder *r, struct err *err)
 {
-	int e = kernel_attach(r->kernel, err);
+	int e = select_pids(r->opts, r->kernel, err);
 
+	if (e < 0)
+		return e;
+	kernel_control(r->kernel)->attaching = 1;
+	e = kernel_attach(r->kernel, err);
 	if (e >= 0)
-		e = select_apply(r->opts, r->kernel, err);
+		e = select_places(r->opts, r->kernel, err);
+	kernel_control(r->kernel)->attaching = 0;
 	if (e >= 0 && r->child.pid)
 		e = kernel_select(r->kernel, (uint32_t)r->child.pid, err);
 	if (e >= 0)
@@ -289,7 +273,6 @@ static int tick(struct recorder *r)
 	e = drain(r, SETTLE_NS);
 	if (e < 0)
 		return e;
-	ended_forget(r, clock_boot_ns());
 	if (kernel_control(r->kernel)->want_dgram && !kernel_control(r->kernel)->dgram_live)
 		(void)kernel_attach_later(r->kernel, NULL); /* refused: datagrams stay without their payload's hash */
 	e = budget_tick(&r->budget, r->kernel, store_event, r);

@@ -6,33 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/cgroups.h"
 #include "agent/places.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 
-#define ROUNDS_MAX 1000 /* of the task iterator: a fork storm cannot hold us for ever */
-
-/* Inode number (= kernel's id) of the cgroup v2 directory, 0: none. */
-static uint64_t cgroup_id(const char *path)
-{
-	static const char *const mounts[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
-	char full[4096];
-	struct stat st;
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(mounts); i++) {
-		(void)snprintf(full, sizeof(full), "%s/cgroup.controllers", mounts[i]);
-		if (access(full, F_OK) < 0)
-			continue;
-		(void)snprintf(full, sizeof(full), "%s/%s", mounts[i], path);
-		if (stat(full, &st) == 0 && S_ISDIR(st.st_mode))
-			return st.st_ino;
-	}
-	return 0;
-}
+/* --- constants --- */
 
 static int netns_prepare(const char *name, struct kernel_cfg *cfg, struct err *err)
 {
@@ -40,84 +21,79 @@ static int netns_prepare(const char *name, struct kernel_cfg *cfg, struct err *e
 	uint64_t inode;
 
 	(void)snprintf(path, sizeof(path), "%s%s", strchr(name, '/') ? "" : "/run/netns/", name);
+	if (access(path, F_OK) < 0)
+		return err_set(err, ENOENT, "there is no network namespace '%s': no file %s", name, path);
 	cfg->netns = places_netns_cookie(path, &inode);
 	if (!cfg->netns)
-		return err_set(err, ENOENT, "cannot find the network namespace '%s': no %s", name, path);
+		return err_set(err, EPERM,
+			       "cannot enter the network namespace '%s': %s is none, or CAP_SYS_ADMIN is missing", name,
+			       path);
+	return 0;
+}
+
+static int cgroup_prepare(const char *path, struct kernel_cfg *cfg, struct err *err)
+{
+	struct cgroup_place places[CGROUPS_MAX];
+	size_t i;
+
+	cfg->ncgroups = (uint32_t)cgroups_find(path, places, CGROUPS_MAX);
+	if (!cfg->ncgroups)
+		return err_set(err, ENOENT, "there is no cgroup '%s' in any hierarchy that is mounted", path);
+	for (i = 0; i < cfg->ncgroups; i++) {
+		cfg->cgroups[i].id = places[i].id;
+		cfg->cgroups[i].hierarchy = places[i].hierarchy;
+	}
+	return 0;
+}
+
+/* The name of the cgroup that systemd makes for a unit: a service if nothing else is said. */
+static void unit_cgroup(const char *unit, char out[CGROUP_NAME_BYTES])
+{
+	(void)snprintf(out, CGROUP_NAME_BYTES, "%s%s", unit, strchr(unit, '.') ? "" : ".service");
+}
+
+static int names_prepare(const struct record_opts *opts, struct kernel_cfg *cfg, struct err *err)
+{
+	const char *names[] = { opts->unit, opts->container };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		if (!names[i])
+			continue;
+		if (!*names[i] || strchr(names[i], '/') || strlen(names[i]) > CGROUP_NAME_BYTES - sizeof(".service"))
+			return err_set(err, EINVAL, "'%s' is no name of a unit or container", names[i]);
+		if (i == 0)
+			unit_cgroup(names[i], cfg->cgroup_names[0]);
+		else
+			(void)snprintf(cfg->cgroup_names[1], CGROUP_NAME_BYTES, "%s", names[i]);
+	}
 	return 0;
 }
 
 int select_prepare(const struct record_opts *opts, struct kernel_cfg *cfg, struct err *err)
 {
+	int r = names_prepare(opts, cfg, err);
+
 	cfg->own_tgid = (uint32_t)getpid();
 	cfg->select_all = opts->all;
 	cfg->port = opts->port;
-	if (opts->cgroup)
-		cfg->cgroup = cgroup_id(opts->cgroup);
-	return opts->netns ? netns_prepare(opts->netns, cfg, err) : 0;
+	cfg->by_place = opts->cgroup || opts->unit || opts->container || opts->netns;
+	if (r >= 0 && opts->cgroup)
+		r = cgroup_prepare(opts->cgroup, cfg, err);
+	if (r >= 0 && opts->netns)
+		r = netns_prepare(opts->netns, cfg, err);
+	return r;
 }
 
-/* Does a line of /proc/PID/cgroup have a path component that names the wanted one? */
-static bool cgroup_line_matches(char *line, const struct record_opts *opts)
+/* --- processes --- */
+
+static int one_select(struct kernel *k, uint32_t tgid, struct err *err)
 {
-	char *path = strchr(line, ':'), *part, *save = NULL;
-	bool found = false;
-
-	path = path ? strchr(path + 1, ':') : NULL;
-	if (!path)
-		return false;
-	path[strcspn(path, "\n")] = 0;
-	path++;
-	if (opts->cgroup) {
-		const char *want = opts->cgroup + strspn(opts->cgroup, "/");
-		const char *have = path + strspn(path, "/");
-		size_t n = strlen(want);
-
-		found = *want && !strncmp(have, want, n) && (!have[n] || have[n] == '/');
-	}
-	for (part = strtok_r(path, "/", &save); part && !found; part = strtok_r(NULL, "/", &save)) {
-		if (opts->unit && !strcmp(part, opts->unit))
-			found = true;
-		if (opts->container && strstr(part, opts->container))
-			found = true;
-	}
-	return found;
+	return tgid == (uint32_t)getpid() ? 0 : kernel_select(k, tgid, err);
 }
 
-static bool pid_matches(uint32_t pid, const struct record_opts *opts)
-{
-	CLEANUP_FCLOSE FILE *f = NULL;
-	char path[64], line[4096];
-
-	(void)snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (cgroup_line_matches(line, opts))
-			return true;
-	return false;
-}
-
-/* Selects every process whose cgroup matches; returns how many. */
-static int cgroups_apply(const struct record_opts *opts, struct kernel *k, struct err *err)
-{
-	DIR *d = opendir("/proc");
-	struct dirent *entry;
-	int n = 0, r = 0;
-
-	while (d && r >= 0 && (entry = readdir(d))) {
-		uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
-
-		if (!isdigit((unsigned char)entry->d_name[0]) || pid == (uint32_t)getpid() || !pid_matches(pid, opts))
-			continue;
-		r = kernel_select(k, pid, err);
-		n++;
-	}
-	if (d)
-		(void)closedir(d);
-	return r < 0 ? r : n;
-}
-
-/* A process id names its whole process; the leader's id may be given as any of its threads. */
-static int pid_apply(uint32_t pid, struct kernel *k, struct err *err)
+/* A process id names its whole process; any of its threads may be given. */
+static int pid_select(uint32_t pid, struct kernel *k, struct err *err)
 {
 	CLEANUP_FCLOSE FILE *f = NULL;
 	char path[64], line[256];
@@ -130,32 +106,128 @@ static int pid_apply(uint32_t pid, struct kernel *k, struct err *err)
 			break;
 	if (!tgid)
 		return err_set(err, ESRCH, "there is no process %u", pid);
+	if (tgid == (uint32_t)getpid())
+		return err_set(err, EINVAL, "process %u is the recorder itself", pid);
 	return kernel_select(k, tgid, err);
 }
 
-int select_apply(const struct record_opts *opts, struct kernel *k, struct err *err)
+int select_pids(const struct record_opts *opts, struct kernel *k, struct err *err)
 {
 	size_t i;
-	int r, round;
+	int r = 0;
 
-	for (i = 0; i < opts->npids; i++) {
-		r = pid_apply(opts->pids[i], k, err);
-		if (r < 0)
-			return r;
+	for (i = 0; i < opts->npids && r >= 0; i++)
+		r = pid_select(opts->pids[i], k, err);
+	return r;
+}
+
+/* --- places --- */
+
+struct walk {
+	struct kernel *k;
+	struct err *err;
+};
+
+static int walk_select(void *arg, uint32_t pid)
+{
+	struct walk *w = arg;
+
+	return one_select(w->k, pid, w->err);
+}
+
+/* The iterator sees version 2 and the controllers of version 1, not its named hierarchies: so their lists are read. */
+static int cgroup_select(const char *path, struct kernel *k, struct err *err)
+{
+	struct walk w = { k, err };
+	struct cgroup_place places[CGROUPS_MAX];
+	size_t n = cgroups_find(path, places, CGROUPS_MAX), i;
+	int r = 0;
+
+	for (i = 0; i < n && r >= 0; i++)
+		r = cgroups_walk(&places[i], walk_select, &w);
+	return r;
+}
+
+/* Does a line of /proc/PID/cgroup have a path component that is called so? */
+static bool cgroup_line_named(char *line, const char *unit, const char *container)
+{
+	char *path = strchr(line, ':'), *part, *save = NULL;
+
+	path = path ? strchr(path + 1, ':') : NULL;
+	if (!path)
+		return false;
+	path[strcspn(path, "\n")] = 0;
+	for (part = strtok_r(path + 1, "/", &save); part; part = strtok_r(NULL, "/", &save)) {
+		if ((unit && !strcmp(part, unit)) || (container && strstr(part, container)))
+			return true;
 	}
-	if (opts->unit || opts->container || opts->cgroup) {
-		r = cgroups_apply(opts, k, err);
-		if (r < 0)
-			return r;
-		if (!r && !opts->cgroup)
-			return err_set(err, ESRCH, "no process runs in %s '%s'",
-				       opts->unit ? "the unit" : "the container",
-				       opts->unit ? opts->unit : opts->container);
+	return false;
+}
+
+static bool pid_named(uint32_t pid, const char *unit, const char *container)
+{
+	CLEANUP_FCLOSE FILE *f = NULL;
+	char path[64], line[4096];
+
+	(void)snprintf(path, sizeof(path), "/proc/%u/cgroup", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (cgroup_line_named(line, unit, container))
+			return true;
+	return false;
+}
+
+/* Selects every process whose cgroup is called so; returns how many. */
+static int named_select(const char *unit, const char *container, struct kernel *k, struct err *err)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *entry;
+	int n = 0, r = 0;
+
+	while (d && r >= 0 && (entry = readdir(d))) {
+		uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+
+		if (!isdigit((unsigned char)entry->d_name[0]) || !pid_named(pid, unit, container))
+			continue;
+		r = one_select(k, pid, err);
+		n += pid != (uint32_t)getpid();
 	}
-	for (round = 0; round < ROUNDS_MAX; round++) {
-		r = kernel_iterate(k, "process_snapshot", err);
-		if (r <= 0)
-			return r;
+	if (d)
+		(void)closedir(d);
+	return r < 0 ? r : n;
+}
+
+static int names_select(const struct record_opts *opts, struct kernel *k, struct err *err)
+{
+	char unit[CGROUP_NAME_BYTES];
+	int r = 1;
+
+	if (opts->unit) {
+		unit_cgroup(opts->unit, unit);
+		r = named_select(unit, NULL, k, err);
+		if (!r)
+			return err_set(err, ESRCH, "no process runs in the unit '%s': no cgroup is called '%s'",
+				       opts->unit, unit);
 	}
-	return 0;
+	if (r > 0 && opts->container) {
+		r = named_select(NULL, opts->container, k, err);
+		if (!r)
+			return err_set(err, ESRCH,
+				       "no process runs in the container '%s': it is in no cgroup's name (give its id)",
+				       opts->container);
+	}
+	return r < 0 ? r : 0;
+}
+
+int select_places(const struct record_opts *opts, struct kernel *k, struct err *err)
+{
+	int r = names_select(opts, k, err);
+
+	if (r >= 0 && opts->cgroup)
+		r = cgroup_select(opts->cgroup, k, err);
+	do {
+		if (r >= 0)
+			r = kernel_iterate(k, "process_snapshot", err);
+	} while (r > 0);
+	return r;
 }

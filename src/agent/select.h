@@ -4,13 +4,16 @@
 /*
  * select - who is recorded: processes, cgroups (units, containers), network namespaces, ports, all.
  *
- * select_prepare() fills the load-time constants before the programs are loaded; select_apply() enters the
- * existing processes after the fork hook is live, then repeats the task iterator until nothing new appears.
+ * select_prepare() fills the load-time constants before the programs are loaded; select_pids() enters the given
+ * processes before the hooks are live; select_places() enters, with the hooks live, the processes that live in the
+ * wanted places, and repeats the task iterator until nothing new appears.
+ * Failure: whatever names nothing is an error that says so.
  */
 #include "agent/record.h"
 #include "kernel/kernel.h"
 
 int select_prepare(const struct record_opts *opts, struct kernel_cfg *cfg, struct err *err);
-int select_apply(const struct record_opts *opts, struct kernel *k, struct err *err);
+int select_pids(const struct record_opts *opts, struct kernel *k, struct err *err);
+int select_places(const struct record_opts *opts, struct kernel *k, struct err *err);
 
 #endif

@@ -99,6 +99,8 @@ static const struct common_ref commons[] = {
 	{ "selected", offsetof(struct common_maps, selected) },
 	{ "control", offsetof(struct common_maps, control) },
 	{ "scratches", offsetof(struct common_maps, scratches) },
+	{ "ended", offsetof(struct common_maps, ended) },
+	{ "waits", offsetof(struct common_maps, waits) },
 };
 
 static int *common_fd(struct common_maps *m, size_t i)

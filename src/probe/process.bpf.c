@@ -3,15 +3,22 @@
  * process - fork, exec, exit, signals, stops, OOM kills, timers that end a wait, and the snapshot
  * of what already runs.  Selection lives here: whoever is forked by a selected process is selected.
  */
-#include "kernel/bpf/emit.bpf.h"
+#include "kernel/bpf/join.bpf.h"
+#include "probe/place.bpf.h"
 
 #define PF_KTHREAD 0x00200000
-#define SIGKILL_NR 9
+#define SIGCHLD_NR 17
 #define SIGCONT_NR 18
 #define SIGSTOP_NR 19
 #define SIGTTOU_NR 22
 #define SI_TIMER_CODE (-2)
-#define SEND_SIG_PRIV_PTR 1 /* include/linux/sched/signal.h: sent by the kernel itself */
+#define SEND_SIG_PRIV_PTR 1 /* include/linux/sched/signal.h: SEND_SIG_NOINFO is 0, both are the kernel's own */
+#define SIGNAL_GROUP_EXIT_BIT 4
+#define SIGNAL_CLD_BITS 0x30 /* SIGNAL_CLD_STOPPED, _CONTINUED: SIGCONT met a stopped process */
+#define ANCESTORS_MAX 64
+#define CHILDREN_MAX 256
+
+static const struct ended_children no_children = {};
 
 static __always_inline struct scratch *scratch_get(__u32 which)
 {
@@ -22,7 +29,7 @@ static __always_inline struct scratch *scratch_get(__u32 which)
 static __always_inline void identity_fixed(struct event_process *e, struct task_struct *task, __u32 flags)
 {
 	e->netns = task_netns(task);
-	e->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+	e->cgroup = task_cgroup(task);
 	e->ppid = BPF_CORE_READ(task, real_parent, tgid);
 	e->uid = BPF_CORE_READ(task, cred, uid.val);
 	e->gid = BPF_CORE_READ(task, cred, gid.val);
@@ -86,6 +93,64 @@ static __always_inline void identity_emit(struct task_struct *task, __u16 type, 
 	event_output(&e->h, at);
 }
 
+static __always_inline bool attaching(void)
+{
+	struct kernel_control *c = control_get();
+
+	return c && c->attaching;
+}
+
+/* While attaching: is one of those a selected process whose children are not all known yet? */
+static __noinline bool ancestor_selected(struct task_struct *task)
+{
+	__u32 i;
+
+	for (i = 0; i < ANCESTORS_MAX; i++) {
+		__u32 tgid;
+
+		task = BPF_CORE_READ(task, real_parent);
+		tgid = BPF_CORE_READ(task, tgid);
+		if (tgid_selected(tgid))
+			return true;
+		if (tgid <= 1)
+			break;
+	}
+	return false;
+}
+
+/* While attaching: whom the task leaves behind goes to another parent, where the snapshot would not find him. */
+static __noinline void children_select(struct task_struct *task)
+{
+	unsigned long head = (unsigned long)task + bpf_core_field_offset(struct task_struct, children);
+	unsigned long at = (unsigned long)BPF_CORE_READ(task, children.next);
+	__u32 i;
+
+	for (i = 0; i < CHILDREN_MAX && at && at != head; i++) {
+		struct task_struct *child = (void *)(at - bpf_core_field_offset(struct task_struct, sibling));
+
+		tgid_select(BPF_CORE_READ(child, tgid));
+		at = (unsigned long)BPF_CORE_READ(child, sibling.next);
+	}
+}
+
+/* The bit of a new process is set right in any case: its number may have been another's. */
+static __always_inline bool child_select(struct task_struct *parent, struct task_struct *child)
+{
+	bool wanted = tgid_selected(parent->tgid);
+
+	if (!wanted && attaching() && ancestor_selected(parent)) {
+		tgid_select(parent->tgid);
+		wanted = true;
+	}
+	if (child->tgid == parent->tgid)
+		return wanted;
+	if (wanted || task_wanted(child))
+		tgid_select(child->tgid);
+	else if (tgid_selected(child->tgid) && !cfg.select_all)
+		tgid_unselect(child->tgid);
+	return wanted;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -93,10 +158,9 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	struct event_fork *e;
 	__u32 at = sizeof(*e);
 
-	if (!tgid_selected(parent->tgid))
+	if (!child_select(parent, child))
 		return 0;
-	if (child->tgid != parent->tgid)
-		tgid_select(child->tgid);
+	join_check();
 	s = scratch_get(0);
 	if (!s)
 		return 0;
@@ -115,49 +179,149 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	return 0;
 }
 
-static __always_inline bool task_wanted(struct task_struct *task)
-{
-	if (cfg.cgroup && BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id) == cfg.cgroup)
-		return true;
-	return cfg.netns && task_netns(task) == cfg.netns;
-}
-
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *p, int old_pid, struct linux_binprm *bprm)
 {
-	/* programs that enter the wanted cgroup or namespace from outside show themselves here at latest */
+	/* programs that entered the wanted namespace from outside show themselves here */
 	if (!tgid_selected(p->tgid) && task_wanted(p))
 		tgid_select(p->tgid);
-	if (tgid_selected(p->tgid))
-		identity_emit(p, EVENT_EXEC, 0, BPF_CORE_READ(bprm, filename), true);
+	if (!tgid_selected(p->tgid))
+		return 0;
+	join_check();
+	identity_emit(p, EVENT_EXEC, 0, BPF_CORE_READ(bprm, filename), true);
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(process_exit, struct task_struct *p)
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(process_moved, struct cgroup *to, const char *path, struct task_struct *task, bool threadgroup)
 {
-	struct scratch *s;
-	struct event_exit *e;
-	__u32 at = sizeof(*e);
-	int code = p->exit_code;
+	if (!cfg.by_place || tgid_selected(task->tgid) || (task->flags & PF_KTHREAD) || !place_wanted(to))
+		return 0;
+	tgid_select(task->tgid);
+	identity_emit(task, EVENT_PROCESS, PROCFLAGS_SNAPSHOT, NULL, false);
+	return 0;
+}
 
-	if (!current_selected())
-		return 0;
-	s = scratch_get(0);
+/* What wait(2) will say of the process: its last thread knows. */
+static __always_inline int exit_status(struct task_struct *p, bool last)
+{
+	if (!last)
+		return p->exit_code;
+	if (p->signal->flags & SIGNAL_GROUP_EXIT_BIT)
+		return p->signal->group_exit_code;
+	return p->group_leader->exit_code;
+}
+
+/* Notes the end of a process at its parent, unless that lets the kernel reap (SIGCHLD ignored). */
+static __always_inline void ended_note(struct task_struct *last)
+{
+	struct task_struct *leader = last->group_leader, *parent = leader->real_parent;
+	struct kernel_control *k = control_get();
+	struct ended_children *e;
+	struct ended_child *c;
+	__u32 tgid = parent->tgid;
+
+	if (!k || !tgid_selected(tgid) ||
+	    (unsigned long)BPF_CORE_READ(parent, sighand, action[SIGCHLD_NR - 1].sa.sa_handler) == 1)
+		return;
+	e = bpf_map_lookup_elem(&ended, &tgid);
+	if (!e) {
+		if (bpf_map_update_elem(&ended, &tgid, &no_children, BPF_NOEXIST) < 0)
+			helper_failed();
+		e = bpf_map_lookup_elem(&ended, &tgid);
+	}
+	if (!e)
+		return;
+	c = &e->child[__sync_fetch_and_add(&e->at, 1) & (ENDED_SLOTS - 1)];
+	if (__sync_lock_test_and_set(&c->tgid, 0))
+		__sync_fetch_and_add(&k->unjoined, -1);
+	c->leader = (__u64)leader;
+	c->start_ns = leader->start_boottime;
+	c->last_start_ns = last->start_boottime;
+	c->last_tid = last->pid;
+	__sync_lock_test_and_set(&c->tgid, last->tgid);
+	__sync_fetch_and_add(&k->unjoined, 1);
+}
+
+/* Nobody will wait for the children of a process that ended. */
+static __always_inline void ended_forget(__u32 tgid)
+{
+	struct ended_children *e = bpf_map_lookup_elem(&ended, &tgid);
+	struct kernel_control *k = control_get();
+	__u32 i;
+
+	if (!e || !k)
+		return;
+	for (i = 0; i < ENDED_SLOTS; i++)
+		if (__sync_lock_test_and_set(&e->child[i].tgid, 0))
+			__sync_fetch_and_add(&k->unjoined, -1);
+	bpf_map_delete_elem(&ended, &tgid);
+}
+
+static __always_inline void exit_emit(struct task_struct *p, bool last)
+{
+	struct scratch *s = scratch_get(0);
+	struct event_exit *e = (void *)s;
+	__u32 at = sizeof(*e);
+	int code = exit_status(p, last);
+
 	if (!s)
-		return 0;
-	e = (void *)s;
+		return;
 	e->h.type = EVENT_EXIT;
 	e->h.context = CONTEXT_TASK;
 	e->h.flags = 0;
 	header_task(&e->h, p);
 	e->code = code >> 8 & 0xff;
 	e->sig = code & 0x7f;
-	e->flags =
-		(p->signal->live.counter == 0 ? EXITFLAGS_LAST_THREAD : 0) | (code & 0x80 ? EXITFLAGS_CORE_DUMPED : 0);
+	e->flags = (last ? EXITFLAGS_LAST_THREAD : 0) | (code & 0x80 ? EXITFLAGS_CORE_DUMPED : 0);
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	at = string_add(e, at, 16, p->comm);
 	event_output(&e->h, at);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *p)
+{
+	bool last = p->signal->live.counter == 0;
+
+	if (attaching() && (tgid_selected(p->tgid) || ancestor_selected(p))) {
+		tgid_select(p->tgid);
+		children_select(p);
+	}
+	if (!current_selected())
+		return 0;
+	join_check();
+	exit_emit(p, last);
+	if (last) {
+		ended_forget(p->tgid);
+		ended_note(p);
+	}
+	return 0;
+}
+
+/* wait(2) begins: what the thread waited for before is told now */
+SEC("tp_btf/sched_process_wait")
+int BPF_PROG(process_wait, struct pid *pid)
+{
+	struct task_struct *self = bpf_get_current_task_btf();
+	__u32 tgid = self->tgid;
+	struct ended_children *e;
+	__u64 *waited;
+
+	if (!tgid_selected(tgid))
+		return 0;
+	join_check();
+	waited = bpf_task_storage_get(&waits, self, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (waited)
+		*waited = pid ? (__u32)BPF_CORE_READ(pid, numbers[0].nr) : 0;
+	else
+		helper_failed();
+	if (pid)
+		return 0;
+	bpf_map_update_elem(&ended, &tgid, &no_children, BPF_NOEXIST);
+	e = bpf_map_lookup_elem(&ended, &tgid);
+	if (e && __sync_val_compare_and_swap(&e->waiter, 0, self->pid) && e->waiter != self->pid)
+		e->waiters = 2;
 	return 0;
 }
 
@@ -169,29 +333,26 @@ static __always_inline __u8 signal_context(int sig, int code, bool from_kernel)
 	return CONTEXT_TASK;
 }
 
-SEC("tp_btf/signal_generate")
-int BPF_PROG(process_signal, int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result)
+/* Nobody called kill(2) for a signal without siginfo, or with a positive code (sigaction(2)). */
+static __always_inline bool signal_from_kernel(struct kernel_siginfo *info, int code)
 {
-	bool from_kernel = (unsigned long)info == SEND_SIG_PRIV_PTR;
-	struct task_struct *self = bpf_get_current_task_btf();
-	bool known = tgid_selected(self->tgid);
-	struct scratch *s;
-	struct event_signal *e;
-	__u32 at = sizeof(*e);
+	return (unsigned long)info <= SEND_SIG_PRIV_PTR || code > 0;
+}
 
-	if (!known && !tgid_selected(task->tgid))
-		return 0;
-	if (self->tgid == cfg.own_tgid && cfg.own_tgid)
-		return 0;
-	if (!known && !(self->flags & PF_KTHREAD)) /* say who the stranger is */
-		identity_emit(self, EVENT_PROCESS, PROCFLAGS_SNAPSHOT, NULL, false);
-	s = scratch_get(0);
+static __always_inline void signal_emit(struct task_struct *self, int sig, struct kernel_siginfo *info,
+					struct task_struct *task, int group, int result)
+{
+	struct scratch *s = scratch_get(0);
+	struct event_signal *e = (void *)s;
+	__u32 at = sizeof(*e);
+	bool from_kernel;
+
 	if (!s)
-		return 0;
-	e = (void *)s;
+		return;
 	e->code = 0;
 	if ((unsigned long)info > SEND_SIG_PRIV_PTR)
 		e->code = BPF_CORE_READ(info, si_code);
+	from_kernel = signal_from_kernel(info, e->code);
 	e->h.type = EVENT_SIGNAL;
 	e->h.context = signal_context(sig, e->code, from_kernel);
 	e->h.flags = 0;
@@ -204,6 +365,46 @@ int BPF_PROG(process_signal, int sig, struct kernel_siginfo *info, struct task_s
 	e->flags = (group ? SIGNALFLAGS_GROUP : 0) | (from_kernel ? SIGNALFLAGS_FROM_KERNEL : 0);
 	at = string_add(e, at, 16, task->comm);
 	event_output(&e->h, at);
+}
+
+/*
+ * SIGCONT resumes a process while it is being sent, and is then thrown away unless there is a handler: it is never
+ * delivered.  The process does nothing until the sender lets go of its lock, so this is its next event.
+ */
+static __always_inline void cont_emit(struct task_struct *task)
+{
+	struct event_cont *e;
+
+	if (!tgid_selected(task->tgid) || !(task->signal->flags & SIGNAL_CLD_BITS))
+		return;
+	e = event_reserve(EVENT_CONT, sizeof(*e), CONTEXT_TASK);
+	if (!e)
+		return;
+	header_task(&e->h, task);
+	e->sig = SIGCONT_NR;
+	e->code = 0;
+	e->action = DISPOSITION_DEFAULT;
+	e->sender = bpf_get_current_pid_tgid() >> 32;
+	event_end(e);
+}
+
+SEC("tp_btf/signal_generate")
+int BPF_PROG(process_signal, int sig, struct kernel_siginfo *info, struct task_struct *task, int group, int result)
+{
+	struct task_struct *self = bpf_get_current_task_btf();
+	bool known = tgid_selected(self->tgid);
+
+	if (!known && !tgid_selected(task->tgid))
+		return 0;
+	if (self->tgid == cfg.own_tgid && cfg.own_tgid)
+		return 0;
+	if (known)
+		join_check();
+	else if (!(self->flags & PF_KTHREAD)) /* say who the stranger is */
+		identity_emit(self, EVENT_PROCESS, PROCFLAGS_SNAPSHOT, NULL, true);
+	signal_emit(self, sig, info, task, group, result);
+	if (sig == SIGCONT_NR)
+		cont_emit(task);
 	return 0;
 }
 
@@ -219,8 +420,6 @@ int BPF_PROG(process_deliver, int sig, struct kernel_siginfo *info, struct k_sig
 	handler = (unsigned long)BPF_CORE_READ(ka, sa.sa_handler);
 	if (sig >= SIGSTOP_NR && sig <= SIGTTOU_NR && handler == 0)
 		type = EVENT_STOP;
-	else if (sig == SIGCONT_NR)
-		type = EVENT_CONT;
 	e = event_begin(type, sizeof(*e), CONTEXT_TASK);
 	if (!e)
 		return 0;
@@ -254,7 +453,7 @@ static __always_inline int oom_emit(struct task_struct *victim, __u32 uid)
 	e->uid = uid;
 	e->total_vm = BPF_CORE_READ(victim, mm, total_vm) << 12;
 	e->rss = 0;
-	e->cgroup = BPF_CORE_READ(victim, cgroups, dfl_cgrp, kn, id);
+	e->cgroup = task_cgroup(victim);
 	at = string_add(e, at, 16, victim->comm);
 	event_output(&e->h, at);
 	return 0;

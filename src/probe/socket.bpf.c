@@ -226,16 +226,20 @@ static __always_inline struct sock_info *sock_used(struct sock *sk)
 	return si;
 }
 
-/* --port N: whoever uses the port becomes selected */
+/* --port N and --netns NAME: whoever uses the port, or a socket of the namespace, becomes selected */
 static __always_inline bool sock_selected(struct sock *sk)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	bool wanted;
 
 	if (tgid_selected(tgid))
 		return true;
-	if (!cfg.port || sk->__sk_common.skc_family == AF_UNIX_NR || tgid == cfg.own_tgid)
+	if ((!cfg.port && !cfg.netns) || !tgid || tgid == cfg.own_tgid)
 		return false;
-	if (sk->__sk_common.skc_num != cfg.port && be16_to_host(sk->__sk_common.skc_dport) != cfg.port)
+	wanted = cfg.netns && sock_netns(sk) == cfg.netns;
+	if (cfg.port && sk->__sk_common.skc_family != AF_UNIX_NR)
+		wanted |= sk->__sk_common.skc_num == cfg.port || be16_to_host(sk->__sk_common.skc_dport) == cfg.port;
+	if (!wanted)
 		return false;
 	tgid_select(tgid);
 	return true;

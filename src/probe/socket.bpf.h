@@ -12,7 +12,7 @@
  * Which end is the active one follows from bytes_sent - bytes_retrans + (write_seq - snd_nxt), which
  * counts payload only and must equal one of the two.
  */
-#include "kernel/bpf/emit.bpf.h"
+#include "kernel/bpf/join.bpf.h"
 
 #define AF_UNIX_NR 1
 #define AF_INET_NR 2

@@ -5,7 +5,9 @@
 #
 #	e2e_begin			$WORK: an empty folder; it goes at the end, as do the processes of e2e_kill_later
 #	ok WHAT COMMAND...		a test case: the command succeeds
+#	fails WHAT COMMAND...		a test case: the command does not
 #	equal WHAT GOT WANT		a test case
+#	e2e_include LABEL <TAP		takes over the cases of a program that prints TAP itself
 #	skip WHAT REASON
 #	wait_for SECONDS COMMAND...	until it succeeds
 #	e2e_kill_later PID
@@ -57,6 +59,26 @@ ok() {
 	"$@" >"$WORK/.ok" 2>&1 || status=$?
 	[ $status = 0 ] || { echo "# $* returned $status"; head -n 20 "$WORK/.ok" | sed 's/^/# /'; }
 	e2e_case "$what" $status
+}
+
+fails() {
+	local what=$1 status=0
+	shift
+	"$@" >"$WORK/.ok" 2>&1 || status=$?
+	[ $status != 0 ] || { echo "# $* returned 0"; head -n 20 "$WORK/.ok" | sed 's/^/# /'; }
+	e2e_case "$what" $((status == 0))
+}
+
+e2e_include() {
+	local line
+	while IFS= read -r line; do
+		case $line in
+		'ok '*) e2e_case "$1${line#* - }" 0 ;;
+		'not ok '*) e2e_case "$1${line#* - }" 1 ;;
+		1..*) ;;
+		*) echo "$line" ;;
+		esac
+	done
 }
 
 equal() {

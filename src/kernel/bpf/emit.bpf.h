@@ -65,6 +65,15 @@ static __always_inline void tgid_select(__u32 tgid)
 		__sync_fetch_and_or(word, 1ULL << (tgid & 63));
 }
 
+static __always_inline void tgid_unselect(__u32 tgid)
+{
+	__u32 at = tgid / 64;
+	__u64 *word = bpf_map_lookup_elem(&selected, &at);
+
+	if (word)
+		__sync_fetch_and_and(word, ~(1ULL << (tgid & 63)));
+}
+
 static __always_inline void *ring_get(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -179,10 +188,25 @@ static __always_inline void *event_reserve(__u16 type, __u16 size, __u8 context)
 	return h;
 }
 
+int join_flush(void); /* join.bpf.h */
+
+/* Tells what the current thread has waited for; to be called before an event of its own. */
+static __always_inline void join_check(void)
+{
+	struct kernel_control *k = control_get();
+
+	if (k && k->unjoined)
+		join_flush();
+}
+
 /* As event_reserve(), in the name of the current thread. */
 static __always_inline void *event_begin(__u16 type, __u16 size, __u8 context)
 {
-	struct event_header *h = event_reserve(type, size, context);
+	struct event_header *h;
+
+	if (context == CONTEXT_TASK)
+		join_check();
+	h = event_reserve(type, size, context);
 
 	if (h)
 		header_task(h, bpf_get_current_task_btf());

@@ -66,6 +66,23 @@ struct {
 	__type(value, struct kernel_control);
 } control SEC(".maps");
 
+/* key: tgid of a recorded process; value: its children that ended, until it takes note; goes with the process */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ENDED_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct ended_children);
+} ended SEC(".maps");
+
+/* value: process id that the thread waited for last, 0: any; goes with the thread */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, __u64);
+} waits SEC(".maps");
+
 /* per CPU: room to build an event with strings */
 struct scratch {
 	__u64 bytes[SCRATCH_BYTES / 8];

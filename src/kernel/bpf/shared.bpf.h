@@ -11,17 +11,31 @@
 #define SCRATCH_BYTES 2048
 #define ARGS_MAX 1024
 #define PATH_MAX_SEEN 256
+#define CGROUPS_MAX 16
+#define CGROUP_NAME_BYTES 64
+#define NAME_SEEN 128	       /* of a cgroup's name */
+#define CGROUP_DEPTH 16	       /* so far up a task's cgroup is looked at */
+#define CGROUP_V1 (1ULL << 63) /* in an id: of a version 1 hierarchy (each numbers its own) */
+#define ENDED_MAX 65536	       /* processes with children, at a time */
+#define ENDED_SLOTS 8
 
 /* Load-time constants: the `cfg` variable in each object's .rodata. */
 struct kernel_cfg {
 	__u64 hrtimer_wakeup; /* address of the kernel function, 0: unknown */
-	__u64 cgroup;	      /* select tasks of this cgroup (v2 id), 0: off */
 	__u64 netns;	      /* select tasks of this network namespace (cookie), 0: off */
-	__u32 own_tgid;	      /* Saker itself: never recorded */
+	struct {
+		__u64 id;	 /* of its directory */
+		__u32 hierarchy; /* 0: version 2 */
+		__u32 pad;
+	} cgroups[CGROUPS_MAX]; /* select tasks of these and of what lies below them */
+	char cgroup_names[2]
+			 [CGROUP_NAME_BYTES]; /* so called (a unit); with this in its name (a container); empty: off */
+	__u32 ncgroups;
+	__u32 own_tgid; /* Saker itself: never recorded */
 	__u32 nrings;
 	__u16 port; /* select processes that use this port, 0: off */
 	__u8 select_all;
-	__u8 pad[5];
+	__u8 by_place; /* any of netns, cgroups, cgroup_names is set */
 };
 
 /* Run-time knobs: one element of the mmapable array `control`. */
@@ -30,6 +44,26 @@ struct kernel_control {
 	__u64 want_dgram;   /* set by the kernel: a selected process uses datagrams */
 	__u64 dgram_live;   /* set by user space: the payload hooks are attached */
 	__u64 stream_share; /* of 256: connections whose messages are kept; whole ones, both ends alike */
+	__u64 attaching;    /* set by user space: not all processes that are to be selected are known yet */
+	__u64 unjoined;	    /* kept by the kernel: children that ended and whose parent has not yet taken note */
+};
+
+/* A child that ended, as its parent may wait for it. */
+struct ended_child {
+	__u64 leader;	/* address of its task, only to look at, with start_ns */
+	__u64 start_ns; /* of the leader */
+	__u64 last_start_ns;
+	__u32 tgid;	/* 0: free */
+	__u32 last_tid; /* the thread that ended last */
+};
+
+/* Per process that has or had children */
+struct ended_children {
+	__u32 at;      /* next slot; the oldest is given up when there are too many */
+	__u32 waiter;  /* thread that waited for any child */
+	__u32 waiters; /* 2: several did */
+	__u32 pad;
+	struct ended_child child[ENDED_SLOTS];
 };
 
 /* What can be shed, least valuable first. */

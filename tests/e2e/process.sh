@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# parallel: yes
+# timeout: 120
+#
+# Processes do what processes do and write it down; the recording must say the same.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib/e2e.sh
+. "$here/lib/e2e.sh"
+# shellcheck source=tests/lib/cgroups.sh
+. "$here/lib/cgroups.sh"
+
+PY=/usr/bin/python3
+name=saker-process-$$
+
+e2e_clean() {
+	cgroup_del "${ACTOR_OOM:-/nowhere}"
+	cgroup_del "${ACTOR_CGROUP:-/nowhere}"
+}
+
+# act LABEL CASE...: the cases under `saker record`, compared
+act() {
+	local label=$1
+	shift
+	rm -rf rec truth
+	ok "${label}recorded" "$SAKER" record -o rec -- $PY "$here/lib/actor.py" truth "$@"
+	$PY "$here/lib/ctf_json.py" rec >events 2>messages
+	ok "${label}babeltrace2 opens it without a word" test ! -s messages
+	e2e_include "$label" < <($PY "$here/lib/actor_check.py" truth events)
+}
+
+e2e_begin # core files are written here
+act 'life: ' exec user exit core thread thread_exec netns
+act 'signals: ' stop signal group kernel
+
+if v2=$(cgroup_v2) && [ -n "$v2" ]; then
+	export ACTOR_CGROUP=$v2/$name ACTOR_CGROUP_NAME=/$name
+	mkdir "$ACTOR_CGROUP"
+	act 'cgroup: ' cgroup
+else
+	skip 'cgroup: exec in a cgroup of version 2' 'it is not mounted'
+fi
+if memory=$(cgroup_memory); then
+	export ACTOR_OOM=$memory/$name-oom
+	mkdir "$ACTOR_OOM"
+	cgroup_limit "$ACTOR_OOM" $((48 << 20))
+	act 'memory: ' oom
+else
+	skip 'memory: OOM kills' 'no memory controller'
+fi
+
+# A damaged truth must be seen, or the comparison compares nothing
+sed -i 's/"sig": 9/"sig": 15/' truth
+fails 'the comparison sees a wrong truth' $PY "$here/lib/actor_check.py" truth events
+e2e_end
