@@ -45,16 +45,15 @@ static void host_look(struct doctor_host *h)
 
 static void ladder_look(struct doctor_finding *f, const struct kernel_object *obj)
 {
-	const struct kernel_ladder *l = f->ladder;
+	const struct kernel_rung *rungs = f->ladder->rungs;
 	struct err err = ERR_INIT;
-	int i;
 
-	for (i = 0; i < KERNEL_RUNGS && l->rungs[i].program && !f->rung; i++) {
-		if (kernel_try(obj, l->rungs[i].program, &err) >= 0)
-			f->rung = &l->rungs[i];
-		else if (!f->why[0])
-			(void)snprintf(f->why, sizeof(f->why), "%s (since %s): %.160s", l->rungs[i].hook,
-				       l->rungs[i].since, err.text);
+	for (; f->refused < KERNEL_RUNGS && rungs[f->refused].programs; f->refused++) {
+		if (kernel_try(obj, &rungs[f->refused], &err) >= 0) {
+			f->rung = &rungs[f->refused];
+			return;
+		}
+		(void)snprintf(f->why[f->refused], sizeof(f->why[0]), "%.250s", err.text);
 	}
 }
 

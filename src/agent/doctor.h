@@ -3,7 +3,7 @@
 #define SAKER_AGENT_DOCTOR_H
 /*
  * doctor - tries every program of every ladder alone on this host and says what serves what, or why not.
- * Attaches nothing.
+ * Attaches functions for a moment, nothing else.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,7 +23,8 @@ struct doctor_finding {
 	const char *probe;
 	const struct kernel_ladder *ladder;
 	const struct kernel_rung *rung; /* NULL: none loads */
-	char why[256];			/* the best rung's refusal, empty when it loads */
+	size_t refused;			/* the rungs before it */
+	char why[KERNEL_RUNGS][256];	/* why each of them does not serve */
 };
 
 struct doctor_report {

@@ -37,6 +37,8 @@ static void host_json(struct buf *b, const struct doctor_host *h)
 
 static void finding_json(struct buf *b, const struct doctor_finding *f)
 {
+	size_t i;
+
 	buf_str(b, "{\"probe\":");
 	buf_json(b, f->probe, strlen(f->probe));
 	buf_str(b, ",\"observation\":");
@@ -46,11 +48,19 @@ static void finding_json(struct buf *b, const struct doctor_finding *f)
 		buf_json(b, f->rung->hook, strlen(f->rung->hook));
 	else
 		buf_str(b, "null");
-	buf_str(b, ",\"why\":");
-	buf_json(b, f->why, strlen(f->why));
 	buf_str(b, ",\"about\":");
 	buf_json(b, f->ladder->about, strlen(f->ladder->about));
-	buf_char(b, '}');
+	buf_str(b, ",\"refused\":[");
+	for (i = 0; i < f->refused; i++) {
+		buf_str(b, i ? ",{\"hook\":" : "{\"hook\":");
+		buf_json(b, f->ladder->rungs[i].hook, strlen(f->ladder->rungs[i].hook));
+		buf_str(b, ",\"since\":");
+		buf_json(b, f->ladder->rungs[i].since, strlen(f->ladder->rungs[i].since));
+		buf_str(b, ",\"why\":");
+		buf_json(b, f->why[i], strlen(f->why[i]));
+		buf_char(b, '}');
+	}
+	buf_str(b, "]}");
 }
 
 static void report_json(const struct doctor_report *r)
@@ -70,6 +80,20 @@ static void report_json(const struct doctor_report *r)
 	(void)puts(b.data ? b.data : "{}");
 }
 
+static void finding_text(const struct doctor_finding *f)
+{
+	size_t i;
+
+	(void)printf("  %s  %-8s %-20s ", f->rung ? "ok" : "--", f->probe, f->ladder->observation);
+	if (f->rung)
+		(void)printf("%-34s %s\n", f->rung->hook, f->ladder->about);
+	else
+		(void)printf("not seen here: %s\n", f->ladder->without);
+	for (i = 0; i < f->refused; i++)
+		(void)printf("      not %s (since %s): %s\n", f->ladder->rungs[i].hook, f->ladder->rungs[i].since,
+			     f->why[i]);
+}
+
 static void report_text(const struct doctor_report *r)
 {
 	size_t i;
@@ -80,16 +104,8 @@ static void report_text(const struct doctor_report *r)
 	if (!r->host.cap_bpf || !r->host.cap_perfmon)
 		(void)printf("missing here:%s%s (run it with sudo)\n", r->host.cap_bpf ? "" : " CAP_BPF",
 			     r->host.cap_perfmon ? "" : " CAP_PERFMON");
-	for (i = 0; i < r->count; i++) {
-		const struct doctor_finding *f = &r->findings[i];
-
-		if (f->rung)
-			(void)printf("  ok  %-8s %-20s %-34s %s\n", f->probe, f->ladder->observation, f->rung->hook,
-				     f->ladder->about);
-		else
-			(void)printf("  --  %-8s %-20s not seen here: %s\n      %s\n", f->probe, f->ladder->observation,
-				     f->ladder->without, f->why);
-	}
+	for (i = 0; i < r->count; i++)
+		finding_text(&r->findings[i]);
 }
 
 static int doctor_main(int argc, char **argv)

@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "kernel/inside.h"
+#include "kernel/ladder.h"
 #include "kernel/ring.h"
 
 #define OBJECTS_MAX 8
@@ -140,21 +141,9 @@ static bool rung_wanted(void *arg, const char *program)
 	size_t i;
 
 	for (i = 0; i < l->obj->nladders; i++)
-		if (l->rungs[i] >= 0 && !strcmp(l->obj->ladders[i].rungs[l->rungs[i]].program, program))
+		if (l->rungs[i] >= 0 && rung_has(&l->obj->ladders[i].rungs[l->rungs[i]], program))
 			return true;
 	return false;
-}
-
-/* Finds by trying each alone the rung that loads; -1 when none does. */
-static int rung_find(const struct kernel_object *obj, const struct kernel_ladder *ladder)
-{
-	struct err ignored = ERR_INIT;
-	int i;
-
-	for (i = 0; i < KERNEL_RUNGS && ladder->rungs[i].program; i++)
-		if (kernel_try(obj, ladder->rungs[i].program, &ignored) >= 0)
-			return i;
-	return -1;
 }
 
 static int map_shared(int fd, size_t bytes, void *ret, struct err *err)
@@ -186,19 +175,25 @@ int kernel_load(struct kernel *k, const struct kernel_object *obj, struct err *e
 {
 	struct loaded *l = &k->objects[k->nobjects];
 	struct err first = ERR_INIT;
+	bool served = false;
 	size_t i;
 	int r;
 
 	if (k->nobjects == OBJECTS_MAX || obj->nladders > ARRAY_LEN(l->rungs))
 		return err_set(err, E2BIG, "too many BPF objects");
 	*l = (struct loaded) { .obj = obj };
+	object_quiet();
+	ladders_guess(obj, l->rungs);
 	r = object_load(obj, &k->cfg, &k->maps, rung_wanted, l, &l->bpf, &first);
-	if (r == -EPERM)
-		return err_set(err, EPERM,
-			       "cannot load BPF programs: CAP_BPF and CAP_PERFMON are missing (run it with sudo)");
 	if (r < 0) {
-		for (i = 0; i < obj->nladders; i++)
-			l->rungs[i] = rung_find(obj, &obj->ladders[i]);
+		for (i = 0; i < obj->nladders; i++) {
+			l->rungs[i] = ladder_find(obj, &obj->ladders[i]);
+			served |= l->rungs[i] >= 0;
+		}
+		if (!served && r == -EPERM)
+			return err_set(
+				err, EPERM,
+				"cannot load BPF programs: CAP_BPF and CAP_PERFMON are missing (run it with sudo)");
 		r = object_load(obj, &k->cfg, &k->maps, rung_wanted, l, &l->bpf, err);
 	}
 	if (r < 0)
@@ -208,13 +203,6 @@ int kernel_load(struct kernel *k, const struct kernel_object *obj, struct err *e
 }
 
 /* --- attaching --- */
-
-static struct bpf_program *rung_program(const struct loaded *l, size_t ladder)
-{
-	int rung = l->rungs[ladder];
-
-	return rung < 0 ? NULL : bpf_object__find_program_by_name(l->bpf, l->obj->ladders[ladder].rungs[rung].program);
-}
 
 static int program_attach(struct kernel *k, struct bpf_program *p, struct err *err)
 {
@@ -230,20 +218,37 @@ static int program_attach(struct kernel *k, struct bpf_program *p, struct err *e
 	return 0;
 }
 
+/* The programs of the rung that serves one ladder. */
+static int ladder_attach(struct kernel *k, const struct loaded *l, size_t ladder, struct err *err)
+{
+	struct bpf_program *p;
+	int r;
+
+	if (l->rungs[ladder] < 0)
+		return 0;
+	bpf_object__for_each_program(p, l->bpf)
+	{
+		if (!rung_has(&l->obj->ladders[ladder].rungs[l->rungs[ladder]], bpf_program__name(p)))
+			continue;
+		r = program_attach(k, p, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int attach_which(struct kernel *k, bool later, struct err *err)
 {
 	size_t i, j;
+	int r;
 
 	for (i = 0; i < k->nobjects; i++) {
-		struct loaded *l = &k->objects[i];
+		const struct kernel_object *obj = k->objects[i].obj;
 
-		for (j = 0; j < l->obj->nladders; j++) {
-			struct bpf_program *p = rung_program(l, j);
-			int r;
-
-			if (!p || l->obj->ladders[j].iterator || l->obj->ladders[j].later != later)
+		for (j = 0; j < obj->nladders; j++) {
+			if (obj->ladders[j].iterator || obj->ladders[j].later != later)
 				continue;
-			r = program_attach(k, p, err);
+			r = ladder_attach(k, &k->objects[i], j, err);
 			if (r < 0)
 				return r;
 		}

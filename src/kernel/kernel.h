@@ -23,11 +23,11 @@ struct err;
 struct event_header;
 struct kernel;
 
-/* One program that can serve an observation; tried in order. */
+/* What can serve an observation; tried in order. */
 struct kernel_rung {
-	const char *program; /* name in the object */
-	const char *hook;    /* as a person reads it: tp_btf:sched_process_fork */
-	const char *since;   /* kernel that has the hook, and what is lost on this rung, if anything */
+	const char *programs; /* names in the object, with spaces between them: all are needed */
+	const char *hook;     /* as a person reads it: tp_btf:sched_process_fork */
+	const char *since;    /* kernels that have the hook, and what is lost on this rung, if anything */
 };
 
 #define KERNEL_RUNGS 4
@@ -38,7 +38,7 @@ struct kernel_ladder {
 	const char *without;			/* what a person does not see if no rung loads */
 	bool later;				/* attached only when wanted: kernel_attach_later() */
 	bool iterator;				/* run on demand by kernel_iterate() */
-	struct kernel_rung rungs[KERNEL_RUNGS]; /* ends with a NULL program */
+	struct kernel_rung rungs[KERNEL_RUNGS]; /* ends with NULL programs */
 };
 
 struct kernel_object {
@@ -96,8 +96,8 @@ void kernel_detach(struct kernel *k); /* no more events; rings stay readable */
 struct bpf_object;
 struct bpf_object *kernel_bpf(struct kernel *k, const struct kernel_object *obj);
 
-/* For doctor: loads one program alone.  0, or -errno with the verifier's last words. */
-int kernel_try(const struct kernel_object *obj, const char *program, struct err *err);
+/* For doctor: loads one rung alone.  0, or -errno with the hook that is missing or the verifier's last words. */
+int kernel_try(const struct kernel_object *obj, const struct kernel_rung *rung, struct err *err);
 /* Address of a kernel symbol, 0: unknown. */
 uint64_t kernel_symbol(const char *name);
 

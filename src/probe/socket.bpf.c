@@ -451,6 +451,8 @@ int BPF_PROG(socket_recv_return, struct sock *sk, int ret, int flags)
 	return call_received(sk, ret, flags);
 }
 
+#include "probe/older.bpf.h"
+
 /* --- life of connections --- */
 
 static __always_inline void connect_begin(struct sock *sk)

@@ -5,6 +5,9 @@
 extern const unsigned char bpf_socket_data[];
 extern const size_t bpf_socket_size;
 
+/* where a send gives up the socket lock */
+#define OLDER_WAITS "older_wait_begin older_wait_end older_connect_end"
+
 static const struct kernel_ladder socket_ladders[] = {
 	{ .observation = "connection",
 	  .about = "connect with its outcome, listen, accept by first use, FIN",
@@ -13,11 +16,17 @@ static const struct kernel_ladder socket_ladders[] = {
 	{ .observation = "send ranges",
 	  .about = "byte ranges of TCP sends, under the socket lock",
 	  .without = "what was sent on TCP",
-	  .rungs = { { "socket_send_turn", "tp_btf:tcp_sendmsg_locked", "6.13" } } },
+	  .rungs = { { "socket_send_turn", "tp_btf:tcp_sendmsg_locked", "6.13" },
+		     { "older_send_begin older_send_end older_pages_begin older_pages_end " OLDER_WAITS,
+		       "fentry:tcp_sendmsg_locked, do_tcp_sendpages", "5.5 to 6.4" },
+		     { "older_send_begin older_send_end " OLDER_WAITS, "fentry:tcp_sendmsg_locked", "6.5" } } },
 	{ .observation = "send return",
 	  .about = "ends of send calls; AF_UNIX and UDP sends",
 	  .without = "what was sent",
-	  .rungs = { { "socket_send_return", "tp_btf:sock_send_length", "6.3" } } },
+	  .rungs = { { "socket_send_return", "tp_btf:sock_send_length", "6.3" },
+		     { "older_inet_sent older_inet6_sent older_inet_page "
+		       "older_unix_sent older_unix_page older_dgram_sent",
+		       "fexit:inet_sendmsg and its siblings", "5.5 to 6.4" } } },
 	{ .observation = "receive ranges",
 	  .about = "byte ranges of TCP receives, splice included, under the socket lock",
 	  .without = "what was received on TCP",
@@ -25,7 +34,9 @@ static const struct kernel_ladder socket_ladders[] = {
 	{ .observation = "receive return",
 	  .about = "ends of streams and errors; AF_UNIX and UDP receives",
 	  .without = "AF_UNIX and UDP receives, ends of streams",
-	  .rungs = { { "socket_recv_return", "tp_btf:sock_recv_length", "6.3" } } },
+	  .rungs = { { "socket_recv_return", "tp_btf:sock_recv_length", "6.3" },
+		     { "older_inet_got older_inet6_got older_unix_got older_dgram_got",
+		       "fexit:inet_recvmsg and its siblings", "5.5" } } },
 	{ .observation = "close",
 	  .about = "ends of TCP sockets",
 	  .without = "when a socket is gone",

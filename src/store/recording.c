@@ -14,8 +14,6 @@
 #include "base/err.h"
 #include "store/folder.h"
 
-#define EPOCH_BLOCKS 4 /* a checkpoint with its clock is in the first */
-
 bool recording_here(const char *path)
 {
 	char name[4096];
@@ -117,8 +115,7 @@ static void find_epoch(struct recording *rec)
 
 	rec->epoch_ns = rec->meta.epoch_ns;
 	stream_init(&s, rec);
-	for (i = rec->epoch_blocks; i < rec->index.count && i < EPOCH_BLOCKS; i++) {
-		rec->epoch_blocks = i + 1;
+	for (i = 0; i < rec->index.count && i < 4; i++) {
 		if (stream_load(&s, i) < 0)
 			continue;
 		while (stream_next(&s, &ev) > 0) {
@@ -252,7 +249,6 @@ int stream_load(struct stream *s, size_t entry)
 	int r = e->fault == BLOCK_OK ? open_chunk(s, e->chunk) : 0;
 
 	s->loaded = 0;
-	s->rec->read_blocks += !r;
 	if (r == -ENOENT)
 		e->fault = BLOCK_GONE;
 	else
