@@ -60,6 +60,31 @@ static void test_json(void **state)
 	json_decref(root);
 }
 
+/* A run-time type may call its fields what it likes: the line stays JSON, and the header's names keep their meaning. */
+static void test_json_names(void **state)
+{
+	static const struct event_field fields[] = { { "type", EVENT_U32, EVENT_FMT_DEC, NULL, 40, 4, "" },
+						     { "a\"b", EVENT_U32, EVENT_FMT_DEC, NULL, 44, 4, "" } };
+	static const struct event_type type = { 1024, 48, 2, "uprobe:/\"x\\y", "", fields };
+	struct {
+		struct event_header h;
+		uint32_t values[2];
+	} bytes = { .h = { .length = 48, .type = 1024, .cpu = 3 }, .values = { 5, 6 } };
+	struct event ev = { .id = 9, .type = &type, .h = &bytes.h };
+	struct buf b = BUF_INIT;
+	json_t *root;
+
+	(void)state;
+	event_json(&b, &ev, NULL);
+	root = json_loads(b.data, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(root);
+	assert_string_equal(json_string_value(json_object_get(root, "type")), "uprobe:/\"x\\y");
+	assert_int_equal(json_integer_value(json_object_get(root, "type_")), 5);
+	assert_int_equal(json_integer_value(json_object_get(root, "a\"b")), 6);
+	json_decref(root);
+	buf_fini(&b);
+}
+
 static void test_refuses(void **state)
 {
 	struct event ev = build_exec("x");
@@ -140,8 +165,8 @@ static void test_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_strings),	      cmocka_unit_test(test_json),   cmocka_unit_test(test_refuses),
-		cmocka_unit_test(test_runtime_types), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_strings), cmocka_unit_test(test_json),	      cmocka_unit_test(test_json_names),
+		cmocka_unit_test(test_refuses), cmocka_unit_test(test_runtime_types), cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

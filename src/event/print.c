@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/cleanup.h"
 #include "event/event.h"
 
 const char *event_context_name(uint8_t context)
@@ -167,9 +168,37 @@ static void json_member(struct buf *b, const char *name, uint64_t v)
 	buf_u64(b, v);
 }
 
-void event_json(struct buf *b, const struct event *ev, const char *host)
+/* Names of run-time types are anybody's: one that the header has gets an underscore behind it. */
+static void field_name_json(struct buf *b, const char *name)
+{
+	static const char *const taken[] = { "id",	"host", "type", "boot_ns", "cpu",
+					     "context", "seq",	"tgid", "tid",	   "start_ns" };
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	size_t i;
+
+	buf_str(&text, name);
+	for (i = 0; i < ARRAY_LEN(taken); i++)
+		if (!strcmp(name, taken[i]))
+			buf_char(&text, '_');
+	buf_char(b, ',');
+	buf_json(b, text.data ? text.data : "", text.len);
+	buf_char(b, ':');
+}
+
+static void field_json(struct buf *b, const struct event *ev, const struct event_field *f)
 {
 	struct event_value v;
+
+	if (ev->type->id >= EVENT_DYNAMIC_MIN)
+		field_name_json(b, f->name);
+	else
+		buf_printf(b, ",\"%s\":", f->name);
+	event_field_get(ev, f, &v);
+	event_value_json(b, f, &v);
+}
+
+void event_json(struct buf *b, const struct event *ev, const char *host)
+{
 	int i;
 
 	buf_str(b, "{\"id\":");
@@ -178,7 +207,8 @@ void event_json(struct buf *b, const struct event *ev, const char *host)
 		buf_str(b, ",\"host\":");
 		buf_json(b, host, strlen(host));
 	}
-	buf_printf(b, ",\"type\":\"%s\"", ev->type->name);
+	buf_str(b, ",\"type\":");
+	buf_json(b, ev->type->name, strlen(ev->type->name));
 	json_member(b, "boot_ns", ev->boot_ns);
 	json_member(b, "cpu", ev->h->cpu);
 	buf_printf(b, ",\"context\":\"%s\"", event_context_name(ev->h->context));
@@ -186,12 +216,7 @@ void event_json(struct buf *b, const struct event *ev, const char *host)
 	json_member(b, "tgid", ev->h->tgid);
 	json_member(b, "tid", ev->h->tid);
 	json_member(b, "start_ns", ev->h->start_ns);
-	for (i = 0; i < ev->type->nfields; i++) {
-		const struct event_field *f = &ev->type->fields[i];
-
-		buf_printf(b, ",\"%s\":", f->name);
-		event_field_get(ev, f, &v);
-		event_value_json(b, f, &v);
-	}
+	for (i = 0; i < ev->type->nfields; i++)
+		field_json(b, ev, &ev->type->fields[i]);
 	buf_char(b, '}');
 }
