@@ -9,12 +9,14 @@
  * simply do not match (`bytes>10` is false for a fork).
  *
  * Threads: one query may be evaluated by many threads.  Memory: bounded by the text's length
- * (QUERY_TEXT_MAX).  Failure: only query_compile() can fail.
+ * (QUERY_TEXT_MAX) and the number of event types.  Failure: only query_compile() can fail.
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define QUERY_TEXT_MAX 4096
+#define QUERY_DEPTH_MAX 64 /* nested parentheses and nots */
 
 struct query;
 struct err;
@@ -30,14 +32,22 @@ struct query_scope {
 	const char *(*host)(void *arg, const struct event *ev);	     /* host, or network namespace's name */
 	const char *(*process)(void *arg, const struct event *ev);   /* command name of ev's process */
 	const char *(*container)(void *arg, const struct event *ev); /* container, unit or cgroup path */
+	uint64_t (*since_ns)(void *arg, const struct event *ev);     /* time since the recording began */
 };
 
 /* text: NUL-terminated; types: to check names against, borrowed during the call only.
- * -EINVAL: err says what was expected, and at which column (from 1). */
-int query_compile(const char *text, const struct event_types *types, struct query **ret, struct err *err);
+ * -EINVAL: err says what was expected, and *ret_column (from 1; may be NULL) where. */
+int query_compile(const char *text, const struct event_types *types, struct query **ret, unsigned int *ret_column,
+		  struct err *err);
 struct query *query_free(struct query *q); /* NULL ok; returns NULL */
 
-/* scope may be NULL.  A NULL query matches everything. */
+/* scope and its functions may be NULL.  A NULL query matches everything. */
 bool query_match(const struct query *q, const struct event *ev, const struct query_scope *scope);
+
+/* The one process that every matching event belongs to (`pid=4711 and ...`), 0: several may match.  For the
+ * process index of recordings. */
+uint32_t query_pid(const struct query *q);
+/* Whether it asks for the time since the recording began, or for names that only earlier events tell. */
+bool query_needs_scope(const struct query *q);
 
 #endif

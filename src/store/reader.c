@@ -316,6 +316,7 @@ void store_reader_stats(const struct store_reader *r, struct store_stats *ret)
 		const struct index *ix = &r->recs[i]->index;
 
 		ret->chunks += ix->chunks;
+		ret->read_blocks += r->recs[i]->read_blocks;
 		for (j = 0; j < ix->count; j++) {
 			const struct index_entry *e = &ix->entries[j];
 			bool bad = e->fault != BLOCK_OK && e->fault != BLOCK_GONE;

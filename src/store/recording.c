@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "store/folder.h"
 
+#define EPOCH_BLOCKS 4 /* a checkpoint with its clock is in the first */
+
 bool recording_here(const char *path)
 {
 	char name[4096];
@@ -115,7 +117,8 @@ static void find_epoch(struct recording *rec)
 
 	rec->epoch_ns = rec->meta.epoch_ns;
 	stream_init(&s, rec);
-	for (i = 0; i < rec->index.count && i < 4; i++) {
+	for (i = rec->epoch_blocks; i < rec->index.count && i < EPOCH_BLOCKS; i++) {
+		rec->epoch_blocks = i + 1;
 		if (stream_load(&s, i) < 0)
 			continue;
 		while (stream_next(&s, &ev) > 0) {
@@ -249,6 +252,7 @@ int stream_load(struct stream *s, size_t entry)
 	int r = e->fault == BLOCK_OK ? open_chunk(s, e->chunk) : 0;
 
 	s->loaded = 0;
+	s->rec->read_blocks += !r;
 	if (r == -ENOENT)
 		e->fault = BLOCK_GONE;
 	else

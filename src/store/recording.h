@@ -24,7 +24,9 @@ struct recording {
 	struct typemap map;
 	bool renumbered; /* some types have other numbers here than on disk */
 	struct index index;
-	uint64_t epoch_ns; /* 0: unknown */
+	uint64_t epoch_ns;    /* 0: unknown */
+	size_t epoch_blocks;  /* that were looked at for it */
+	uint64_t read_blocks; /* for statistics */
 };
 
 /* Whether path is a directory with a metadata file. */

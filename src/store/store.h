@@ -55,6 +55,7 @@ int store_flush(struct store_writer *w, struct err *err);
 struct store_stats {
 	uint64_t events, bytes, blocks, chunks, late, retired_chunks, retired_events;
 	uint64_t damaged_blocks, damaged_bytes; /* reader only */
+	uint64_t read_blocks;			/* reader only: loaded so far, a block read twice counts twice */
 };
 void store_writer_stats(const struct store_writer *w, struct store_stats *ret);
 
