@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,20 @@ static bool buf_grow(struct buf *b, size_t more)
 fail:
 	b->failed = true;
 	return false;
+}
+
+char *buf_thousands(char out[BUF_THOUSANDS], uint64_t v)
+{
+	char plain[24], *at = out;
+	int len = snprintf(plain, sizeof(plain), "%" PRIu64, v), i;
+
+	for (i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			*at++ = ',';
+		*at++ = plain[i];
+	}
+	*at = 0;
+	return out;
 }
 
 void *buf_room(struct buf *b, size_t len)

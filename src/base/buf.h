@@ -37,6 +37,9 @@ void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_u64(struct buf *b, uint64_t v);
+/* A number for reading, `9,871`, into out, which is returned. */
+#define BUF_THOUSANDS 27
+char *buf_thousands(char out[BUF_THOUSANDS], uint64_t v);
 /* Room for len more bytes at the returned place (len is advanced); NULL: out of memory. */
 void *buf_room(struct buf *b, size_t len);
 /* A JSON string literal with its quotes; bytes that are no UTF-8 become U+FFFD. */

@@ -34,6 +34,17 @@ static void test_numbers(void **state)
 	assert_string_equal(b.data, "0 18446744073709551615");
 }
 
+static void test_thousands(void **state)
+{
+	char out[BUF_THOUSANDS];
+
+	(void)state;
+	assert_string_equal(buf_thousands(out, 0), "0");
+	assert_string_equal(buf_thousands(out, 999), "999");
+	assert_string_equal(buf_thousands(out, 1000), "1,000");
+	assert_string_equal(buf_thousands(out, UINT64_MAX), "18,446,744,073,709,551,615");
+}
+
 /* RFC 8259 section 7 for the escapes, RFC 3629 section 4 for what is UTF-8. */
 static const struct {
 	const char *what, *in;
@@ -72,6 +83,7 @@ int main(void)
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(test_grows),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_thousands),
 		cmocka_unit_test(test_escapes),
 	};
 

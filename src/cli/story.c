@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "agent/analyse.h"
@@ -19,6 +20,9 @@
 #define PATHS_MAX 64
 #define COUNTS_MAX 64
 #define PROCESSES_SHOWN 8
+#define LINE_HEAD 12 /* columns of the time before the text */
+#define TEXT_MIN 44  /* with less room beside it the evidence has a line of its own */
+#define TEXT_MAX 104 /* without a terminal */
 
 static const struct argp_option story_options[] = {
 	{ "json", 'j', NULL, 0, "Print one JSON object", 0 },
@@ -59,6 +63,26 @@ static void damage(void *arg, const char *sentence)
 	(void)fprintf(stderr, "saker story: %s\n", sentence);
 }
 
+/* --- text --- */
+
+/* How wide the reader's terminal is; 0: no terminal, no limit. */
+static size_t terminal_width(void)
+{
+	struct winsize w;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
+
+/* Columns of UTF-8 text: every character that we print has one. */
+static size_t columns(const char *text, size_t len)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len; i++)
+		n += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return n;
+}
+
 /* `123`, or `host:123` where there are several hosts. */
 static void ref_text(struct buf *b, const struct analysis *a, struct order_ref ref)
 {
@@ -67,35 +91,110 @@ static void ref_text(struct buf *b, const struct analysis *a, struct order_ref r
 	buf_u64(b, ref.id);
 }
 
-static void line_text(struct buf *b, const struct analysis *a, const struct story_line *l, uint64_t first_ns)
+/* `[observed 9034 → 9041]` */
+static void evidence_text(struct buf *b, const struct analysis *a, const struct story_line *l)
 {
 	unsigned int i;
 
-	buf_printf(b, "%+8.3f s  ", (double)(int64_t)(l->boot_ns - first_ns) / 1e9);
-	buf_text(b, l->text, strlen(l->text));
-	buf_printf(b, "  [%s", l->inferred ? "inferred from" : "observed");
+	buf_reset(b);
+	buf_printf(b, "[%s ", l->inferred ? "inferred from" : "observed");
 	for (i = 0; i < l->nrefs; i++) {
-		buf_str(b, i ? ", " : " ");
+		buf_str(b, !i ? "" : i == 1 && l->leads ? " → " : ", ");
 		ref_text(b, a, l->refs[i]);
 	}
-	buf_str(b, "]\n");
+	buf_char(b, ']');
+}
+
+/* How much of text fits into width columns, up to a blank where there is one. */
+static size_t fitting(const char *text, size_t len, size_t width)
+{
+	size_t i, n = 0, blank = 0;
+
+	for (i = 0; i < len; i++) {
+		n += ((unsigned char)text[i] & 0xc0) != 0x80;
+		if (n > width)
+			return blank ? blank : i;
+		if (text[i] == ' ' && i)
+			blank = i;
+	}
+	return len;
+}
+
+/* Text in a column of its own, and the evidence beside its last line if it fits there. */
+static void column_text(struct buf *b, const char *text, size_t len, const char *evidence, size_t width, size_t limit)
+{
+	size_t n, used;
+
+	for (n = fitting(text, len, limit ? width : len); limit && n < len; n = fitting(text, len, width)) {
+		buf_add(b, text, n);
+		buf_printf(b, "\n%*s", LINE_HEAD, "");
+		n += text[n] == ' ';
+		text += n;
+		len -= n;
+	}
+	buf_add(b, text, len);
+	used = columns(text, len);
+	if (limit && (used > width ? used : width) + 2 + columns(evidence, strlen(evidence)) > limit)
+		buf_printf(b, "\n%*s%s\n", LINE_HEAD, "", evidence);
+	else
+		buf_printf(b, "%*s  %s\n", used < width ? (int)(width - used) : 0, "", evidence);
+}
+
+static void lines_text(struct buf *b, const struct analysis *a, uint64_t first_ns)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	CLEANUP(buf_fini) struct buf evidence = BUF_INIT;
+	size_t limit = terminal_width(), longest = 0, beside = 0, width, i;
+	const struct story_line *lines;
+	size_t n = story_lines(a->story, &lines);
+
+	for (i = 0; i < n; i++) {
+		size_t len = columns(lines[i].text, strlen(lines[i].text));
+
+		evidence_text(&evidence, a, &lines[i]);
+		longest = len > longest ? len : longest;
+		len = columns(evidence.data, evidence.len);
+		beside = len > beside ? len : beside;
+	}
+	limit = limit > LINE_HEAD + TEXT_MIN ? limit - LINE_HEAD : limit ? TEXT_MIN : 0;
+	width = limit && limit < TEXT_MIN + 2 + beside ? limit : limit ? limit - beside - 2 : TEXT_MAX;
+	width = longest < width ? longest : width;
+	for (i = 0; i < n; i++) {
+		buf_reset(&text);
+		buf_text(&text, lines[i].text, strlen(lines[i].text));
+		evidence_text(&evidence, a, &lines[i]);
+		buf_printf(b, "%+8.3f s  ", (double)(int64_t)(lines[i].boot_ns - first_ns) / 1e9);
+		column_text(b, text.data, text.len, evidence.data, width, limit);
+	}
+}
+
+static void number(struct buf *b, uint64_t n)
+{
+	char text[BUF_THOUSANDS];
+
+	buf_str(b, buf_thousands(text, n));
 }
 
 /* `0 events lost · 9,871 of 9,874 messages matched, 3 unmatched: peer not recorded · Saker used 2.1 % of one CPU` */
 static void totals_text(struct buf *b, const struct analysis *a, const struct story_totals *t)
 {
 	struct order_stats st;
-	const char *sep = ", unmatched:";
+	const char *sep = ", ";
 	int i;
 
 	order_get_stats(a->order, &st);
-	buf_printf(b, "%" PRIu64 " events lost · %" PRIu64 " of %" PRIu64 " messages matched", t->lost, st.matched,
-		   st.messages);
+	number(b, t->lost);
+	buf_str(b, t->lost == 1 ? " event lost · " : " events lost · ");
+	number(b, st.matched);
+	buf_str(b, " of ");
+	number(b, st.messages);
+	buf_str(b, " messages matched");
 	for (i = 0; i < ORDER_REASONS; i++) {
 		if (!st.unmatched[i])
 			continue;
-		buf_printf(b, "%s %" PRIu64 " %s", sep, st.unmatched[i], order_reason_text((enum order_reason)i));
-		sep = ",";
+		buf_str(b, sep);
+		number(b, st.unmatched[i]);
+		buf_printf(b, " unmatched: %s", order_reason_text((enum order_reason)i));
 	}
 	if (t->cost_span_ns)
 		buf_printf(b, " · Saker used %.1f %% of one CPU",
@@ -103,47 +202,59 @@ static void totals_text(struct buf *b, const struct analysis *a, const struct st
 	buf_char(b, '\n');
 	if (st.cycle)
 		buf_printf(b, "a cycle of %zu events contradicts the order: please report it\n", st.cycle);
+	if (story_left_out(a->story)) {
+		buf_str(b, "there was no room for ");
+		number(b, story_left_out(a->story));
+		buf_str(b, " facts: the story may lack something\n");
+	}
 }
 
 static void counts_text(struct buf *b, const struct story *s, char by, const char *title, size_t shown)
 {
 	struct story_count counts[COUNTS_MAX];
-	size_t i, n = story_counts(s, by, counts, COUNTS_MAX);
+	size_t i, n = story_counts(s, by, counts, COUNTS_MAX), done = 0;
 
 	buf_printf(b, "%s", title);
-	for (i = 0; i < n && i < shown; i++) {
-		if (by == 'h' && !counts[i].name[0] && !counts[i].events)
+	for (i = 0; i < n && done < shown; i++) {
+		if (!counts[i].events)
 			continue;
-		buf_str(b, i ? ", " : " ");
+		buf_str(b, done++ ? ", " : " ");
 		buf_text(b, counts[i].name[0] ? counts[i].name : "(host)",
 			 strlen(counts[i].name[0] ? counts[i].name : "(host)"));
 		if (by == 'p')
 			buf_printf(b, "[%u]", counts[i].tgid);
-		buf_printf(b, " %" PRIu64, counts[i].events);
+		buf_char(b, ' ');
+		number(b, counts[i].events);
 	}
-	buf_str(b, n > shown ? ", ...\n" : "\n");
+	buf_str(b, i < n ? ", ...\n" : "\n");
 }
 
 static void print_text(const struct analysis *a)
 {
 	CLEANUP(buf_fini) struct buf b = BUF_INIT;
-	const struct story_line *lines;
-	size_t n = story_lines(a->story, &lines), i;
 	struct story_totals t;
 
 	story_totals(a->story, &t);
-	for (i = 0; i < n; i++)
-		line_text(&b, a, &lines[i], t.first_ns);
+	lines_text(&b, a, t.first_ns);
 	if (!t.causes)
 		buf_str(&b, "nobody was stopped, killed or cut off\n");
+	if (*story_besides(a->story)) {
+		buf_str(&b, t.causes ? "another matter, or no news: " : "no news: ");
+		buf_text(&b, story_besides(a->story), strlen(story_besides(a->story)));
+		buf_char(&b, '\n');
+	}
 	totals_text(&b, a, &t);
-	buf_printf(&b, "\n%" PRIu64 " events in %.1f s\n", t.events, (double)(t.last_ns - t.first_ns) / 1e9);
+	buf_char(&b, '\n');
+	number(&b, t.events);
+	buf_printf(&b, " events in %.1f s\n", (double)(t.last_ns - t.first_ns) / 1e9);
 	counts_text(&b, a->story, 'h', "by place:  ", COUNTS_MAX);
 	counts_text(&b, a->story, 'p', "by process:", PROCESSES_SHOWN);
 	counts_text(&b, a->story, 't', "by type:   ", COUNTS_MAX);
 	if (b.data)
 		(void)fputs(b.data, stdout);
 }
+
+/* --- JSON --- */
 
 static void counts_json(struct buf *b, const struct story *s, char by, const char *name)
 {
@@ -199,6 +310,8 @@ static void print_json(const struct analysis *a)
 		   "],\"causes\":%u,\"events\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"messages\":%" PRIu64
 		   ",\"matched\":%" PRIu64 ",\"ambiguous\":%" PRIu64,
 		   t.causes, t.events, t.lost, st.messages, st.matched, st.ambiguous);
+	buf_printf(&b, ",\"besides\":");
+	buf_json(&b, story_besides(a->story), strlen(story_besides(a->story)));
 	buf_printf(&b, ",\"span_ns\":%" PRIu64 ",\"left_out\":%" PRIu64, t.last_ns - t.first_ns,
 		   story_left_out(a->story));
 	counts_json(&b, a->story, 'h', "places");

@@ -10,6 +10,7 @@
 
 #define ACTORS_MAX (1U << 20)
 #define PLACES_MAX 65536
+#define SPOKE_BACK 2000
 
 void cast_fini(struct cast *c)
 {
@@ -53,7 +54,7 @@ static uint32_t cast_add(struct cast *c, uint32_t host, uint32_t tgid)
 	}
 	if (map_set(&c->by_tgid, actor_key(host, tgid), c->count) < 0)
 		return CAST_NONE;
-	c->actors[c->count] = (struct actor) { .host = host, .tgid = tgid };
+	c->actors[c->count] = (struct actor) { .host = host, .tgid = tgid, .parent = CAST_NONE };
 	return (uint32_t)c->count++;
 }
 
@@ -121,14 +122,53 @@ static void learn_fork(struct cast *c, const struct event *ev, uint32_t parent)
 	if (child == CAST_NONE)
 		return;
 	memcpy(c->actors[child].comm, c->actors[parent].comm, sizeof(c->actors[child].comm));
+	c->actors[child].exe = c->actors[parent].exe;
 	c->actors[child].netns = c->actors[parent].netns;
+	c->actors[child].parent = parent;
 	c->actors[child].first_ns = ev->boot_ns;
+}
+
+static uint64_t text_hash(const char *text)
+{
+	uint64_t h = *text ? 1 : 0;
+
+	for (; *text; text++)
+		h = map_hash(h ^ (uint64_t)(unsigned char)*text << 32);
+	return h;
+}
+
+/* exec, process: what it runs; without a fork the parent is told too. */
+static void learn_program(struct cast *c, const struct event *ev, uint32_t i)
+{
+	struct actor *a = &c->actors[i];
+	uint32_t parent = cast_find(c, ev->host, EVENT_AS(process, ev)->ppid);
+
+	comm_set(a, event_string(ev, 0));
+	a->exe = text_hash(event_string(ev, 1));
+	a->netns = EVENT_AS(process, ev)->netns;
+	if (a->parent == CAST_NONE && parent != i)
+		a->parent = parent;
+	if (ev->type->id != EVENT_EXEC)
+		return;
+	a->exec_ns = ev->boot_ns;
+	a->exec_id = ev->id;
+}
+
+static void learn_exit(struct actor *a, const struct event *ev)
+{
+	const struct event_exit *e = EVENT_AS(exit, ev);
+
+	if (!(e->flags & EXITFLAGS_LAST_THREAD))
+		return;
+	a->died_ns = ev->boot_ns;
+	a->died_id = ev->id;
+	a->exit_code = e->code;
+	a->exit_sig = e->sig;
 }
 
 void cast_learn(struct cast *c, const struct event *ev)
 {
 	uint32_t i = cast_of(c, ev);
-	const struct event_exit *e;
 
 	if (ev->type->id == EVENT_NETNS)
 		learn_netns(c, ev);
@@ -140,20 +180,17 @@ void cast_learn(struct cast *c, const struct event *ev)
 		break;
 	case EVENT_PROCESS:
 	case EVENT_EXEC:
-		comm_set(&c->actors[i], event_string(ev, 0));
-		c->actors[i].netns = EVENT_AS(process, ev)->netns;
+		learn_program(c, ev, i);
+		break;
+	case EVENT_ACCEPT:
+		c->actors[i].accepted++;
 		break;
 	case EVENT_CONNECT:
+		c->actors[i].connected++;
 		c->actors[i].netns = EVENT_AS(connect, ev)->netns;
 		break;
 	case EVENT_EXIT:
-		e = EVENT_AS(exit, ev);
-		if (!(e->flags & EXITFLAGS_LAST_THREAD))
-			break;
-		c->actors[i].died_ns = ev->boot_ns;
-		c->actors[i].died_id = ev->id;
-		c->actors[i].exit_code = e->code;
-		c->actors[i].exit_sig = e->sig;
+		learn_exit(&c->actors[i], ev);
 		break;
 	default:
 		break;
@@ -191,4 +228,47 @@ void cast_sort(struct cast *c)
 	for (i = 0; i < c->count; i++)
 		if (c->actors[i].ncontacts)
 			qsort(c->actors[i].contacts, c->actors[i].ncontacts, sizeof(struct contact), contact_cmp);
+}
+
+size_t cast_contact_at(const struct actor *a, uint64_t t)
+{
+	size_t low = 0, high = a->ncontacts;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (a->contacts[mid].boot_ns < t)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+bool cast_spoke(const struct actor *a, size_t before, uint32_t other)
+{
+	size_t i, n = before > SPOKE_BACK ? SPOKE_BACK : before;
+
+	for (i = 1; i <= n; i++)
+		if (a->contacts[before - i].other == other)
+			return true;
+	return false;
+}
+
+uint32_t cast_successor(const struct cast *c, uint32_t i)
+{
+	const struct actor *dead = &c->actors[i];
+	uint32_t best = CAST_NONE;
+	size_t k;
+
+	for (k = 0; k < c->count; k++) {
+		const struct actor *a = &c->actors[k];
+
+		if (!dead->exe || !dead->died_ns || a->exe != dead->exe || a->netns != dead->netns ||
+		    a->host != dead->host || a->exec_ns <= dead->died_ns)
+			continue;
+		if (best == CAST_NONE || a->exec_ns < c->actors[best].exec_ns)
+			best = (uint32_t)k;
+	}
+	return best;
 }

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SAKER_EXPLAIN_CAST_H
 #define SAKER_EXPLAIN_CAST_H
-/* cast - the processes of a story: who they are, how long they were there, with whom they spoke.  Inside of story. */
+/*
+ * cast - the processes of a story: who they are, whose children, how long they were there, with whom they spoke.
+ * Inside of story.  Memory: ACTORS_MAX processes; contacts by story's own budget.
+ */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/map.h"
-#include "order/order.h"
 
 struct event;
 
@@ -16,20 +19,26 @@ struct event;
 struct contact {
 	uint64_t boot_ns; /* when it was received: a message has passed only then */
 	uint64_t said_ns; /* when it was sent */
-	uint64_t id;
-	uint32_t other; /* process */
-	bool sent;
+	uint64_t id;	  /* of the own end */
+	uint32_t other;	  /* process */
+	uint32_t sock : 31;
+	uint32_t sent : 1;
 };
 
 struct actor {
 	uint32_t host, tgid;
+	uint32_t parent; /* CAST_NONE: unknown */
 	char comm[16];
+	uint64_t exe; /* hash of the program's path, 0: unknown */
 	uint64_t netns;
 	uint64_t first_ns, last_ns; /* its own events in task context */
+	uint64_t exec_ns, exec_id;  /* its last exec */
 	uint64_t died_ns;	    /* 0: did not */
 	uint64_t died_id;
 	int32_t exit_code;
 	uint32_t exit_sig;
+	uint32_t accepted, connected; /* connections */
+	uint32_t last_signal;	      /* index + 1 of the last signal to it in story's list, 0: none */
 	uint64_t events;
 	uint64_t messages;	  /* sent or received, matched or not */
 	struct contact *contacts; /* by story_tell(), sorted by time */
@@ -61,5 +70,11 @@ void cast_learn(struct cast *c, const struct event *ev);
 const char *cast_place(const struct cast *c, const struct actor *a);
 int cast_contact(struct actor *a, const struct contact *contact); /* -ENOMEM */
 void cast_sort(struct cast *c);					  /* everyone's contacts by time */
+/* First contact at or after t. */
+size_t cast_contact_at(const struct actor *a, uint64_t t);
+/* Did a speak with other before its contact number `before`?  Looks at most 2000 contacts back. */
+bool cast_spoke(const struct actor *a, size_t before, uint32_t other);
+/* Who runs the same program at the same place after the actor has died: CAST_NONE, or the first. */
+uint32_t cast_successor(const struct cast *c, uint32_t i);
 
 #endif

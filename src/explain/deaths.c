@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who was stopped, killed or died, and by whom.
+ * Incidents of processes: who was stopped, killed or died, and by whom; and when all was shut down.
  *
- * What matters is what the others missed: a process that ends together with those it spoke with is a
- * shutdown and is not told.  Polite signals (TERM, INT, HUP, QUIT) are nobody's fault either, unless others
- * went on without the process.
+ * What matters is what the others missed.  Polite signals (TERM, INT, HUP, QUIT) are nobody's fault unless others
+ * went on without the process; the last stretch in which all that spoke are ended politely is a shutdown.
+ * A death by another signal is always told.  Who ended by itself with a status other than 0 is a cause only if it
+ * served others that went on.
  */
 #include <signal.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "event/event.h"
 #include "explain/facts.h"
 
-#define GO_ON_NS NS_PER_S /* so long the others must have gone on to have missed somebody */
-#define WEIGHT_CAUSE 1000
-#define WEIGHT_EFFECT 500
-#define MISSED_CONTACTS 10
+#define GO_ON_NS NS_PER_S	  /* so long the others must have gone on to have missed somebody */
+#define MISSED_CONTACTS 10	  /* with fewer nobody was missed */
+#define MAIN_MESSAGES 20	  /* with so many a process is one of the main ones */
+#define POLITE_NS (10 * NS_PER_S) /* so long a polite signal may take */
+#define SHUTDOWN_GAP_NS (2 * NS_PER_S)
+#define COMMAND_NS (NS_PER_S / 2) /* who lives shorter, without messages, is a command of a script */
+#define PASSED_ON_NS (NS_PER_S / 20)
 
-/* Did somebody who spoke with i still speak (with anyone) GO_ON_NS after `at`? */
 bool actor_missed(const struct story *s, uint32_t i, uint64_t at)
 {
 	const struct actor *a = story_actor(s, i);
@@ -36,117 +39,265 @@ bool actor_missed(const struct story *s, uint32_t i, uint64_t at)
 	return false;
 }
 
-static const char *signal_text(uint32_t sig)
+static bool is_polite(uint32_t sig)
 {
-	const char *name = event_signal_name(sig);
-
-	return name ? name : "a signal";
+	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT;
 }
 
-/* The signal that made the stop, or the death, of `target` at `at`. */
-static const struct fact *signal_before(const struct story *s, uint32_t target, uint32_t sig, uint64_t at)
+/* The last signal to target up to `at`: the number sig, or any polite one for 0. */
+const struct fact *signal_before(const struct story *s, uint32_t target, uint32_t sig, uint64_t at)
 {
-	size_t i;
+	uint32_t n = target < s->cast.count ? s->cast.actors[target].last_signal : 0;
 
-	for (i = s->signals.count; i-- > 0;) {
-		const struct fact *f = &s->signals.rows[i];
+	for (; n; n = s->signals.rows[n - 1].before) {
+		const struct fact *f = &s->signals.rows[n - 1];
 
-		if (f->boot_ns <= at && f->target == target && f->number == sig)
+		if (f->boot_ns <= at && (sig ? f->number == sig : is_polite(f->number)))
 			return f;
 	}
 	return NULL;
 }
 
-static void tell_stop(struct story *s, const struct fact *stop)
+struct incident *incident_add(struct story *s, const struct incident *like)
 {
-	const struct fact *sent = signal_before(s, stop->target, stop->number, stop->boot_ns);
-	const struct fact *went_on = stop->until_ns ? signal_before(s, stop->target, SIGCONT, stop->until_ns) : NULL;
-	struct story_line *l = line_add(s, sent ? sent->boot_ns : stop->boot_ns, stop->host, WEIGHT_CAUSE);
+	struct incident *inc;
 
-	if (!l)
-		return;
-	l->cause = true;
-	story_victim(s, stop->target, l->boot_ns);
-	if (sent)
-		line_cite(l, sent->host, sent->id);
-	line_cite(l, stop->host, stop->id);
-	(void)snprintf(l->text, sizeof(l->text), "%s sent %s to %s", sent ? actor_text(s, sent->actor) : "somebody",
-		       signal_text(stop->number), actor_text(s, stop->target));
-	if (!stop->until_ns)
-		return;
-	l = line_add(s, stop->until_ns, stop->host, WEIGHT_EFFECT + 100);
-	if (!l)
-		return;
-	if (went_on)
-		line_cite(l, went_on->host, went_on->id);
-	line_cite(l, stop->host, stop->until_id);
-	(void)snprintf(l->text, sizeof(l->text), "%s let %s go on; it had been stopped for %.3f s",
-		       went_on ? actor_text(s, went_on->actor) : "somebody", actor_text(s, stop->target),
-		       (double)(stop->until_ns - stop->boot_ns) / 1e9);
+	if (!s->incidents)
+		s->incidents = calloc(INCIDENTS_MAX, sizeof(*s->incidents));
+	if (!s->incidents || s->nincidents == INCIDENTS_MAX) {
+		s->left_out++;
+		return NULL;
+	}
+	inc = &s->incidents[s->nincidents++];
+	*inc = *like;
+	return inc;
 }
 
-static void tell_oom(struct story *s, const struct fact *oom)
-{
-	const struct actor *a = story_actor(s, oom->target);
-	struct story_line *l = line_add(s, oom->boot_ns, oom->host, WEIGHT_CAUSE + 1);
+/* --- shutdown --- */
 
-	if (!l)
-		return;
-	l->cause = true;
-	story_victim(s, oom->target, l->boot_ns);
-	line_cite(l, oom->host, oom->id);
-	line_cite(l, oom->host, a->died_id);
-	(void)snprintf(l->text, sizeof(l->text), "memory ran out: the kernel killed %s", actor_text(s, oom->target));
+static int death_cmp(const void *pa, const void *pb)
+{
+	const struct actor *a = *(const struct actor *const *)pa, *b = *(const struct actor *const *)pb;
+
+	return (a->died_ns < b->died_ns) - (a->died_ns > b->died_ns);
 }
 
-static bool was_oom(const struct story *s, uint32_t actor)
+/* When a began to end politely; 0: it did not. */
+static uint64_t polite_start(const struct story *s, const struct actor *a)
+{
+	uint32_t i = (uint32_t)(a - s->cast.actors);
+	const struct fact *asked = signal_before(s, i, 0, a->died_ns);
+
+	if (asked && asked->boot_ns + POLITE_NS > a->died_ns && (!a->exit_sig || is_polite(a->exit_sig)))
+		return asked->boot_ns;
+	return a->exit_sig || a->exit_code ? 0 : a->died_ns;
+}
+
+/* Deaths, the last first: as long as each was polite, near the next, and nobody took the place. */
+static void walk_back(struct story *s, const struct actor **dead, size_t count)
+{
+	uint64_t start = s->last_ns;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		uint64_t polite = polite_start(s, dead[i]);
+
+		if (!polite || dead[i]->died_ns + SHUTDOWN_GAP_NS < start ||
+		    cast_successor(&s->cast, (uint32_t)(dead[i] - s->cast.actors)) != CAST_NONE)
+			break;
+		start = polite < start ? polite : start;
+		s->shutdown_ns = start;
+	}
+}
+
+void find_shutdown(struct story *s)
+{
+	const struct actor **dead = calloc(s->cast.count + 1, sizeof(struct actor *));
+	size_t i, count = 0;
+	bool alive = false;
+
+	s->shutdown_ns = UINT64_MAX;
+	if (!dead)
+		return;
+	for (i = 0; i < s->cast.count; i++) {
+		const struct actor *a = &s->cast.actors[i];
+
+		if (a->messages < MAIN_MESSAGES)
+			continue;
+		alive |= !a->died_ns;
+		if (a->died_ns)
+			dead[count++] = a;
+	}
+	qsort(dead, count, sizeof(struct actor *), death_cmp);
+	if (!alive)
+		walk_back(s, dead, count);
+	free(dead);
+}
+
+/* --- stops --- */
+
+/* The same stopped once more? Then it belongs to the incident that there is. */
+static struct incident *stopped_before(struct story *s, const struct fact *stop)
 {
 	size_t i;
 
-	for (i = 0; i < s->ooms.count; i++)
-		if (s->ooms.rows[i].target == actor)
-			return true;
-	return false;
+	for (i = s->nincidents; i-- > 0;)
+		if (s->incidents[i].kind == INCIDENT_STOP && s->incidents[i].victim == stop->target)
+			return &s->incidents[i];
+	return NULL;
 }
 
-static void tell_death(struct story *s, uint32_t i)
+static void add_stop(struct story *s, const struct fact *stop)
 {
-	const struct actor *a = story_actor(s, i);
-	const struct fact *sent = a->exit_sig ? signal_before(s, i, a->exit_sig, a->died_ns) : NULL;
-	bool violent = a->exit_sig && a->exit_sig != SIGTERM && a->exit_sig != SIGINT && a->exit_sig != SIGHUP &&
-		       a->exit_sig != SIGPIPE && a->exit_sig != SIGQUIT;
-	struct story_line *l;
+	const struct fact *sent = signal_before(s, stop->target, stop->number, stop->boot_ns);
+	const struct fact *went_on = stop->until_ns ? signal_before(s, stop->target, SIGCONT, stop->until_ns) : NULL;
+	struct incident *inc = stopped_before(s, stop);
 
-	if (was_oom(s, i) || (!a->exit_sig && !a->exit_code) || !actor_missed(s, i, a->died_ns))
+	if (!inc)
+		inc = incident_add(s, &(struct incident) { .kind = INCIDENT_STOP,
+							   .cause = true,
+							   .victim = stop->target,
+							   .by = sent ? sent->actor : CAST_NONE,
+							   .number = stop->number,
+							   .at_ns = sent ? sent->boot_ns : stop->boot_ns,
+							   .by_id = sent ? sent->id : 0,
+							   .id = stop->id,
+							   .until_by = CAST_NONE });
+	if (!inc)
 		return;
-	l = line_add(s, sent ? sent->boot_ns : a->died_ns, a->host, violent ? WEIGHT_CAUSE : WEIGHT_EFFECT);
-	if (!l)
-		return;
-	l->cause = violent || !a->exit_sig;
-	if (l->cause)
-		story_victim(s, i, l->boot_ns);
-	if (sent)
-		line_cite(l, sent->host, sent->id);
-	line_cite(l, a->host, a->died_id);
-	if (sent && sent->actor != CAST_NONE && sent->actor != i)
-		(void)snprintf(l->text, sizeof(l->text), "%s sent %s to %s, which died of it",
-			       actor_text(s, sent->actor), signal_text(a->exit_sig), actor_text(s, i));
-	else if (a->exit_sig)
-		(void)snprintf(l->text, sizeof(l->text), "%s died of %s", actor_text(s, i), signal_text(a->exit_sig));
-	else
-		(void)snprintf(l->text, sizeof(l->text), "%s ended by itself with status %d", actor_text(s, i),
-			       a->exit_code);
+	inc->times++;
+	inc->until_ns = stop->until_ns;
+	inc->until_id = stop->until_id;
+	inc->until_by_id = went_on && went_on->id != stop->until_id ? went_on->id : 0;
+	inc->until_by = went_on ? went_on->actor : CAST_NONE;
+	inc->lasted_ns += (stop->until_ns ? stop->until_ns : s->last_ns) - stop->boot_ns;
 }
 
-void tell_deaths(struct story *s)
+void find_stops(struct story *s)
 {
 	size_t i;
 
 	for (i = 0; i < s->stops.count; i++)
-		tell_stop(s, &s->stops.rows[i]);
-	for (i = 0; i < s->ooms.count; i++)
-		tell_oom(s, &s->ooms.rows[i]);
-	for (i = 0; i < s->cast.count; i++)
-		if (s->cast.actors[i].died_ns)
-			tell_death(s, (uint32_t)i);
+		add_stop(s, &s->stops.rows[i]);
+}
+
+/* --- deaths --- */
+
+/* What ends its loss: somebody runs the same program at the same place. */
+static void find_restart(const struct story *s, struct incident *inc)
+{
+	uint32_t next = cast_successor(&s->cast, inc->victim);
+
+	inc->until_by = next;
+	if (next == CAST_NONE)
+		return;
+	inc->until_ns = story_actor(s, next)->exec_ns;
+	inc->until_id = story_actor(s, next)->exec_id;
+	inc->lasted_ns = inc->until_ns - story_actor(s, inc->victim)->died_ns;
+}
+
+static void add_death(struct story *s, const struct incident *like)
+{
+	struct incident *inc = incident_add(s, like);
+
+	if (inc)
+		find_restart(s, inc);
+}
+
+static bool find_oom(struct story *s, uint32_t i)
+{
+	size_t k;
+
+	for (k = 0; k < s->ooms.count; k++) {
+		const struct fact *oom = &s->ooms.rows[k];
+
+		if (oom->target != i)
+			continue;
+		add_death(s, &(struct incident) { .kind = INCIDENT_OOM,
+						  .cause = true,
+						  .victim = i,
+						  .by = CAST_NONE,
+						  .times = 1,
+						  .at_ns = oom->boot_ns,
+						  .by_id = oom->id,
+						  .id = s->cast.actors[i].died_id });
+		return true;
+	}
+	return false;
+}
+
+static void find_killed(struct story *s, uint32_t i)
+{
+	const struct actor *a = &s->cast.actors[i];
+	const struct fact *sent = signal_before(s, i, a->exit_sig, a->died_ns);
+	bool polite = is_polite(a->exit_sig) || a->exit_sig == SIGPIPE;
+	/* who did not end when asked to, at the end of all, is killed: no news */
+	bool at_end = a->died_ns >= s->shutdown_ns && signal_before(s, i, 0, a->died_ns);
+
+	if (polite && (a->died_ns >= s->shutdown_ns || !actor_missed(s, i, a->died_ns)))
+		return;
+	add_death(s, &(struct incident) { .kind = INCIDENT_SIGNAL,
+					  .cause = !at_end,
+					  .victim = i,
+					  .by = sent ? sent->actor : CAST_NONE,
+					  .number = a->exit_sig,
+					  .times = 1,
+					  .at_ns = sent ? sent->boot_ns : a->died_ns,
+					  .by_id = sent ? sent->id : 0,
+					  .id = a->died_id });
+}
+
+/* A shell ends with the status of its last command. */
+static bool passes_on(const struct story *s, uint32_t i)
+{
+	const struct actor *a = &s->cast.actors[i];
+	size_t k;
+
+	for (k = i + 1; k < s->cast.count; k++) {
+		const struct actor *child = &s->cast.actors[k];
+
+		if (child->parent == i && child->died_ns && child->died_ns <= a->died_ns &&
+		    child->died_ns + PASSED_ON_NS > a->died_ns &&
+		    (child->exit_code == a->exit_code ||
+		     (child->exit_sig && a->exit_code == 128 + (int)child->exit_sig)))
+			return true;
+	}
+	return false;
+}
+
+static void find_exit(struct story *s, uint32_t i)
+{
+	const struct actor *a = &s->cast.actors[i];
+	bool asked = signal_before(s, i, 0, a->died_ns) != NULL;
+	bool command = !a->messages && a->died_ns - a->first_ns < COMMAND_NS;
+
+	if (passes_on(s, i))
+		return;
+	if (asked || command || a->died_ns >= s->shutdown_ns) {
+		s->besides.exits += !asked;
+		s->besides.last_exit = i;
+		return;
+	}
+	add_death(s, &(struct incident) { .kind = INCIDENT_EXIT,
+					  .cause = a->accepted && actor_missed(s, i, a->died_ns),
+					  .victim = i,
+					  .by = CAST_NONE,
+					  .number = (uint32_t)a->exit_code,
+					  .times = 1,
+					  .at_ns = a->died_ns,
+					  .id = a->died_id });
+}
+
+void find_deaths(struct story *s)
+{
+	uint32_t i;
+
+	for (i = 0; i < s->cast.count; i++) {
+		if (!s->cast.actors[i].died_ns || find_oom(s, i))
+			continue;
+		if (s->cast.actors[i].exit_sig)
+			find_killed(s, i);
+		else if (s->cast.actors[i].exit_code)
+			find_exit(s, i);
+	}
 }

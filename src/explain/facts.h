@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SAKER_EXPLAIN_FACTS_H
 #define SAKER_EXPLAIN_FACTS_H
-/* facts - what story keeps of the events, and the lines it makes.  Inside of story only. */
+/* facts - what story keeps of the events, the incidents it finds, and the lines it makes.  Inside of story only. */
 #include "explain/cast.h"
+#include "explain/socks.h"
 #include "explain/story.h"
 
 #define NS_PER_S 1000000000ULL
-#define FACTS_MAX 100000 /* of each kind; the rest is counted */
+#define NS_PER_MS 1000000ULL
+#define FACTS_MAX 200000 /* of each kind; the rest is counted */
 
-/* A signal, a death by memory, a timer, a log line: one event that may matter. */
+/* A signal, a stop, a death by memory, a trouble, a log line: one event that may matter. */
 struct fact {
 	uint64_t boot_ns, id;
 	uint64_t until_ns, until_id; /* a stop: when it went on; 0: never */
 	uint32_t host;
 	uint32_t actor;	 /* who did it */
-	uint32_t target; /* to whom */
-	uint32_t number; /* signal, errno, tid */
+	uint32_t target; /* to whom; of a trouble: the other end */
+	uint32_t number; /* signal, errno, direction */
+	uint32_t sock;	 /* of a trouble */
+	uint32_t before; /* of a signal: index + 1 of the one before to the same target */
 	uint16_t type;	 /* event type */
+	bool told;
 };
 
 struct facts {
@@ -25,15 +30,24 @@ struct facts {
 	uint64_t refused;
 };
 
+/* A timer that ended a wait. */
+struct timer {
+	uint64_t boot_ns, id;
+	uint32_t host, actor;
+};
+
+struct timers {
+	struct timer *rows;
+	size_t count, cap;
+};
+
 /* A message event: enough to tell who and when. */
 struct message {
-	uint64_t id;
-	uint64_t boot_ns;
-	uint64_t begin_ns;
-	uint64_t sock;
+	uint64_t id, boot_ns, begin_ns;
 	uint32_t actor;
-	uint32_t tid;
-	bool sent;
+	uint32_t sock : 30;
+	uint32_t sent : 1;
+	uint32_t arrived : 1; /* a send of which at least a part was received */
 };
 
 struct messages { /* of one host, by id */
@@ -41,43 +55,99 @@ struct messages { /* of one host, by id */
 	size_t count, cap;
 };
 
+/* --- what befell somebody --- */
+
+enum incident_kind { INCIDENT_STOP, INCIDENT_OOM, INCIDENT_SIGNAL, INCIDENT_EXIT, INCIDENT_CUT };
+
+struct incident {
+	enum incident_kind kind;
+	bool cause;	     /* else it followed from another or is nobody's loss */
+	bool both;	     /* a cut: between victim and other, not around the victim */
+	uint32_t victim, by; /* by: CAST_NONE: the kernel, or not known */
+	uint32_t other;
+	uint32_t stranger;	  /* a cut: who had just run in the victim's namespace, CAST_NONE */
+	uint32_t healer;	  /* and who when it ended */
+	uint32_t number;	  /* signal or status */
+	uint32_t times;		  /* how often in a row */
+	uint32_t alike;		  /* more victims of the same */
+	uint32_t own, theirs;	  /* a cut: segments sent again by the victim, by others to it */
+	uint64_t at_ns, until_ns; /* until: it ended, 0: not within the recording */
+	uint64_t lasted_ns;	  /* in all times */
+	uint64_t by_id, id;	  /* events: what was done to it, and that it befell it */
+	uint64_t until_by_id, until_id;
+	uint32_t until_by, score;
+	uint32_t theirs_host; /* a cut: where until_by_id, a segment sent again by another, was recorded */
+};
+
+#define INCIDENTS_MAX 4096
+#define CAUSES_MAX 3
 #define STORY_HOSTS 64
+
+/* Troubles and deaths that no line tells. */
+struct besides {
+	uint64_t refused, resets, retransmits, exits;
+	uint32_t last_exit; /* actor */
+	uint64_t causes;    /* more than are told */
+};
 
 struct story {
 	const char *(*host_name)(void *arg, uint32_t host);
 	void *arg;
+	const struct order *order; /* while telling */
 	struct cast cast;
-	struct facts signals, stops, ooms, timers, troubles, logs;
+	struct socks socks;
+	struct facts signals, stops, ooms, troubles, logs;
+	struct timers timers;
 	struct messages messages[STORY_HOSTS];
 	struct story_totals totals;
 	struct map by_type; /* struct event_type * -> count */
 	uint64_t first_ns, last_ns;
+	uint64_t shutdown_ns; /* from here on all were ended politely; UINT64_MAX: never */
 	uint64_t bytes, left_out;
-	uint32_t victim; /* of the first cause that was told, CAST_NONE: none */
-	uint64_t cause_ns;
+	struct incident *incidents;
+	size_t nincidents;
+	struct besides besides;
+	char besides_text[256];
 	struct story_line *lines;
 	size_t nlines, lines_cap;
 };
 
-int facts_add(struct facts *f, const struct fact *fact);			/* 0 (also when full), -ENOMEM */
-const struct message *story_message(const struct story *s, struct order_ref a); /* NULL: none */
-struct actor *story_actor(const struct story *s, uint32_t i);			/* CAST_NONE gives a stranger */
+/* Collecting (collect.c) */
+int facts_add(struct facts *f, const struct fact *fact); /* 0 (also when full), -ENOMEM */
 
-/* The name of an actor: `etcd[4600] on node1`; buffers rotate, four at a time. */
-const char *actor_text(const struct story *s, uint32_t i);
-const char *place_text(const struct story *s, uint32_t i); /* its place, or its name where that is unknown */
+/* Messages between processes (contacts.c): fills everyone's contacts; -ENOMEM. */
+int story_contacts(struct story *s, const struct order *o);
+struct message *story_message(const struct story *s, struct order_ref a); /* NULL: none */
+size_t story_message_at(const struct messages *m, uint64_t boot_ns);	  /* first one not before */
 
-/* A new line, or NULL (out of memory: counted). */
+/* Who (names.c); texts rotate, eight at a time */
+struct actor *story_actor(const struct story *s, uint32_t i); /* CAST_NONE gives a stranger */
+const char *actor_text(const struct story *s, uint32_t i);    /* `etcd[4600] on node1` */
+const char *doer_text(const struct story *s, uint32_t i);     /* and whose child, where it lived only for this */
+const char *place_text(const struct story *s, uint32_t i);    /* its place, or its name where that is unknown */
+const char *count_text(uint64_t n);			      /* 9,871 */
+
+/* Lines (names.c): a new one, or NULL (out of memory: counted) */
 struct story_line *line_add(struct story *s, uint64_t boot_ns, uint32_t host, uint32_t weight);
 void line_cite(struct story_line *l, uint32_t host, uint64_t id);
 
-/* Notes that a cause befell the actor; the earliest counts. */
-void story_victim(struct story *s, uint32_t actor, uint64_t at_ns);
+/* Incidents: each adds what it finds */
+struct incident *incident_add(struct story *s, const struct incident *like); /* NULL: too many (counted) */
+bool actor_missed(const struct story *s, uint32_t i, uint64_t at); /* did those it spoke with go on for a while? */
+const struct fact *signal_before(const struct story *s, uint32_t target, uint32_t sig, uint64_t at);
+void find_shutdown(struct story *s);
+void find_stops(struct story *s);
+void find_deaths(struct story *s);
+void find_cuts(struct story *s);
+void rank_incidents(struct story *s); /* the causes first */
 
-/* Chapters: each adds its lines.  Did actors that spoke with i go on for a while after `at`? */
-bool actor_missed(const struct story *s, uint32_t i, uint64_t at);
-void tell_deaths(struct story *s);
-void tell_silence(struct story *s);
-void tell_troubles(struct story *s);
+/* Telling */
+void tell_incident(struct story *s, const struct incident *inc);
+int tell_effects(struct story *s, const struct incident *inc);	 /* -ENOMEM */
+int tell_wait(struct story *s, const struct incident *inc);	 /* -ENOMEM */
+void tell_troubles(struct story *s, const struct incident *inc); /* NULL: nothing befell anybody */
+
+/* The last timer that ended a wait of the actor at most `within` before t; NULL: none */
+const struct timer *timer_before(const struct story *s, uint32_t actor, uint64_t t, uint64_t within_ns);
 
 #endif

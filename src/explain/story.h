@@ -3,14 +3,15 @@
 #define SAKER_EXPLAIN_STORY_H
 /*
  * story - what happened, in at most STORY_LINES sentences, found by general rules: who was stopped, killed or
- * died, and by whom; who fell silent and for how long; which timer ended a wait; who was cut off; resets,
- * retransmissions, refused connections; log lines at level error.  No rule knows any application.
+ * died, and by whom; who was cut off; who fell silent and for how long; which timer ended a wait, whose answer was
+ * waited for; what lifted it; resets, retransmissions, refused connections; log lines at level error.  No rule knows
+ * any application.
  *
  * Use: story_add() every event, then order_solve(), then story_tell().  Every line says whether it was observed
  * or inferred, and cites events.
  *
- * Threads: one.  Memory: about 24 bytes a message event and as much again for each end of a matched message,
- * at most STORY_BYTES_MAX; beyond that the rest is counted (story_left_out()) and the story says so.
+ * Threads: one.  Memory: about 40 bytes a message event and 32 for each end of a matched message, 24 a timer, at most
+ * STORY_BYTES_MAX; beyond that the rest is counted (story_left_out()).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +23,7 @@ struct story;
 struct err;
 struct event;
 
-#define STORY_LINES 10
+#define STORY_LINES 8
 #define STORY_REFS 3
 #define STORY_BYTES_MAX (1ULL << 30)
 
@@ -31,10 +32,11 @@ struct story_line {
 	uint32_t host;
 	bool cause;    /* a death, a stop or a cut, not only what followed from it */
 	bool inferred; /* put together from the cited events; else each part was observed */
+	bool leads;    /* observed, and the first cited event happens before the second */
 	unsigned int nrefs;
 	struct order_ref refs[STORY_REFS];
 	uint32_t weight; /* what is dropped first when there are too many */
-	char text[256];
+	char text[320];
 };
 
 /* host_name(arg, host) names the hosts of several recordings; NULL: there is one, and it needs no name. */
@@ -44,9 +46,11 @@ struct story *story_free(struct story *s); /* NULL ok; returns NULL */
 int story_add(struct story *s, const struct event *ev, struct err *err);
 int story_tell(struct story *s, const struct order *o, struct err *err);
 
-/* After story_tell(): lines in the order of time; borrowed. */
+/* After story_tell(): lines in an order of time that keeps causes before effects; borrowed. */
 size_t story_lines(const struct story *s, const struct story_line **ret);
-uint64_t story_left_out(const struct story *s);
+/* What else was seen and is likely another matter, in half a line; "": nothing. */
+const char *story_besides(const struct story *s);
+uint64_t story_left_out(const struct story *s); /* facts for which there was no room */
 
 /* How many events, by what; borrowed names. */
 struct story_count {

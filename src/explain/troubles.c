@@ -1,102 +1,249 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bursts of refused connections, resets and retransmissions, and log lines at level error: one line a kind and process. */
+/*
+ * Failed connects, resets and segments sent again, in groups: all of one kind at one other end (or, where that is
+ * unknown, of one process).  Those of an incident's victim followed from it; with no incident all are told.  The rest
+ * is counted: at start-up, while all is shut down, and of others.
+ */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
+#include "base/cleanup.h"
 #include "event/event.h"
 #include "explain/facts.h"
 
-#define BURST_GAP_NS (2 * NS_PER_S)
-#define BURST 3 /* fewer are not told */
-#define NEAR_NS NS_PER_S
-#define WEIGHT_FAR 10
-#define WEIGHT_REFUSED 300
-#define WEIGHT_RESET 200
-#define WEIGHT_RETRANSMIT 250
+#define GROUPS_MAX 256
+#define WHO_MAX 3
+#define FEW 3 /* fewer segments sent again are not told */
+#define BEFORE_NS (NS_PER_S / 100)
+#define WEIGHT_REFUSED 400
+#define WEIGHT_RESET 300
+#define WEIGHT_RETRANSMIT 310
 #define WEIGHT_LOG 350
 
-struct burst {
-	const struct fact *first, *last;
+struct group {
+	struct fact *first, *last;
+	uint32_t who[WHO_MAX], times[WHO_MAX], more;
+	size_t count;
+	bool mixed; /* to several targets */
+};
+
+struct groups {
+	struct group rows[GROUPS_MAX];
 	size_t count;
 };
 
-/* The facts of one kind of one actor around `like`, none further than BURST_GAP_NS from the next. */
-static struct burst burst_of(const struct facts *facts, const struct fact *like)
+static bool of_victim(const struct incident *inc, const struct fact *f)
 {
-	struct burst b = { 0 };
+	return f->boot_ns + BEFORE_NS >= inc->at_ns && (f->target == inc->victim || f->actor == inc->victim);
+}
+
+static bool same_group(const struct incident *inc, const struct fact *a, const struct fact *b)
+{
+	if (a->type != b->type || (a->type == EVENT_CONNECTED && a->number != b->number))
+		return false;
+	/* of an incident: what its victim did, and what others did to it */
+	if (inc)
+		return (a->actor == inc->victim) == (b->actor == inc->victim);
+	return a->target == b->target && (a->target != CAST_NONE || a->actor == b->actor);
+}
+
+static void group_count(struct group *g, struct fact *f)
+{
 	size_t i;
 
-	for (i = 0; i < facts->count; i++) {
-		const struct fact *f = &facts->rows[i];
-
-		if (f->type != like->type || f->actor != like->actor || f->number != like->number)
-			continue;
-		if (b.first && f->boot_ns > b.last->boot_ns + BURST_GAP_NS) {
-			if (f > like)
-				break;
-			b.first = NULL;
-			b.count = 0;
-		}
-		b.first = b.first ? b.first : f;
-		b.last = f;
-		b.count++;
+	g->first = g->first ? g->first : f;
+	g->mixed |= f->target != g->first->target;
+	g->last = f;
+	g->count++;
+	for (i = 0; i < WHO_MAX && g->times[i] && g->who[i] != f->actor; i++)
+		;
+	if (i == WHO_MAX) {
+		g->more++;
+		return;
 	}
-	return b;
+	g->who[i] = f->actor;
+	g->times[i]++;
 }
 
-static void tell_burst(struct story *s, const struct burst *b)
+/* Nobody listened there yet, and somebody did later: it was not ready. */
+static bool at_start(const struct story *s, const struct fact *f)
 {
-	const char *who = actor_text(s, b->first->actor);
-	double span = (double)(b->last->boot_ns - b->first->boot_ns) / 1e9;
-	struct story_line *l;
-	uint32_t weight = b->first->type == EVENT_CONNECTED ? WEIGHT_REFUSED
-			  : b->first->type == EVENT_RESET   ? WEIGHT_RESET
-							    : WEIGHT_RETRANSMIT;
+	return f->type == EVENT_CONNECTED && !socks_service(&s->socks, f->sock, f->boot_ns) &&
+	       socks_service_after(&s->socks, f->sock, f->boot_ns);
+}
 
-	/* before a cause, or long after it, it is likely another matter */
-	if (s->victim != CAST_NONE &&
-	    (b->first->boot_ns + NEAR_NS < s->cause_ns || b->first->boot_ns > s->cause_ns + 4 * NEAR_NS))
-		weight = WEIGHT_FAR;
-	l = line_add(s, b->first->boot_ns, b->first->host, weight + (b->count > 50 ? 50 : (uint32_t)b->count));
+static bool is_told(const struct story *s, const struct incident *inc, const struct fact *f)
+{
+	if (f->told || f->boot_ns >= s->shutdown_ns || at_start(s, f))
+		return false;
+	return !inc || of_victim(inc, f);
+}
+
+static void group_all(struct story *s, const struct incident *inc, struct groups *groups)
+{
+	size_t i, k;
+
+	for (i = 0; i < s->troubles.count; i++) {
+		struct fact *f = &s->troubles.rows[i];
+
+		if (!is_told(s, inc, f))
+			continue;
+		f->told = true;
+		/* the line of a cut counts those that showed it; what TCP makes up afterwards is no news */
+		if (inc && inc->kind == INCIDENT_CUT && f->type == EVENT_RETRANSMIT)
+			continue;
+		for (k = 0; k < groups->count && !same_group(inc, groups->rows[k].first, f); k++)
+			;
+		if (k == GROUPS_MAX)
+			continue;
+		groups->count += k == groups->count;
+		group_count(&groups->rows[k], f);
+	}
+}
+
+/* ` (etcd[369] on node1 100, etcd[379] on node2 74)`, nothing where there is one only */
+static void who_text(struct buf *b, const struct story *s, const struct group *g)
+{
+	size_t i;
+
+	for (i = 0; i < WHO_MAX && g->times[i] && g->times[1]; i++)
+		buf_printf(b, "%s%s %s", i ? ", " : " (", place_text(s, g->who[i]), count_text(g->times[i]));
+	if (g->more)
+		buf_printf(b, ", others %s", count_text(g->more));
+	if (g->times[1])
+		buf_char(b, ')');
+}
+
+/* `10.77.0.3:2380` */
+static void address_text(struct buf *b, const struct story *s, const struct fact *f)
+{
+	const struct sock_row *r = f->sock < s->socks.count ? &s->socks.rows[f->sock] : NULL;
+
+	if (!r)
+		return;
+	event_addr_text(b, r->remote);
+	buf_printf(b, ":%u", r->remote_port);
+}
+
+/* Whom all of the group did it to: one process, an address, or several. */
+static void target_text(struct buf *b, const struct story *s, const struct incident *inc, const struct group *g)
+{
+	const struct fact *f = g->first;
+	uint32_t target = inc && f->actor != inc->victim ? inc->victim : f->target;
+	const struct actor *a = story_actor(s, target);
+
+	if (inc && f->actor == inc->victim && g->mixed)
+		buf_str(b, "others");
+	else if (target == CAST_NONE)
+		address_text(b, s, f);
+	else
+		buf_printf(b, "%s%s%s", a->died_ns && a->died_ns <= f->boot_ns ? "where " : "", actor_text(s, target),
+			   a->died_ns && a->died_ns <= f->boot_ns ? " had been" : "");
+}
+
+/* ECONNABORTED: the program closed the socket before there was an answer. */
+static void refused_text(struct buf *b, const struct story *s, const struct incident *inc, const struct group *g)
+{
+	const char *error = event_errno_name((int)g->first->number), *many = g->count == 1 ? "" : "s";
+	bool aborted = g->first->number == ECONNABORTED;
+
+	if (aborted)
+		buf_printf(b, "%s gave up %s connect%s to ", g->times[1] ? "others" : actor_text(s, g->who[0]),
+			   count_text(g->count), many);
+	else
+		buf_printf(b, "%s connect%s%s%s to ", count_text(g->count), many, g->times[1] ? "" : " of ",
+			   g->times[1] ? "" : actor_text(s, g->who[0]));
+	target_text(b, s, inc, g);
+	if (!aborted)
+		buf_printf(b, " failed with %s", error ? error : "an error");
+	if (g->first->target == CAST_NONE && g->first->number == ECONNREFUSED)
+		buf_str(b, ": nobody that was recorded listened there");
+}
+
+static void group_text(struct buf *b, const struct story *s, const struct incident *inc, const struct group *g)
+{
+	const char *many = g->count == 1 ? "" : "s";
+
+	if (g->first->type == EVENT_CONNECTED) {
+		refused_text(b, s, inc, g);
+	} else if (g->first->type == EVENT_RESET) {
+		buf_printf(b, "%s reset%s ended connections%s%s with ", count_text(g->count), many,
+			   g->times[1] ? "" : " of ", g->times[1] ? "" : actor_text(s, g->who[0]));
+		target_text(b, s, inc, g);
+	} else {
+		buf_printf(b, "%s sent %s segment%s again to ", g->times[1] ? "others" : actor_text(s, g->who[0]),
+			   count_text(g->count), many);
+		target_text(b, s, inc, g);
+	}
+	if (g->count > 1)
+		buf_printf(b, " within %.3f s", (double)(g->last->boot_ns - g->first->boot_ns) / 1e9);
+	who_text(b, s, g);
+}
+
+static void tell_group(struct story *s, const struct incident *inc, const struct group *g)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	uint32_t weight = g->first->type == EVENT_CONNECTED ? WEIGHT_REFUSED
+			  : g->first->type == EVENT_RESET   ? WEIGHT_RESET
+							    : WEIGHT_RETRANSMIT;
+	struct story_line *l;
+
+	if (g->first->type == EVENT_RETRANSMIT && g->count < FEW) {
+		s->besides.retransmits += g->count;
+		return;
+	}
+	l = line_add(s, g->first->boot_ns, g->first->host, weight + (g->count > 50 ? 50 : (uint32_t)g->count));
 	if (!l)
 		return;
-	line_cite(l, b->first->host, b->first->id);
-	line_cite(l, b->last->host, b->last->id);
-	if (b->first->type == EVENT_CONNECTED)
-		(void)snprintf(
-			l->text, sizeof(l->text), "%zu connects of %s failed with %s within %.3f s", b->count, who,
-			event_errno_name((int)b->first->number) ? event_errno_name((int)b->first->number) : "an error",
-			span);
-	else if (b->first->type == EVENT_RESET)
-		(void)snprintf(l->text, sizeof(l->text), "%zu connections of %s were reset (%s) within %.3f s",
-			       b->count, who, b->first->number == DIRECTION_SENT ? "by itself" : "by the other end",
-			       span);
-	else
-		(void)snprintf(l->text, sizeof(l->text), "%s sent %zu segments again within %.3f s", who, b->count,
-			       span);
+	line_cite(l, g->first->host, g->first->id);
+	if (g->count > 1)
+		line_cite(l, g->last->host, g->last->id);
+	group_text(&b, s, inc, g);
+	if (b.data)
+		(void)snprintf(l->text, sizeof(l->text), "%.*s", (int)b.len, b.data);
 }
 
-void tell_troubles(struct story *s)
+static void count_rest(struct story *s)
 {
 	size_t i;
 
 	for (i = 0; i < s->troubles.count; i++) {
 		const struct fact *f = &s->troubles.rows[i];
-		struct burst b = burst_of(&s->troubles, f);
 
-		/* told once, at its first fact */
-		if (b.first == f && b.count >= BURST && f->actor != CAST_NONE)
-			tell_burst(s, &b);
-		if (i > 2000)
-			break;
+		if (f->told)
+			continue;
+		s->besides.refused += f->type == EVENT_CONNECTED;
+		s->besides.resets += f->type == EVENT_RESET;
+		s->besides.retransmits += f->type == EVENT_RETRANSMIT;
 	}
-	if (s->logs.count) {
-		const struct fact *f = &s->logs.rows[0];
-		struct story_line *l = line_add(s, f->boot_ns, f->host, WEIGHT_LOG);
+}
 
-		if (!l)
-			return;
-		line_cite(l, f->host, f->id);
-		(void)snprintf(l->text, sizeof(l->text), "%zu log lines at level error, the first by %s", s->logs.count,
-			       actor_text(s, f->actor));
-	}
+static void tell_logs(struct story *s)
+{
+	const struct fact *f = s->logs.rows;
+	struct story_line *l = s->logs.count ? line_add(s, f->boot_ns, f->host, WEIGHT_LOG) : NULL;
+
+	if (!l)
+		return;
+	line_cite(l, f->host, f->id);
+	(void)snprintf(l->text, sizeof(l->text), "%s %s at level error, the first by %s", count_text(s->logs.count),
+		       s->logs.count == 1 ? "log line" : "log lines", actor_text(s, f->actor));
+}
+
+void tell_troubles(struct story *s, const struct incident *inc)
+{
+	struct groups *groups = calloc(1, sizeof(*groups));
+	size_t i;
+
+	if (!groups)
+		return;
+	group_all(s, inc, groups);
+	for (i = 0; i < groups->count; i++)
+		tell_group(s, inc, &groups->rows[i]);
+	free(groups);
+	count_rest(s);
+	tell_logs(s);
 }

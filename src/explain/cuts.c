@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who was cut off.
+ *
+ * Evidence is what TCP sent again in vain: around a retransmission the two processes of the connection exchanged
+ * no message for CUT_MIN_NS, though both lived and neither was stopped.  If one of them had no message from or to
+ * anybody elsewhere in that time while the other had, that one was cut off; else the way between the two was.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "event/event.h"
+#include "explain/facts.h"
+
+#define CUT_MIN_NS (NS_PER_S * 4 / 10)
+#define AGAIN_NS (NS_PER_S / 5) /* so long nothing passes after the first retransmission */
+#define CUT_RETRANSMITS 2
+#define STRANGER_NS NS_PER_S /* so long before the cut its maker may have begun */
+#define STRANGER_LATE_NS (NS_PER_S / 20)
+#define STRANGERS_MAX 2 /* with more of them at the place, none is named */
+#define PAIRS_MAX 10000
+
+struct gap {
+	uint64_t from_ns, to_ns; /* to: the end of the recording where nothing follows */
+	uint64_t from_id;
+	bool ends;
+};
+
+/* The gap around t in a's messages, with other, or with anybody elsewhere for CAST_NONE; false: no message before. */
+static bool gap_around(const struct story *s, uint32_t i, uint32_t other, uint64_t t, struct gap *ret)
+{
+	const struct actor *a = story_actor(s, i);
+	size_t at = cast_contact_at(a, t), k;
+	bool found = false;
+
+	*ret = (struct gap) { .to_ns = s->last_ns };
+	for (k = at; k-- > 0 && !found;) {
+		const struct contact *c = &a->contacts[k];
+
+		if (other == CAST_NONE ? story_actor(s, c->other)->netns == a->netns : c->other != other)
+			continue;
+		ret->from_ns = c->boot_ns;
+		ret->from_id = c->id;
+		found = true;
+	}
+	for (k = at; k < a->ncontacts && !ret->ends; k++) {
+		const struct contact *c = &a->contacts[k];
+
+		if (other == CAST_NONE ? story_actor(s, c->other)->netns == a->netns : c->other != other)
+			continue;
+		ret->to_ns = c->boot_ns;
+		ret->ends = true;
+	}
+	return found;
+}
+
+static bool lived_through(const struct story *s, uint32_t i, const struct gap *g)
+{
+	const struct actor *a = story_actor(s, i);
+	size_t k;
+
+	if (a->died_ns && a->died_ns < g->to_ns)
+		return false;
+	for (k = 0; k < s->stops.count; k++) {
+		const struct fact *f = &s->stops.rows[k];
+
+		if (f->target == i && f->boot_ns < g->to_ns && (!f->until_ns || f->until_ns > g->from_ns))
+			return false;
+	}
+	return true;
+}
+
+static bool is_cut(const struct story *s, const struct fact *f, struct gap *ret)
+{
+	if (f->type != EVENT_RETRANSMIT || f->target == CAST_NONE || f->boot_ns >= s->shutdown_ns)
+		return false;
+	if (!gap_around(s, f->actor, f->target, f->boot_ns, ret))
+		return false;
+	if (ret->to_ns > s->shutdown_ns)
+		ret->to_ns = s->shutdown_ns;
+	return ret->to_ns - ret->from_ns >= CUT_MIN_NS && ret->to_ns >= f->boot_ns + AGAIN_NS &&
+	       lived_through(s, f->actor, ret) && lived_through(s, f->target, ret);
+}
+
+/* How long i was alone around t, 0: not worth a word. */
+static uint64_t isolated(const struct story *s, uint32_t i, uint64_t t, struct gap *ret)
+{
+	uint64_t span;
+
+	if (!gap_around(s, i, CAST_NONE, t, ret))
+		return 0;
+	if (ret->to_ns > s->shutdown_ns)
+		ret->to_ns = s->shutdown_ns;
+	span = ret->to_ns > ret->from_ns ? ret->to_ns - ret->from_ns : 0;
+	return span >= CUT_MIN_NS ? span : 0;
+}
+
+/* Fills in victim and time: one of the two alone, or the way between both. */
+static struct incident cut_of(const struct story *s, const struct fact *f, const struct gap *g)
+{
+	struct incident inc = {
+		.kind = INCIDENT_CUT, .cause = true, .by = CAST_NONE, .times = 1, .until_by = CAST_NONE
+	};
+	struct gap mine = { 0 }, theirs = { 0 }, use = *g;
+	uint64_t one = isolated(s, f->actor, f->boot_ns, &mine), two = isolated(s, f->target, f->boot_ns, &theirs);
+	/* who was alone clearly longer than the other */
+	bool own = one > two + two / 4, other = two > one + one / 4;
+
+	inc.victim = f->target;
+	inc.other = f->actor;
+	inc.both = own == other;
+	if (own && !other) {
+		inc.victim = f->actor;
+		inc.other = f->target;
+	}
+	if (!inc.both)
+		use = own ? mine : theirs;
+	else if (s->socks.rows[f->sock].passive) {
+		inc.victim = f->actor;
+		inc.other = f->target;
+	}
+	inc.at_ns = use.from_ns;
+	/* gaps of f's own process cite its events */
+	inc.id = inc.victim == f->actor || inc.both ? use.from_id : theirs.from_id;
+	inc.until_ns = use.ends && use.to_ns < s->shutdown_ns ? use.to_ns : 0;
+	inc.lasted_ns = (use.to_ns < s->shutdown_ns ? use.to_ns : s->shutdown_ns) - use.from_ns;
+	return inc;
+}
+
+/* The incident that tells this cut already, else a new one. */
+static struct incident *cut_incident(struct story *s, const struct incident *like)
+{
+	size_t i;
+
+	for (i = 0; i < s->nincidents; i++) {
+		struct incident *inc = &s->incidents[i];
+
+		if (inc->kind == INCIDENT_CUT && inc->victim == like->victim && inc->both == like->both &&
+		    (!inc->both || inc->other == like->other) && inc->at_ns == like->at_ns)
+			return inc;
+	}
+	return incident_add(s, like);
+}
+
+static void add_cut(struct story *s, struct fact *f, const struct gap *g)
+{
+	struct incident like = cut_of(s, f, g), *inc = cut_incident(s, &like);
+
+	if (!inc)
+		return;
+	f->told = true;
+	if (f->actor == inc->victim) {
+		inc->own++;
+		inc->by_id = inc->by_id ? inc->by_id : f->id;
+	} else {
+		inc->theirs++;
+		inc->theirs_host = inc->until_by_id ? inc->theirs_host : f->host;
+		inc->until_by_id = inc->until_by_id ? inc->until_by_id : f->id;
+	}
+}
+
+/* Who ran a program in the victim's namespace just then, and spoke with nobody. */
+static uint32_t find_stranger(const struct story *s, uint32_t victim, uint64_t at)
+{
+	const struct actor *v = story_actor(s, victim);
+	uint32_t i, best = CAST_NONE, count = 0;
+
+	for (i = 0; i < s->cast.count; i++) {
+		const struct actor *a = &s->cast.actors[i];
+
+		if (i == victim || a->host != v->host || a->netns != v->netns || a->messages ||
+		    a->exec_ns + STRANGER_NS < at || a->exec_ns > at + STRANGER_LATE_NS)
+			continue;
+		count++;
+		if (best == CAST_NONE || a->exec_ns > s->cast.actors[best].exec_ns)
+			best = i;
+	}
+	return count <= STRANGERS_MAX ? best : CAST_NONE;
+}
+
+static void find_strangers(const struct story *s, struct incident *inc)
+{
+	inc->stranger = find_stranger(s, inc->victim, inc->at_ns);
+	if (inc->stranger == CAST_NONE && inc->both)
+		inc->stranger = find_stranger(s, inc->other, inc->at_ns);
+	inc->healer = CAST_NONE;
+	if (!inc->until_ns)
+		return;
+	inc->healer = find_stranger(s, inc->victim, inc->until_ns);
+	if (inc->healer == CAST_NONE && inc->both)
+		inc->healer = find_stranger(s, inc->other, inc->until_ns);
+	if (inc->healer == inc->stranger)
+		inc->healer = CAST_NONE;
+}
+
+void find_cuts(struct story *s)
+{
+	size_t i, kept = 0, first = s->nincidents;
+	struct gap g;
+
+	for (i = 0; i < s->troubles.count; i++)
+		if (is_cut(s, &s->troubles.rows[i], &g))
+			add_cut(s, &s->troubles.rows[i], &g);
+	/* one retransmission may be luck */
+	for (i = kept = first; i < s->nincidents; i++) {
+		if (s->incidents[i].own + s->incidents[i].theirs < CUT_RETRANSMITS)
+			continue;
+		s->incidents[kept] = s->incidents[i];
+		find_strangers(s, &s->incidents[kept++]);
+	}
+	s->nincidents = kept;
+}
