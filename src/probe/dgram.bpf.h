@@ -60,7 +60,7 @@ static __always_inline int dgram_seen(struct sk_buff *skb, bool sending)
 
 	if (transport == 0xffff || !network || transport <= network)
 		return 0;
-	ci = call_get();
+	ci = call_get(bpf_get_current_task_btf());
 	if (!ci || (sending && ci->dgram_bytes))
 		return 0;
 	if (bpf_probe_read_kernel(&udp, sizeof(udp), head + transport) < 0)
@@ -95,10 +95,10 @@ int BPF_PROG(dgram_consumed, struct sk_buff *skb)
 	return dgram_seen(skb, false);
 }
 
-static __always_inline void udp_emit(struct sock *sk, __u16 type, int ret)
+static __always_inline void udp_emit(struct sock *sk, struct task_struct *me, __u16 type, int ret)
 {
 	struct sock_info *si = sock_used(sk);
-	struct call_info *ci = call_find();
+	struct call_info *ci = call_find(me);
 	struct kernel_control *c = control_get();
 	struct event_dgram_send *e;
 

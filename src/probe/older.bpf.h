@@ -24,7 +24,7 @@ static __always_inline bool tcp_writable(struct sock *sk)
 }
 
 /* The lock is (again) the caller's: the range goes on, or a new one starts. */
-static __always_inline int range_goes_on(struct sock *sk, struct call_info *ci)
+static __always_inline int range_goes_on(struct sock *sk, struct task_struct *me, struct call_info *ci)
 {
 	struct tcp_sock *tp = tcp_of(sk);
 	struct sock_info *si;
@@ -38,17 +38,16 @@ static __always_inline int range_goes_on(struct sock *sk, struct call_info *ci)
 	offset = tcp_tx_offset(tp, si);
 	if (ci->start != RANGE_NONE && offset == ci->start + ci->bytes)
 		return 0;
-	send_emit(si, ci, ci->bytes, MSGFLAGS_MORE);
+	send_emit(me, ci, ci->bytes, MSGFLAGS_MORE);
 	ci->told += ci->bytes;
-	ci->bytes = 0;
-	ci->start = offset;
-	ci->begin_ns = bpf_ktime_get_boot_ns();
+	range_start(me, si, ci, offset);
 	return 0;
 }
 
 static __always_inline int range_begin(struct sock *sk)
 {
-	struct call_info *ci = sock_selected(sk) ? call_get() : NULL;
+	struct task_struct *me = bpf_get_current_task_btf();
+	struct call_info *ci = sock_selected(sk, me) ? call_get(me) : NULL;
 
 	if (!ci)
 		return 0;
@@ -56,19 +55,20 @@ static __always_inline int range_begin(struct sock *sk)
 	ci->start = RANGE_NONE;
 	ci->told = 0;
 	ci->bytes = 0;
-	return range_goes_on(sk, ci);
+	return range_goes_on(sk, me, ci);
 }
 
-static __always_inline struct call_info *range_of(struct sock *sk)
+static __always_inline struct call_info *range_of(struct sock *sk, struct task_struct *me)
 {
-	struct call_info *ci = call_find();
+	struct call_info *ci = call_find(me);
 
 	return ci && ci->sk == (__u64)sk ? ci : NULL;
 }
 
 static __always_inline int range_pause(struct sock *sk)
 {
-	struct call_info *ci = range_of(sk);
+	struct task_struct *me = bpf_get_current_task_btf();
+	struct call_info *ci = range_of(sk, me);
 	struct sock_info *si = ci ? sock_find(sk) : NULL;
 	struct tcp_sock *tp = si ? tcp_of(sk) : NULL;
 
@@ -79,14 +79,16 @@ static __always_inline int range_pause(struct sock *sk)
 
 static __always_inline int range_resume(struct sock *sk)
 {
-	struct call_info *ci = range_of(sk);
+	struct task_struct *me = bpf_get_current_task_btf();
+	struct call_info *ci = range_of(sk, me);
 
-	return ci ? range_goes_on(sk, ci) : 0;
+	return ci ? range_goes_on(sk, me, ci) : 0;
 }
 
 static __always_inline int range_end(struct sock *sk, long ret)
 {
-	struct call_info *ci = range_of(sk);
+	struct task_struct *me = bpf_get_current_task_btf();
+	struct call_info *ci = range_of(sk, me);
 	struct sock_info *si = ci ? sock_find(sk) : NULL;
 	struct tcp_sock *tp = si ? tcp_of(sk) : NULL;
 	__u64 last;
@@ -97,7 +99,7 @@ static __always_inline int range_end(struct sock *sk, long ret)
 	if (ret <= 0 || (__u64)ret <= ci->told)
 		return 0;
 	last = ret - ci->told;
-	send_emit(si, ci, last,
+	send_emit(me, ci, last,
 		  last == ci->bytes || tcp_tx_offset(tp, si) == ci->start + last ? 0 : MSGFLAGS_OFFSET_UNKNOWN);
 	return 0;
 }

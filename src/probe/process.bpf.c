@@ -496,7 +496,7 @@ int BPF_PROG(process_timer, struct hrtimer *timer, __u64 *now)
 	struct task_struct *task;
 	struct event_timer *e;
 
-	if (!cfg.hrtimer_wakeup || (unsigned long)BPF_CORE_READ(timer, function) != cfg.hrtimer_wakeup)
+	if (!cfg.hrtimer_wakeup || (unsigned long)timer->function != cfg.hrtimer_wakeup)
 		return 0;
 	task = BPF_CORE_READ(sleeper, task);
 	if (!task || !tgid_selected(BPF_CORE_READ(task, tgid)) || kind_shed(KIND_TIMER))

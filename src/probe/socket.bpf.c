@@ -26,19 +26,18 @@ static __always_inline struct sock_info *sock_get(struct sock *sk)
 	return si;
 }
 
-static __always_inline struct call_info *call_get(void)
+static __always_inline struct call_info *call_get(struct task_struct *me)
 {
-	struct call_info *ci =
-		bpf_task_storage_get(&call_infos, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct call_info *ci = bpf_task_storage_get(&call_infos, me, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 	if (!ci)
 		helper_failed();
 	return ci;
 }
 
-static __always_inline struct call_info *call_find(void)
+static __always_inline struct call_info *call_find(struct task_struct *me)
 {
-	return bpf_task_storage_get(&call_infos, bpf_get_current_task_btf(), NULL, 0);
+	return bpf_task_storage_get(&call_infos, me, NULL, 0);
 }
 
 static __always_inline void owner_set(struct sock_info *si)
@@ -208,28 +207,39 @@ static __always_inline void accept_tell(struct sock *sk, struct sock_info *si, _
 	event_end(e);
 }
 
-/* A socket that a selected thread uses: described once, accepted once. */
-static __always_inline struct sock_info *sock_used(struct sock *sk)
+/* The first use of a socket by a selected thread. */
+static __noinline int sock_meet(struct sock *sk)
 {
 	struct sock_info *si = sock_get(sk);
 
 	if (!si || (si->flags & SOCK_DESCRIBED))
-		return si;
+		return 0;
 	share_set(sk, si);
 	if ((si->flags & SOCK_PASSIVE) && !(si->flags & SOCK_ACCEPTED)) {
 		accept_tell(sk, si, MSGFLAGS_IMPLIED);
-		return si;
+		return 0;
 	}
 	/* not in the snapshot: born since, unless it is TCP and was handed over */
 	si->flags |= is_tcp(sk) ? SOCK_MIDSTREAM : SOCK_COUNTED;
 	socket_describe(sk, CONTEXT_TASK, 0);
-	return si;
+	return 0;
+}
+
+/* A socket that a selected thread uses: described once, accepted once. */
+static __always_inline struct sock_info *sock_used(struct sock *sk)
+{
+	struct sock_info *si = sock_find(sk);
+
+	if (likely(si && (si->flags & SOCK_DESCRIBED)))
+		return si;
+	sock_meet(sk);
+	return sock_find(sk);
 }
 
 /* --port N and --netns NAME: whoever uses the port, or a socket of the namespace, becomes selected */
-static __always_inline bool sock_selected(struct sock *sk)
+static __always_inline bool sock_selected(struct sock *sk, struct task_struct *me)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 tgid = me->tgid;
 	bool wanted;
 
 	if (tgid_selected(tgid))
@@ -248,25 +258,35 @@ static __always_inline bool sock_selected(struct sock *sk)
 /* --- TCP --- */
 
 /* Sheds whole connections, the same at both ends: chosen by the pair of ports. */
-static __always_inline bool stream_shed(struct sock_info *si)
+static __always_inline bool stream_shed(__u32 share)
 {
 	struct kernel_control *c = control_get();
 
 	if (!c || (c->shed >> KIND_STREAM & 1))
 		return true;
-	return si->share >= c->stream_share;
+	return share >= c->stream_share;
 }
 
-static __always_inline void send_emit(struct sock_info *si, struct call_info *ci, __u32 bytes, __u32 flags)
+static __always_inline __u64 times_away(struct task_struct *me)
+{
+	return me->nvcsw + me->nivcsw;
+}
+
+/*
+ * A range of a send, at its end.  A call in which the thread never left the CPU ended when it began, but for the
+ * copying: the clock, which is a third of an event's cost, is then read only once.
+ */
+static __always_inline void send_emit(struct task_struct *me, struct call_info *ci, __u32 bytes, __u32 flags)
 {
 	struct event_send *e;
 
-	if (!bytes || stream_shed(si))
+	if (!bytes || stream_shed(ci->share))
 		return;
-	e = event_begin(EVENT_SEND, sizeof(*e), CONTEXT_TASK);
+	e = event_begin_at(me, EVENT_SEND, sizeof(*e),
+			   ci->begin_ns && ci->away == times_away(me) ? ci->begin_ns : bpf_ktime_get_boot_ns());
 	if (!e)
 		return;
-	e->sock = si->cookie;
+	e->sock = ci->cookie;
 	e->offset = ci->start;
 	e->begin_ns = ci->begin_ns;
 	e->bytes = bytes;
@@ -274,19 +294,32 @@ static __always_inline void send_emit(struct sock_info *si, struct call_info *ci
 	event_end(e);
 }
 
+static __always_inline void range_start(struct task_struct *me, struct sock_info *si, struct call_info *ci,
+					__u64 offset)
+{
+	join_check(); /* its time comes before the range's */
+	ci->cookie = si->cookie;
+	ci->share = si->share;
+	ci->bytes = 0;
+	ci->start = offset;
+	ci->begin_ns = bpf_ktime_get_boot_ns();
+	ci->away = times_away(me);
+}
+
 /* One turn of the loop in tcp_sendmsg_locked(), socket lock held (tracepoint since 6.13). */
 SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(socket_send_turn, struct sock *sk, struct msghdr *msg)
 {
+	struct task_struct *me = bpf_get_current_task_btf();
 	struct sock_info *si;
 	struct call_info *ci;
 	struct tcp_sock *tp;
 	__u64 offset, left;
 
-	if (!sock_selected(sk))
+	if (!sock_selected(sk, me))
 		return 0;
 	si = sock_used(sk);
-	ci = call_get();
+	ci = call_get(me);
 	tp = tcp_of(sk);
 	if (!si || !ci || !tp)
 		return 0;
@@ -298,23 +331,21 @@ int BPF_PROG(socket_send_turn, struct sock *sk, struct msghdr *msg)
 		if (offset == ci->start + ci->bytes)
 			return 0;
 		/* the lock was given up in between and another thread wrote */
-		send_emit(si, ci, ci->bytes, MSGFLAGS_MORE);
+		send_emit(me, ci, ci->bytes, MSGFLAGS_MORE);
 		ci->told += ci->bytes;
 	} else {
 		ci->sk = (__u64)sk;
 		ci->told = 0;
 		ci->left = left;
 	}
-	ci->bytes = 0;
-	ci->start = offset;
-	ci->begin_ns = bpf_ktime_get_boot_ns();
+	range_start(me, si, ci, offset);
 	return 0;
 }
 
 /* The call's return, lock released: the last range is what the earlier ones left. */
-static __always_inline void tcp_send_return(struct sock *sk, int ret)
+static __always_inline void tcp_send_return(struct sock *sk, struct task_struct *me, int ret)
 {
-	struct call_info *ci = call_find();
+	struct call_info *ci = call_find(me);
 	struct sock_info *si;
 	struct event_sockerr *e;
 
@@ -331,20 +362,18 @@ static __always_inline void tcp_send_return(struct sock *sk, int ret)
 	if (!ci || ci->sk != (__u64)sk)
 		return;
 	ci->sk = 0;
-	if (ret <= 0 || (__u64)ret <= ci->told)
-		return;
-	si = sock_get(sk);
-	if (si)
-		send_emit(si, ci, ret - ci->told, 0);
+	if (ret > 0 && (__u64)ret > ci->told)
+		send_emit(me, ci, ret - ci->told, 0);
 }
 
-static __always_inline void recv_emit(struct sock_info *si, __u64 offset, __u32 bytes, __u32 flags)
+static __always_inline void recv_emit(struct task_struct *me, struct sock_info *si, __u64 offset, __u32 bytes,
+				      __u32 flags)
 {
 	struct event_recv *e;
 
-	if (stream_shed(si))
+	if (stream_shed(si->share))
 		return;
-	e = event_begin(EVENT_RECV, sizeof(*e), CONTEXT_TASK);
+	e = event_begin_at(me, EVENT_RECV, sizeof(*e), bpf_ktime_get_boot_ns());
 	if (!e)
 		return;
 	e->sock = si->cookie;
@@ -358,7 +387,8 @@ static __always_inline void recv_emit(struct sock_info *si, __u64 offset, __u32 
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(socket_recv_moved, struct sock *sk)
 {
-	bool wanted = sock_selected(sk);
+	struct task_struct *me = bpf_get_current_task_btf();
+	bool wanted = sock_selected(sk, me);
 	struct sock_info *si = wanted ? sock_used(sk) : sock_find(sk);
 	struct tcp_sock *tp;
 	__u64 end, start;
@@ -376,11 +406,11 @@ int BPF_PROG(socket_recv_moved, struct sock *sk)
 	}
 	si->rx_next = end;
 	if (wanted && end > start)
-		recv_emit(si, start, end - start, 0);
+		recv_emit(me, si, start, end - start, 0);
 	return 0;
 }
 
-static __always_inline void tcp_recv_return(struct sock *sk, int ret)
+static __always_inline void tcp_recv_return(struct sock *sk, struct task_struct *me, int ret)
 {
 	struct sock_info *si;
 	struct event_sockerr *e;
@@ -391,7 +421,7 @@ static __always_inline void tcp_recv_return(struct sock *sk, int ret)
 	if (!si)
 		return;
 	if (ret == 0) {
-		recv_emit(si, si->rx_next, 0, MSGFLAGS_EOF);
+		recv_emit(me, si, si->rx_next, 0, MSGFLAGS_EOF);
 		return;
 	}
 	e = event_begin(EVENT_SOCKERR, sizeof(*e), CONTEXT_TASK);
@@ -411,31 +441,34 @@ static __always_inline void tcp_recv_return(struct sock *sk, int ret)
 
 static __always_inline int call_sent(struct sock *sk, int ret)
 {
-	bool wanted = sock_selected(sk);
+	struct task_struct *me = bpf_get_current_task_btf();
+	bool wanted = sock_selected(sk, me);
 
 	if (sk->__sk_common.skc_family == AF_UNIX_NR)
-		unix_return(sk, ret, true, wanted);
+		unix_return(sk, me, ret, true, wanted);
 	else if (wanted && sk->sk_protocol == IPPROTO_TCP_NR)
-		tcp_send_return(sk, ret);
+		tcp_send_return(sk, me, ret);
 	else if (wanted && sk->sk_protocol == IPPROTO_UDP_NR)
-		udp_emit(sk, EVENT_DGRAM_SEND, ret);
+		udp_emit(sk, me, EVENT_DGRAM_SEND, ret);
 	return 0;
 }
 
 static __always_inline int call_received(struct sock *sk, int ret, int flags)
 {
+	struct task_struct *me;
 	bool wanted;
 
 	/* of TCP only ends and errors are told here: nothing more is asked of the many that are neither */
 	if ((flags & MSG_PEEK_NR) || (ret > 0 && is_tcp(sk)))
 		return 0;
-	wanted = sock_selected(sk);
+	me = bpf_get_current_task_btf();
+	wanted = sock_selected(sk, me);
 	if (sk->__sk_common.skc_family == AF_UNIX_NR)
-		unix_return(sk, ret, false, wanted);
+		unix_return(sk, me, ret, false, wanted);
 	else if (wanted && sk->sk_protocol == IPPROTO_TCP_NR)
-		tcp_recv_return(sk, ret);
+		tcp_recv_return(sk, me, ret);
 	else if (wanted && sk->sk_protocol == IPPROTO_UDP_NR)
-		udp_emit(sk, EVENT_DGRAM_RECV, ret);
+		udp_emit(sk, me, EVENT_DGRAM_RECV, ret);
 	return 0;
 }
 
@@ -580,14 +613,14 @@ int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
 	if (sk->sk_protocol != IPPROTO_TCP_NR)
 		return 0;
 	if (newstate == STATE_SYN_SENT) {
-		if (sock_selected(sk))
+		if (sock_selected(sk, bpf_get_current_task_btf()))
 			connect_begin(sk);
 	} else if (oldstate == STATE_SYN_SENT && (newstate == STATE_ESTABLISHED || newstate == STATE_CLOSE)) {
 		connect_end(sk, newstate);
 	} else if (newstate == STATE_ESTABLISHED) {
 		passive_begin(sk);
 	} else if (newstate == STATE_LISTEN) {
-		if (sock_selected(sk))
+		if (sock_selected(sk, bpf_get_current_task_btf()))
 			listen_begin(sk);
 	} else if (newstate == STATE_FIN_WAIT1 || newstate == STATE_LAST_ACK) {
 		closing_tell(sk, newstate);

@@ -67,8 +67,12 @@ struct {
 
 /* A send in progress in one thread: the range [start, start + bytes) of sk so far. */
 struct call_info {
-	__u64 sk; /* address, only to compare; 0: none */
+	__u64 sk;     /* address, only to compare; 0: none */
+	__u64 cookie; /* of the socket, and its share, as in sock_info */
+	__u32 share;
+	__u32 pad;
 	__u64 start, begin_ns;
+	__u64 away;  /* how often the thread had left the CPU then */
 	__u64 left;  /* bytes of the call not yet taken, at the last turn */
 	__u64 bytes; /* of the range */
 	__u64 told;  /* bytes of the call already emitted in earlier ranges */

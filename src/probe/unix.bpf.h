@@ -26,7 +26,7 @@ static __always_inline void unix_dgram_emit(struct sock *sk, struct sock_info *s
 	event_end(e);
 }
 
-static __always_inline void unix_return(struct sock *sk, int ret, bool sent, bool wanted)
+static __always_inline void unix_return(struct sock *sk, struct task_struct *me, int ret, bool sent, bool wanted)
 {
 	struct sock_info *si = wanted ? sock_used(sk) : sock_find(sk);
 	bool stream = sk->sk_type == SOCK_STREAM_NR;
@@ -45,9 +45,10 @@ static __always_inline void unix_return(struct sock *sk, int ret, bool sent, boo
 		unix_dgram_emit(sk, si, sent ? EVENT_DGRAM_SEND : EVENT_DGRAM_RECV, number, ret);
 	else if (sent) {
 		ci.start = number;
-		send_emit(si, &ci, ret, MSGFLAGS_COUNTED);
+		ci.cookie = si->cookie;
+		send_emit(me, &ci, ret, MSGFLAGS_COUNTED);
 	} else
-		recv_emit(si, number, ret, MSGFLAGS_COUNTED);
+		recv_emit(me, si, number, ret, MSGFLAGS_COUNTED);
 }
 
 #endif

@@ -9,14 +9,7 @@
  * a `loss` event ahead of the next event that fits on this CPU.
  * No wake-ups: the recorder consumes by time (FACTS: wake-ups cost redis 40 %).
  */
-#include "kernel/bpf/maps.bpf.h"
-
-static __always_inline struct cpu_state *cpu_state(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&cpu_states, &zero);
-}
+#include "kernel/bpf/loss.bpf.h"
 
 static __always_inline void helper_failed(void)
 {
@@ -74,15 +67,6 @@ static __always_inline void tgid_unselect(__u32 tgid)
 		__sync_fetch_and_and(word, ~(1ULL << (tgid & 63)));
 }
 
-static __always_inline void *ring_get(void)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-
-	if (cfg.nrings && cpu >= cfg.nrings)
-		cpu %= cfg.nrings;
-	return bpf_map_lookup_elem(&rings, &cpu);
-}
-
 static __always_inline void header_task(struct event_header *h, struct task_struct *task)
 {
 	h->start_ns = task->start_boottime;
@@ -90,91 +74,21 @@ static __always_inline void header_task(struct event_header *h, struct task_stru
 	h->tid = task->pid;
 }
 
-/* Remembers one event that could not be reserved. */
-__noinline int loss_note(__u32 type, __u64 seq, __u64 now)
-{
-	__u32 slot = loss_slot(type) & (LOSS_SLOTS - 1);
-	struct loss_cell *cell = bpf_map_lookup_elem(&loss_cells, &slot);
-	struct cpu_state *st = cpu_state();
-
-	if (!cell || !st)
-		return 0;
-	if (__sync_fetch_and_add(&cell->count, 1) == 0) {
-		cell->first_seq = seq;
-		cell->from_ns = now;
-	}
-	cell->last_seq = seq;
-	cell->to_ns = now;
-	__sync_fetch_and_or(&st->pending[slot >> 6 & 1], 1ULL << (slot & 63));
-	return 0;
-}
-
-/* Tells the losses of one slot; on failure they stay for the next time. */
-__noinline int loss_tell(__u32 slot)
-{
-	struct cpu_state *st = cpu_state();
-	struct loss_cell *cell;
-	struct event_loss *e;
-	void *ring = ring_get();
-
-	slot &= LOSS_SLOTS - 1;
-	cell = bpf_map_lookup_elem(&loss_cells, &slot);
-	if (!st || !cell || !ring)
-		return 0;
-	e = bpf_ringbuf_reserve(ring, sizeof(*e), 0);
-	if (!e)
-		return 0;
-	__sync_fetch_and_and(&st->pending[slot >> 6 & 1], ~(1ULL << (slot & 63)));
-	*e = (struct event_loss) {
-		.h = { .boot_ns = bpf_ktime_get_boot_ns(),
-		       .type = EVENT_LOSS,
-		       .length = sizeof(*e),
-		       .cpu = bpf_get_smp_processor_id(),
-		       .context = CONTEXT_RECORDER,
-		       .seq = __sync_fetch_and_add(&st->seq, 1) },
-		.first_seq = cell->first_seq,
-		.last_seq = cell->last_seq,
-		.from_ns = cell->from_ns,
-		.to_ns = cell->to_ns,
-		.lost_type = slot,
-		.lost_cpu = bpf_get_smp_processor_id(),
-	};
-	e->count = __sync_lock_test_and_set(&cell->count, 0);
-	if (slot >= LOSS_DYNAMIC)
-		e->lost_type = 1024 + (slot - LOSS_DYNAMIC);
-	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
-	return 0;
-}
-
-__noinline int loss_flush(void)
-{
-	struct cpu_state *st = cpu_state();
-	__u32 slot;
-
-	if (!st)
-		return 0;
-	for (slot = 0; slot < LOSS_SLOTS; slot++)
-		if (st->pending[slot >> 6 & 1] >> (slot & 63) & 1)
-			loss_tell(slot);
-	return 0;
-}
-
-/* Room for one event of constant size with its header filled, or NULL (counted). */
-static __always_inline void *event_reserve(__u16 type, __u16 size, __u8 context)
+/* Room for one event of constant size that happened at now, with its header filled, or NULL (counted). */
+static __always_inline void *event_reserve_at(__u16 type, __u16 size, __u8 context, __u64 now)
 {
 	struct cpu_state *st = cpu_state();
 	void *ring = ring_get();
 	struct event_header *h;
-	__u64 seq, now;
+	__u64 seq;
 
 	if (!st || !ring)
 		return NULL;
-	if (st->pending[0] | st->pending[1])
+	if (unlikely(st->pending[0] | st->pending[1]))
 		loss_flush();
-	now = bpf_ktime_get_boot_ns();
 	seq = __sync_fetch_and_add(&st->seq, 1);
 	h = bpf_ringbuf_reserve(ring, size, 0);
-	if (!h) {
+	if (unlikely(!h)) {
 		loss_note(type, seq, now);
 		return NULL;
 	}
@@ -188,6 +102,11 @@ static __always_inline void *event_reserve(__u16 type, __u16 size, __u8 context)
 	return h;
 }
 
+static __always_inline void *event_reserve(__u16 type, __u16 size, __u8 context)
+{
+	return event_reserve_at(type, size, context, bpf_ktime_get_boot_ns());
+}
+
 int join_flush(void); /* join.bpf.h */
 
 /* Tells what the current thread has waited for; to be called before an event of its own. */
@@ -197,6 +116,18 @@ static __always_inline void join_check(void)
 
 	if (k && k->unjoined)
 		join_flush();
+}
+
+/* As event_reserve_at(), in the name of me, the current thread, by a caller who has it already. */
+static __always_inline void *event_begin_at(struct task_struct *me, __u16 type, __u16 size, __u64 now)
+{
+	struct event_header *h;
+
+	join_check();
+	h = event_reserve_at(type, size, CONTEXT_TASK, now);
+	if (h)
+		header_task(h, me);
+	return h;
 }
 
 /* As event_reserve(), in the name of the current thread. */

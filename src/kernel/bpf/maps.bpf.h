@@ -14,6 +14,10 @@
 
 #define EINPROGRESS_NR 115
 
+/* the way of most calls lies together in the program: that is what the instruction cache holds */
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
 char saker_license[] SEC("license") = "Dual BSD/GPL";
 
 const volatile struct kernel_cfg cfg = {};

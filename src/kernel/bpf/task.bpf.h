@@ -108,6 +108,7 @@ struct task_struct {
 	__u32 pid, tgid; /* pid_t in the kernel: never negative here */
 	int exit_code, exit_state;
 	__u64 start_boottime;
+	unsigned long nvcsw, nivcsw;
 	char comm[16];
 	struct task_struct *real_parent, *group_leader;
 	struct list_head children, sibling;
