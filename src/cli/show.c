@@ -1,256 +1,316 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* saker show - the events of recordings, as text columns or JSON lines; their edges; messages without another end. */
+/* saker show - events of recordings in the order of time, cause or thread; their edges, causes and effects. */
 #include <argp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/analyse.h"
-#include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/err.h"
+#include "base/parse.h"
 #include "cli/cli.h"
-#include "event/event.h"
-#include "order/order.h"
-#include "store/store.h"
+#include "cli/show.h"
 
-#define PATHS_MAX 64
-
-enum { OPT_EDGES = 256, OPT_UNMATCHED };
+enum {
+	OPT_ORDER = 256,
+	OPT_CAUSES,
+	OPT_EFFECTS,
+	OPT_EDGES,
+	OPT_UNMATCHED,
+	OPT_OFFSETS,
+	OPT_LIMIT,
+	OPT_DEPTH,
+	OPT_FROM,
+	OPT_TO,
+	OPT_WALL,
+};
 
 static const struct argp_option show_options[] = {
 	{ "json", 'j', NULL, 0, "Print a line of JSON for each event, edge or message", 0 },
-	{ "edges", OPT_EDGES, NULL, 0, "Print the edges of happens-before between threads instead of the events", 0 },
-	{ "unmatched", OPT_UNMATCHED, NULL, 0, "Print the messages that found no other end, and why", 0 },
+	{ "order", OPT_ORDER, "ORDER", 0, "time (the default), causal (causes before effects) or thread", 0 },
+	{ "from", OPT_FROM, "TIME", 0, "Only events from TIME after the beginning on (1.5s, 200ms)", 0 },
+	{ "to", OPT_TO, "TIME", 0, "Only events before TIME after the beginning", 0 },
+	{ "limit", OPT_LIMIT, "N", 0, "Stop after N lines", 0 },
+	{ "wall", OPT_WALL, NULL, 0, "Print the time of day instead of the time since the beginning", 0 },
+	{ "causes", OPT_CAUSES, "ID", 0, "Print the causal past of an event as a tree", 1 },
+	{ "effects", OPT_EFFECTS, "ID", 0, "Print what the event led to as a tree", 1 },
+	{ "depth", OPT_DEPTH, "N", 0, "Follow a tree N edges deep", 1 },
+	{ "edges", OPT_EDGES, NULL, 0, "Print the edges of happens-before between threads instead of the events", 2 },
+	{ "unmatched", OPT_UNMATCHED, NULL, 0, "Print the messages that found no other end, and why", 2 },
+	{ "offsets", OPT_OFFSETS, NULL, 0, "Print the offsets between the hosts' clocks, as intervals", 2 },
 	{ 0 },
 };
 
-struct show_args {
-	const char *paths[PATHS_MAX];
-	unsigned int npaths;
-	bool json, edges, unmatched;
+struct show_parse {
+	struct show_args args;
+	char *words[SHOW_PATHS + 1];
+	unsigned int nwords;
 };
 
-static error_t parse_option(int key, char *arg, struct argp_state *state)
+static uint64_t duration_arg(const char *text, struct argp_state *state)
 {
-	struct show_args *a = state->input;
+	uint64_t ns;
 
+	if (parse_duration(text + (*text == '+'), &ns) < 0)
+		argp_error(state, "'%s' is no time (try 1.5s)", text);
+	return ns;
+}
+
+static uint64_t number_arg(const char *text, struct argp_state *state)
+{
+	uint64_t n;
+
+	if (parse_number(text, &n) < 0)
+		argp_error(state, "'%s' is no number", text);
+	return n;
+}
+
+static enum show_order order_arg(const char *text, struct argp_state *state)
+{
+	static const char *const names[] = { [SHOW_TIME] = "time", [SHOW_CAUSAL] = "causal", [SHOW_THREAD] = "thread" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(names); i++)
+		if (!strcmp(text, names[i]))
+			return (enum show_order)i;
+	argp_error(state, "there is no order '%s': time, causal or thread", text);
+	return SHOW_TIME;
+}
+
+/* The last word is a query if no file has that name. */
+static void parse_words(struct show_parse *p, struct argp_state *state)
+{
+	unsigned int i;
+
+	if (!p->nwords)
+		argp_error(state, "name a recording");
+	if (p->nwords > 1 && access(p->words[p->nwords - 1], F_OK) < 0)
+		p->args.query = p->words[--p->nwords];
+	if (p->nwords > SHOW_PATHS)
+		argp_error(state, "more than %d recordings", SHOW_PATHS);
+	for (i = 0; i < p->nwords; i++)
+		p->args.paths[p->args.npaths++] = p->words[i];
+}
+
+static error_t parse_what(int key, char *arg, struct show_args *a)
+{
 	switch (key) {
-	case 'j':
-		a->json = true;
+	case OPT_CAUSES:
+	case OPT_EFFECTS:
+		a->what = key == OPT_CAUSES ? SHOW_CAUSES : SHOW_EFFECTS;
+		a->ref = arg;
 		return 0;
 	case OPT_EDGES:
-		a->edges = true;
+		a->what = SHOW_EDGES;
 		return 0;
 	case OPT_UNMATCHED:
-		a->unmatched = true;
+		a->what = SHOW_UNMATCHED;
 		return 0;
-	case ARGP_KEY_ARG:
-		if (a->npaths == PATHS_MAX)
-			argp_error(state, "more than %d recordings", PATHS_MAX);
-		a->paths[a->npaths++] = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!a->npaths)
-			argp_error(state, "name a recording");
+	case OPT_OFFSETS:
+		a->what = SHOW_OFFSETS;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
-static void damage(void *arg, const char *sentence)
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct show_parse *p = state->input;
+	struct show_args *a = &p->args;
+
+	switch (key) {
+	case 'j':
+		a->json = true;
+		return 0;
+	case OPT_ORDER:
+		a->order = order_arg(arg, state);
+		return 0;
+	case OPT_FROM:
+		a->from_ns = duration_arg(arg, state);
+		return 0;
+	case OPT_TO:
+		a->to_ns = duration_arg(arg, state);
+		return 0;
+	case OPT_LIMIT:
+		a->limit = number_arg(arg, state);
+		return 0;
+	case OPT_DEPTH:
+		a->depth = number_arg(arg, state);
+		return 0;
+	case OPT_WALL:
+		a->wall = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (p->nwords == ARRAY_LEN(p->words))
+			argp_error(state, "more than %d recordings", SHOW_PATHS);
+		p->words[p->nwords++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		parse_words(p, state);
+		return 0;
+	default:
+		return parse_what(key, arg, a);
+	}
+}
+
+void show_damage(void *arg, const char *sentence)
 {
 	(void)arg;
 	(void)fprintf(stderr, "saker show: %s\n", sentence);
 }
 
-/* The host's name where there are several, else NULL. */
-static const char *host_of(struct store_reader *r, uint32_t host)
+/* --- what is open while it runs --- */
+
+static const char *host_name(void *arg, uint32_t host)
 {
-	return store_hosts(r) > 1 ? store_host_name(r, host) : NULL;
+	return store_host_name(arg, host);
 }
 
-/* --- events --- */
-
-static void event_text(struct buf *b, const struct event *ev, uint64_t first_ns)
+static const char *scope_host(void *arg, const struct event *ev)
 {
-	struct event_value v;
-	int i;
-
-	buf_printf(b, "%8" PRIu64 " %+13.6f %6u/%-6u %-10s", ev->id, (double)(int64_t)(ev->boot_ns - first_ns) / 1e9,
-		   ev->h->tgid, ev->h->tid, ev->type->name);
-	for (i = 0; i < ev->type->nfields; i++) {
-		event_field_get(ev, &ev->type->fields[i], &v);
-		buf_printf(b, " %s=", ev->type->fields[i].name);
-		event_value_text(b, &ev->type->fields[i], &v);
-	}
+	return who_host(((struct show *)arg)->who, ev);
 }
 
-static int show_events(struct store_reader *r, const struct show_args *a, struct err *err)
+static const char *scope_process(void *arg, const struct event *ev)
 {
-	struct store_read_opts ro = { .damage = damage };
-	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	return who_process(((struct show *)arg)->who, ev);
+}
+
+static const char *scope_container(void *arg, const struct event *ev)
+{
+	return who_container(((struct show *)arg)->who, ev);
+}
+
+static uint64_t scope_since(void *arg, const struct event *ev)
+{
+	return show_since_ns(arg, ev);
+}
+
+/* The query, or a sentence with a mark under the place that is wrong. */
+static int open_query(struct show *s)
+{
+	const char *text = s->args->query;
+	unsigned int column = 1;
+	int r;
+
+	if (!text)
+		return 0;
+	r = query_compile(text, store_types(s->reader), &s->query, &column, s->err);
+	if (r == -EINVAL)
+		(void)fprintf(stderr, "    %s\n    %*s^\n", text, (int)column - 1, "");
+	if (r < 0 && !strpbrk(text, "=<>~ "))
+		return err_prefix(s->err, "there is no recording '%s', and as a query", text);
+	return r < 0 ? err_prefix(s->err, "cannot understand the query") : 0;
+}
+
+static int open_order(struct show *s, struct analysis *an)
+{
+	const struct show_args *a = s->args;
+	struct analysis_opts opts = { .paths = a->paths, .npaths = a->npaths, .damage = show_damage };
+	int r;
+
+	if (a->what == SHOW_EVENTS && a->order != SHOW_CAUSAL)
+		return store_open(a->paths, a->npaths, &s->reader, s->err);
+	r = analysis_open(&opts, an, s->err);
+	s->reader = an->reader;
+	s->order = an->order;
+	return r;
+}
+
+/* One pass before the first: names that come after the first event that mentions them, and when it began. */
+static int open_names(struct show *s)
+{
+	struct store_read_opts ro = { 0 };
 	struct event_source *source;
 	const struct event *ev;
-	uint64_t first_ns = 0;
-	int res = store_read(r, &ro, &source, err);
+	int r = store_read(s->reader, &ro, &source, s->err);
+	bool whole = !s->args->json || query_needs_scope(s->query);
+	bool first = true;
 
-	if (res < 0)
-		return res;
-	while ((res = event_source_next(source, &ev, err)) > 0) {
-		first_ns = first_ns ? first_ns : ev->boot_ns;
-		buf_reset(&b);
-		if (a->json)
-			event_json(&b, ev, host_of(r, ev->host));
-		else
-			event_text(&b, ev, first_ns);
-		(void)puts(b.data);
+	if (r < 0)
+		return r;
+	while ((r = event_source_next(source, &ev, s->err)) > 0) {
+		if (first)
+			s->first_unix_ns = store_host_epoch(s->reader, ev->host) + ev->boot_ns;
+		first = false;
+		if (!whole)
+			break;
+		who_learn_names(s->who, ev);
 	}
 	event_source_close(source);
-	return res;
+	return r;
 }
 
-/* --- edges --- */
-
-struct edges_arg {
-	struct analysis *an;
-	const struct show_args *args;
-	struct buf b;
-	struct err *err;
-	int res;
-	union {
-		struct event_header h;
-		char bytes[EVENT_LENGTH_MAX];
-	} room;
-};
-
-static uint64_t sock_of(const struct event *ev)
+static int run(struct show *s)
 {
-	struct event_value v;
-	int i = event_field_find(ev->type, "sock");
-
-	if (i < 0)
-		return 0;
-	event_field_get(ev, &ev->type->fields[i], &v);
-	return v.u64;
-}
-
-/* One end of an edge as a JSON object. */
-static void end_json(struct edges_arg *a, const char *name, struct order_ref ref)
-{
-	const char *host = host_of(a->an->reader, ref.host);
-	struct event ev;
-	int res = store_fetch(a->an->reader, ref.host, ref.id, &a->room, sizeof(a->room), &ev, a->err);
-
-	if (res < 0) {
-		a->res = res;
-		return;
+	switch (s->args->what) {
+	case SHOW_EDGES:
+		return show_edges(s);
+	case SHOW_UNMATCHED:
+		return show_unmatched(s);
+	case SHOW_OFFSETS:
+		return show_offsets(s);
+	case SHOW_CAUSES:
+	case SHOW_EFFECTS:
+		return show_tree(s);
+	default:
+		return show_events(s);
 	}
-	buf_printf(&a->b, "\"%s\":{\"id\":%" PRIu64 ",\"type\":\"%s\",\"tgid\":%u,\"tid\":%u,\"sock\":%" PRIu64, name,
-		   ref.id, ev.type->name, ev.h->tgid, ev.h->tid, sock_of(&ev));
-	if (host) {
-		buf_str(&a->b, ",\"host\":");
-		buf_json(&a->b, host, strlen(host));
-	}
-	buf_char(&a->b, '}');
 }
 
-static void end_text(struct edges_arg *a, struct order_ref ref)
+static int open_and_run(struct show *s)
 {
-	const char *host = host_of(a->an->reader, ref.host);
-
-	buf_printf(&a->b, "%s%s%" PRIu64, host ? host : "", host ? ":" : "", ref.id);
-}
-
-static bool edge_show(void *arg, const struct order_edge *e)
-{
-	struct edges_arg *a = arg;
-
-	buf_reset(&a->b);
-	if (a->args->json) {
-		buf_char(&a->b, '{');
-		end_json(a, "from", e->from);
-		buf_char(&a->b, ',');
-		end_json(a, "to", e->to);
-		buf_printf(&a->b,
-			   ",\"kind\":\"%s\",\"ambiguous\":%s,\"after_loss\":%s,\"offset\":%" PRIu64 ",\"bytes\":%u}",
-			   order_kind_name(e->kind), e->ambiguous ? "true" : "false", e->after_loss ? "true" : "false",
-			   e->offset, e->bytes);
-	} else {
-		end_text(a, e->from);
-		buf_str(&a->b, e->ambiguous ? " ~> " : " -> ");
-		end_text(a, e->to);
-		buf_printf(&a->b, " %s", order_kind_name(e->kind));
-		if (e->bytes)
-			buf_printf(&a->b, " %u bytes at %" PRIu64, e->bytes, e->offset);
-		if (e->after_loss)
-			buf_str(&a->b, " (beside a loss)");
-	}
-	if (a->res >= 0)
-		(void)puts(a->b.data);
-	return a->res >= 0;
-}
-
-static bool unmatched_show(void *arg, struct order_ref ref, enum order_reason reason, uint64_t bytes)
-{
-	struct edges_arg *a = arg;
-
-	buf_reset(&a->b);
-	if (a->args->json) {
-		buf_char(&a->b, '{');
-		end_json(a, "event", ref);
-		buf_printf(&a->b, ",\"bytes\":%" PRIu64 ",\"reason\":\"%s\"}", bytes, order_reason_text(reason));
-	} else {
-		end_text(a, ref);
-		buf_printf(&a->b, " %" PRIu64 " bytes: %s", bytes, order_reason_text(reason));
-	}
-	if (a->res >= 0)
-		(void)puts(a->b.data);
-	return a->res >= 0;
-}
-
-static int show_order(const struct show_args *args, struct err *err)
-{
-	struct analysis_opts opts = { .paths = args->paths, .npaths = args->npaths, .damage = damage };
 	struct analysis an = { 0 };
-	struct edges_arg a = { .an = &an, .args = args, .err = err };
-	int res = analysis_open(&opts, &an, err);
+	int r = open_order(s, &an);
 
-	if (res < 0)
-		return res;
-	if (args->edges)
-		res = order_edges(an.order, false, edge_show, &a);
-	if (args->unmatched)
-		order_unmatched(an.order, unmatched_show, &a);
-	buf_fini(&a.b);
-	analysis_close(&an);
-	return a.res < 0 ? a.res : res;
-}
-
-static int show_plain(const struct show_args *args, struct err *err)
-{
-	struct store_reader *r = NULL;
-	int res = store_open(args->paths, args->npaths, &r, err);
-
-	if (res >= 0)
-		res = show_events(r, args, err);
-	(void)store_reader_free(r);
-	return res;
+	if (r >= 0)
+		r = open_query(s);
+	if (r >= 0 && who_new(host_name, s->reader, &s->who) < 0)
+		r = err_set(s->err, ENOMEM, "out of memory");
+	if (r >= 0)
+		r = open_names(s);
+	s->scope = (struct query_scope) { s, scope_host, scope_process, scope_container, scope_since };
+	if (r >= 0)
+		r = run(s);
+	if (r >= 0 && s->res < 0)
+		r = s->res;
+	if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
+		r = err_errno(s->err, errno, "cannot write to the standard output");
+	s->who = who_free(s->who);
+	s->query = query_free(s->query);
+	if (s->order)
+		analysis_close(&an);
+	else
+		s->reader = store_reader_free(s->reader);
+	return r;
 }
 
 static int show_main(int argc, char **argv)
 {
-	const struct argp argp = { show_options, parse_option, "RECORDING...", cli_show.about, NULL, NULL, NULL };
-	struct show_args args = { 0 };
+	const struct argp argp = {
+		show_options, parse_option, "RECORDING... [QUERY]", cli_show.about, NULL, NULL, NULL
+	};
+	struct show_parse p = { .args = { .limit = UINT64_MAX, .to_ns = UINT64_MAX } };
 	struct err err = ERR_INIT;
-	int res;
+	struct show *s = calloc(1, sizeof(*s));
+	int r;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
+	if (!s)
+		return CLI_FAILED;
+	if (argp_parse(&argp, argc, argv, 0, NULL, &p) != 0) {
+		free(s);
 		return CLI_USAGE;
-	res = args.edges || args.unmatched ? show_order(&args, &err) : show_plain(&args, &err);
-	if (res >= 0)
+	}
+	s->args = &p.args;
+	s->err = &err;
+	s->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	r = open_and_run(s);
+	buf_fini(&s->line);
+	free(s);
+	if (r >= 0)
 		return CLI_OK;
 	(void)fprintf(stderr, "saker show: %s\n", err.text);
 	return CLI_FAILED;
@@ -258,9 +318,9 @@ static int show_main(int argc, char **argv)
 
 const struct cli_command cli_show = {
 	.name = "show",
-	.about = "the events of recordings, their edges, and messages without another end",
-	.args_doc = "RECORDING...",
+	.about = "the events of recordings in order of time, cause or thread; causes, effects, edges",
+	.args_doc = "RECORDING... [QUERY]",
 	.options = show_options,
 	.run = show_main,
-	.example = "saker show rec --edges --json",
+	.example = "saker show rec 'type=send and bytes>1000' --order causal",
 };

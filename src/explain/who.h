@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_EXPLAIN_WHO_H
+#define SAKER_EXPLAIN_WHO_H
+/*
+ * who - names for what events carry as numbers: processes, places, containers, the ends of sockets.
+ *
+ * Learnt from the events themselves, in the order in which they are read.  A namespace's or cgroup's name can come
+ * after the first event that mentions it: who_learn_names() in a pass before the first makes them known from the
+ * beginning.
+ *
+ * Threads: one.  Memory: about 100 bytes for each process and socket of the recording, WHO_MAX of each at most; beyond
+ * that new ones stay without names.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+struct event;
+struct who; /* opaque */
+
+#define WHO_MAX (1U << 20)
+
+/* The ends of a socket, as its own host sees them; family 0: unknown. */
+struct who_ends {
+	uint8_t local[16], remote[16];
+	uint16_t local_port, remote_port;
+	uint8_t family; /* enum sockfamily */
+};
+
+/* host_name: of a host of those that are read together; may give NULL */
+int who_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, struct who **ret); /* -ENOMEM */
+struct who *who_free(struct who *w); /* NULL ok; returns NULL */
+
+void who_learn_names(struct who *w, const struct event *ev); /* namespaces and cgroups only */
+void who_learn(struct who *w, const struct event *ev);
+
+/* Of the event's process, or of the one that it happened to (a timer's); "" where unknown.  Borrowed. */
+const char *who_place(const struct who *w, const struct event *ev); /* name of its network namespace */
+const char *who_host(const struct who *w, const struct event *ev);  /* the same, else the host's name */
+const char *who_process(const struct who *w, const struct event *ev);
+const char *who_container(const struct who *w, const struct event *ev);		  /* path of its cgroup */
+uint32_t who_pid(const struct event *ev);					  /* 0: none */
+bool who_sock(const struct who *w, const struct event *ev, struct who_ends *ret); /* of the event's socket */
+
+#endif
