@@ -396,7 +396,7 @@ lift_oom() {
 }
 
 cmd_fault() {
-	local node pid comm killer begin lift
+	local node pid comm killer begin lift by
 	state_load
 	wait_for $START_SECONDS up_ready || die "the nodes do not agree on a leader"
 	node=$DEMO_LEADER
@@ -405,10 +405,11 @@ cmd_fault() {
 	say "$fault: the leader, $node, process $pid"
 	begin=$(boot_ns)
 	"begin_$fault" "$node" "$pid"
+	by=$killer # lifting may set it anew
 	pause_for "$hold"
 	lift=$(boot_ns)
 	"lift_$fault" "$node" "$pid"
-	truth "$node" "$pid" "$comm" "$killer" "$begin" "$lift"
+	truth "$node" "$pid" "$comm" "$by" "$begin" "$lift"
 	say_leader
 }
 
