@@ -49,11 +49,6 @@ int checkpoint_new(size_t max_bytes, struct checkpoint **ret)
 	return 0;
 }
 
-uint64_t checkpoint_refused(const struct checkpoint *c)
-{
-	return c->refused;
-}
-
 static size_t entry_bytes(size_t len)
 {
 	return offsetof(struct entry, h) + MAX(len, sizeof(struct event_socket));
@@ -352,6 +347,23 @@ static int write_clock(const struct checkpoint *c, uint64_t boot_ns, int live_cl
 	return out(arg, &clock.h, err);
 }
 
+/* What the table had no room for: who comes later in the recording and is not named here may be among them. */
+static int write_refused(const struct checkpoint *c, uint64_t boot_ns, checkpoint_out_fn *out, void *arg,
+			 struct err *err)
+{
+	const char *text[] = { "processes and sockets that this checkpoint had no room for", NULL };
+	struct event_mark mark = { .h = { .boot_ns = boot_ns, .type = EVENT_MARK, .context = CONTEXT_RECORDER },
+				   .value = c->refused };
+	union {
+		struct event_header h;
+		char bytes[256];
+	} room;
+
+	if (!c->refused || event_build(&room, sizeof(room), &mark, text) < 0)
+		return 0;
+	return out(arg, &room.h, err);
+}
+
 int checkpoint_write(const struct checkpoint *c, uint64_t boot_ns, int live_clock, checkpoint_out_fn *out, void *arg,
 		     struct err *err)
 {
@@ -367,5 +379,5 @@ int checkpoint_write(const struct checkpoint *c, uint64_t boot_ns, int live_cloc
 			e->h.seq = 0;
 			r = out(arg, &e->h, err);
 		}
-	return r < 0 ? r : 0;
+	return r < 0 ? r : write_refused(c, boot_ns, out, arg, err);
 }

@@ -8,7 +8,7 @@
  * listen, send, recv, close), names of network namespaces and cgroups, the host, the clocks.
  *
  * Threads: none shared.  Memory: max_bytes; at the limit the oldest socket gives way, then new entries are
- * refused and counted.  Allocates only for an event that describes something new.
+ * refused; both are counted, and the count stands in every later checkpoint as a `mark`.  Allocates only for an event that describes something new.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +22,6 @@ struct checkpoint *checkpoint_free(struct checkpoint *c);      /* NULL ok; retur
 
 /* Learns from an event that has been checked. */
 void checkpoint_see(struct checkpoint *c, const struct event_header *h);
-uint64_t checkpoint_refused(const struct checkpoint *c);
 
 /* Calls out() with the events of the checkpoint, all at boot_ns; the event is borrowed until it returns.
  * live_clock: read the clocks now; otherwise a clock event that was seen is carried forward. */

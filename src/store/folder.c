@@ -306,6 +306,8 @@ int folder_replace(const struct folder *f, const char *name, const void *data, s
 	if (fd < 0)
 		return fd;
 	r = folder_pwrite(fd, data, len, 0);
+	if (!r && fsync(fd))
+		r = -errno;
 	if (!r && renameat(f->fd, tmp, f->fd, name))
 		r = -errno;
 	if (r < 0)

@@ -49,7 +49,7 @@ int folder_remove(const struct folder *f, struct err *err);
 
 /* A new file, mode 0600, owned as f says; excl: must not exist.  Returns the descriptor. */
 int folder_make(const struct folder *f, const char *name, bool excl, struct err *err);
-/* Replaces a file's content at once: readers see the old or the new one. */
+/* Replaces a file's content at once: readers see the old or the new one, also after a power failure. */
 int folder_replace(const struct folder *f, const char *name, const void *data, size_t len, struct err *err);
 /* Reads a whole regular file of at most max bytes; the caller frees *ret, which is NUL-terminated. */
 int folder_read(int dirfd, const char *name, size_t max, char **ret, size_t *ret_len);

@@ -197,6 +197,42 @@ static void test_checkpoint_tells(void **state)
 	assert_int_equal(sc.open_tx, sc.first_send); /* the stream goes on exactly where the checkpoint says */
 }
 
+/* More processes than a checkpoint holds: it says how many are missing, and the budget holds. */
+static void test_checkpoint_full(void **state)
+{
+	struct scratch *s = *state;
+	struct store_opts opts = scratch_opts(s);
+	const char *path = s->rec;
+	struct store_writer *w = NULL;
+	struct store_reader *r = NULL;
+	struct event_source *src = NULL;
+	const struct event *ev;
+	uint64_t i, told = 0, named = 0;
+
+	opts.max_bytes = 512 * 1024;
+	OK(s, store_create(&opts, &w, &s->err));
+	for (i = 0; i < 5000; i++) {
+		struct event_exec exec = { .h = HEAD(EVENT_EXEC, 130 + i) };
+
+		exec.h.tgid = exec.h.tid = (uint32_t)(1000 + i);
+		put_text(s, w, &exec, (const char *const[]) { "one", "/bin/one", "one more", NULL });
+	}
+	append_sends(s, w, 10000, 1, 10000);
+	OK(s, store_close(w, &s->err));
+	assert_true(disk_bytes(s->rec) <= opts.max_bytes);
+	OK(s, store_open(&path, 1, &r, &s->err));
+	OK(s, store_read(r, NULL, &src, &s->err));
+	while (event_source_next(src, &ev, &s->err) > 0 && ev->type->id != EVENT_SEND) {
+		named += ev->type->id == EVENT_PROCESS;
+		if (ev->type->id == EVENT_MARK)
+			told = EVENT_AS(mark, ev)->value;
+	}
+	event_source_close(src);
+	store_reader_free(r);
+	assert_true(named > 10);
+	assert_int_equal(told, 5000 - named);
+}
+
 /* Reads with the options and without, filtered by hand: the same events; returns how many blocks were read less. */
 static uint64_t compare_scan(struct scratch *s, struct store_reader *r, const struct store_read_opts *opts)
 {
@@ -321,10 +357,8 @@ static void test_large_numbers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		STORE_TEST(test_budget_holds),
-		STORE_TEST(test_checkpoint_tells),
-		STORE_TEST(test_indexes_are_used),
-		STORE_TEST(test_large_numbers),
+		STORE_TEST(test_budget_holds),	   STORE_TEST(test_checkpoint_tells), STORE_TEST(test_checkpoint_full),
+		STORE_TEST(test_indexes_are_used), STORE_TEST(test_large_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

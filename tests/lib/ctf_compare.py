@@ -50,7 +50,8 @@ def equal(field, value, classes):
     if isinstance(field, bt2._IntegerFieldConst):
         return int(field) == value or value in number_names(int(field), classes)
     if isinstance(field, bt2._StringFieldConst):
-        return str(field) == value
+        # babeltrace2 2.0.4 leaves the bytes of an earlier event in a string that is empty now; its length is right
+        return (str(field) if len(field) else "") == value
     if all(isinstance(b, bt2._IntegerFieldConst) for b in field):
         raw = bytes(int(b) for b in field)
         if isinstance(value, str) and len(raw) == 16 and value == address(field):

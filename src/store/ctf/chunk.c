@@ -8,12 +8,28 @@
  *	stream-000001.ctf ...	the stream, cut into chunks
  *	.metadata, .lock, .stream-000001.index ...	hidden: CTF readers pass over them; all can be missing
  *
- * A chunk is a sequence of blocks without gaps.  A block is a CTF packet: struct block_header (288 bytes, block.h)
- * and the events.  Numbers are little endian.  An event on disk is the event in memory: struct event_header, the
- * fixed fields, the tail of NUL-terminated strings, zeros up to a multiple of 8 bytes.  Every event begins at a
- * multiple of 8 from the block's start, which CTF expresses by the 64-bit alignment of its time stamp;
- * so the padding is skipped by any reader.  content_bits ends with the last field of the last event (a CTF reader
- * would take padding behind it for a further event), packet_bits with the padding.
+ * A chunk is a sequence of blocks without gaps.  A block is a CTF packet: a header of 288 bytes, then the events.
+ * Numbers are little endian; x/y is a field of y bytes at offset x.
+ *
+ *	0/4 magic 0xC1FC1FC1	4/16 uuid of the recording	20/4 0		24/8 0
+ *	32/8 header_sum: xxh64 (seed 0) of the 288 bytes, with these eight as zeros
+ *	40/8 content_sum: xxh64 of all bytes behind the header
+ *	48/8 running number of the block	56/8 id of the first event
+ *	64/8 earliest own time of its events	72/4 events with an id		76/4 late markers
+ *	80/4 flags: 1 it begins with a checkpoint or a part of one
+ *	84/4 processes, 0xFFFFFFFF: more than fit		88/168 their ids, ascending, then zeros
+ *	256/8 first time	264/8 last time		272/8 content_bits	280/8 packet_bits: 8 * size of the block
+ *
+ * An event on disk is the event in memory (docs/events.md lists the types and their fields, event/header.h this head):
+ *
+ *	0/8 time, CLOCK_BOOTTIME in ns		8/2 type		10/2 length of the whole event
+ *	12/2 CPU	14/1 context		15/1 flags		16/8 sequence number on its CPU
+ *	24/8 start time of the thread		32/4 process id		36/4 thread id
+ *	40 ... the fixed fields, then the strings, each with its NUL, then zeros up to a multiple of 8
+ *
+ * So every event begins at a multiple of 8 from the block's start, which CTF expresses by the 64-bit alignment of its
+ * time stamp, and the padding is skipped by any reader.  content_bits ends with the last field of the last event (a CTF
+ * reader would take padding behind it for a further event), packet_bits with the padding.
  *
  * What only we use (checksums, ids, the set of processes; the events' lengths) lies in gaps that CTF's alignment
  * leaves: between packet.header and packet.context, which is aligned to 256 bytes, and between event header and
@@ -33,8 +49,8 @@
  * context `recorder`; so the rest can be understood when older chunks are gone.  Before a block would
  * exceed max_bytes the oldest chunk is unlinked, whole.
  *
- * Index: .stream-N.index holds, for each block of chunk N in order, its offset and a copy of its header.  The header
- * carries begin and end time, first id, count, and the set of processes (up to 42, else "many"), so an index
+ * Index: .stream-N.index holds, for each block of chunk N in order, 296 bytes: its offset (8) and a copy of its header.
+ * The header carries begin and end time, first id, count, and the set of processes (up to 42, else "many"), so an index
  * can be rebuilt from the headers alone, and an entry proves itself by the header's own checksum.
  *
  * CRASHES
@@ -49,8 +65,9 @@
  * The metadata is replaced by rename(2) before the first block with an event of a new type is written, so it
  * describes every event that is in the stream.  A retired chunk is unlinked before the block that needs its place is
  * written, so the budget also holds in between.
- * After a power failure (no fsync(2) is done) blocks may be missing or damaged anywhere in the last seconds; they
- * fail their checksums, are named and skipped.
+ * After a power failure blocks may be missing or damaged anywhere in the last seconds (half a minute with the kernel's
+ * defaults), since waiting for the disk at each would cost the recorded system its disk; they fail their checksums, are
+ * named and skipped.  Only the metadata, without which nothing can be read, is synchronised (fsync(2)) before its rename.
  *
  * DAMAGE
  *
