@@ -24,7 +24,9 @@ enum query_subject {
 	SUBJECT_CPU,
 	SUBJECT_SEQ,
 	SUBJECT_CONTEXT,
-	SUBJECT_HOST,
+	SUBJECT_BOOT,
+	SUBJECT_START,
+	SUBJECT_HOST, /* from here on the scope is asked */
 	SUBJECT_PROCESS,
 	SUBJECT_CONTAINER,
 	SUBJECT_SINCE,
@@ -34,7 +36,8 @@ enum query_subject {
 enum query_how {
 	HOW_NEVER, /* it is no value of such a field */
 	HOW_NUMBER,
-	HOW_BITS, /* a flag by its name */
+	HOW_BITS,  /* a flag by its name */
+	HOW_ERRNO, /* an error by its name: kernels give it with either sign */
 	HOW_TEXT,
 	HOW_ADDR,
 };
@@ -85,6 +88,17 @@ struct query {
 	uint32_t nnodes, ntests, cap_nodes, cap_tests;
 	uint32_t root;
 };
+
+/* number.c.  -EINVAL: not a number with such a unit, or not a whole one; -ERANGE: larger than 64 bits. */
+enum query_unit {
+	UNIT_SIZE,    /* k M G T: powers of 1024 */
+	UNIT_NS,      /* ns us ms s m h; bare: ns */
+	UNIT_SECONDS, /* likewise; bare: s */
+};
+int query_number(const char *text, enum query_unit units, wide *ret);
+
+/* glob.c */
+bool query_glob(const char *text, size_t len, const char *pattern);
 
 /* names.c: finds out what `name` asks and gives its words the meaning that they have there. */
 int query_bind_test(struct query_test *t, const char *name, unsigned int column, const struct event_types *types,

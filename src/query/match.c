@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Evaluating a compiled query. */
 #include <ctype.h>
-#include <fnmatch.h>
 #include <string.h>
 
 #include "event/event.h"
 #include "query/internal.h"
-
-#define TEXT_MAX 1024 /* globs look at so much of a text */
 
 static bool compare(wide a, enum query_op op, wide b)
 {
@@ -36,23 +33,12 @@ static bool contains(const char *text, size_t len, const char *word)
 	return false;
 }
 
-static bool glob(const char *text, size_t len, const char *pattern)
-{
-	char copy[TEXT_MAX];
-
-	if (len >= sizeof(copy))
-		len = sizeof(copy) - 1;
-	memcpy(copy, text, len);
-	copy[len] = 0;
-	return fnmatch(pattern, copy, 0) == 0;
-}
-
 static bool text_matches(const char *text, size_t len, enum query_op op, const struct query_word *w)
 {
 	if (op == OP_CONTAINS)
 		return contains(text, len, w->text);
 	if (w->glob)
-		return glob(text, len, w->text);
+		return query_glob(text, len, w->text);
 	return strlen(w->text) == len && !memcmp(text, w->text, len);
 }
 
@@ -80,6 +66,8 @@ static bool value_matches(const struct event_value *have, const struct query_tes
 		if (t->op != OP_IS)
 			return compare(number_of(have), t->op, want->number);
 		return have->u64 & (uint64_t)want->number;
+	case HOW_ERRNO:
+		return compare(number_of(have) < 0 ? -number_of(have) : number_of(have), t->op, want->number);
 	case HOW_TEXT:
 		return text_matches(have->str, have->len, t->op, w);
 	case HOW_ADDR:
@@ -188,6 +176,10 @@ static bool test_matches(const struct query_test *t, const struct event *ev, con
 		return number_test(t, ev->h->seq);
 	case SUBJECT_CONTEXT:
 		return number_test(t, ev->h->context);
+	case SUBJECT_BOOT:
+		return number_test(t, ev->boot_ns);
+	case SUBJECT_START:
+		return number_test(t, ev->h->start_ns);
 	default:
 		return scope_test(t, ev, scope);
 	}
@@ -215,19 +207,24 @@ bool query_match(const struct query *q, const struct event *ev, const struct que
 	return !q || node_matches(q, q->root, ev, scope);
 }
 
+/* The one process that the test admits, 0: several. */
+static uint32_t test_pid(const struct query_test *t)
+{
+	wide pid;
+
+	if (t->subject != SUBJECT_TGID || t->op != OP_IS || t->negated || t->nwords != 1)
+		return 0;
+	pid = t->values[0].number;
+	return pid > 0 && pid <= UINT32_MAX ? (uint32_t)pid : 0;
+}
+
 static uint32_t node_pid(const struct query *q, uint32_t i)
 {
 	const struct query_node *n = &q->nodes[i];
-	const struct query_test *t = &q->tests[n->left];
 	uint32_t pid;
 
-	if (n->kind == NODE_TEST) {
-		bool one = t->subject == SUBJECT_TGID && t->op == OP_IS && !t->negated && t->nwords == 1;
-
-		return one && t->values[0].number > 0 && t->values[0].number < UINT32_MAX
-			       ? (uint32_t)t->values[0].number
-			       : 0;
-	}
+	if (n->kind == NODE_TEST)
+		return test_pid(&q->tests[n->left]);
 	if (n->kind != NODE_AND)
 		return 0;
 	pid = node_pid(q, n->left);

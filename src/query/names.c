@@ -2,7 +2,6 @@
 /* What the names of a query mean, and what its values mean to the fields that they are compared with. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +9,10 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/parse.h"
 #include "event/event.h"
 #include "query/internal.h"
 
-enum domain { DOMAIN_NUMBER, DOMAIN_DURATION, DOMAIN_TEXT, DOMAIN_CONTEXT, DOMAIN_TYPE };
+enum domain { DOMAIN_NUMBER, DOMAIN_NS, DOMAIN_SECONDS, DOMAIN_TEXT, DOMAIN_CONTEXT, DOMAIN_TYPE };
 
 /* Names that are not fields of the event's payload. */
 static const struct {
@@ -27,46 +25,36 @@ static const struct {
 	{ "tid", SUBJECT_TID, DOMAIN_NUMBER },		 { "cpu", SUBJECT_CPU, DOMAIN_NUMBER },
 	{ "seq", SUBJECT_SEQ, DOMAIN_NUMBER },		 { "context", SUBJECT_CONTEXT, DOMAIN_CONTEXT },
 	{ "host", SUBJECT_HOST, DOMAIN_TEXT },		 { "process", SUBJECT_PROCESS, DOMAIN_TEXT },
-	{ "container", SUBJECT_CONTAINER, DOMAIN_TEXT }, { "time", SUBJECT_SINCE, DOMAIN_DURATION },
+	{ "container", SUBJECT_CONTAINER, DOMAIN_TEXT }, { "time", SUBJECT_SINCE, DOMAIN_SECONDS },
+	{ "boot_ns", SUBJECT_BOOT, DOMAIN_NS },		 { "start_ns", SUBJECT_START, DOMAIN_NS },
 };
+
+/* A run-time type's field with the name of a special one: there an underscore is added, as in JSON. */
+static bool underscored(const char *field, const char *name)
+{
+	size_t n = strlen(field), i;
+
+	if (strncmp(name, field, n) != 0 || strcmp(name + n, "_") != 0)
+		return false;
+	for (i = 0; i < ARRAY_LEN(specials); i++)
+		if (!strcmp(specials[i].name, field))
+			return true;
+	return false;
+}
 
 /* Names that stand for several fields: by their format, or any text. */
 static bool field_named(const struct event_field *f, const char *name)
 {
+	if (!strcmp(name, f->name) || underscored(f->name, name))
+		return true;
 	if (!strcmp(name, "port"))
 		return f->format == EVENT_FMT_PORT;
 	if (!strcmp(name, "addr"))
 		return f->kind == EVENT_ADDR;
-	if (!strcmp(name, "text"))
-		return f->kind == EVENT_STR || f->kind == EVENT_CHARS;
-	return !strcmp(name, f->name);
+	return !strcmp(name, "text") && (f->kind == EVENT_STR || f->kind == EVENT_CHARS);
 }
 
 /* --- values --- */
-
-static int number_value(const char *text, wide *ret)
-{
-	bool negative = *text == '-';
-	uint64_t n;
-	int r = parse_number(text + negative, &n);
-
-	if (r < 0)
-		r = parse_size(text + negative, &n);
-	if (r >= 0)
-		*ret = negative ? -(wide)n : (wide)n;
-	return r;
-}
-
-/* With a unit; a bare number is as show --json prints it. */
-static int duration_value(const char *text, wide *ret)
-{
-	uint64_t n;
-
-	if (parse_number(text, &n) < 0 && parse_duration(text, &n) < 0)
-		return -EINVAL;
-	*ret = n;
-	return 0;
-}
 
 static int label_value(const struct event_labels *labels, const char *text, wide *ret)
 {
@@ -133,7 +121,7 @@ static int addr_value(const char *text, struct query_value *v)
 	char addr[INET6_ADDRSTRLEN];
 	const char *slash = strchr(text, '/');
 	size_t n = slash ? (size_t)(slash - text) : strlen(text);
-	uint64_t bits = 128;
+	wide bits = 128;
 	bool v4;
 
 	if (n >= sizeof(addr))
@@ -144,7 +132,7 @@ static int addr_value(const char *text, struct query_value *v)
 	v4 = inet_pton(AF_INET, addr, v->addr + 12) == 1;
 	if (!v4 && inet_pton(AF_INET6, addr, v->addr) != 1)
 		return -EINVAL;
-	if (slash && (parse_number(slash + 1, &bits) < 0 || bits > (v4 ? 32 : 128)))
+	if (slash && (query_number(slash + 1, UNIT_SIZE, &bits) < 0 || bits < 0 || bits > (v4 ? 32 : 128)))
 		return -EINVAL;
 	v->prefix = (uint8_t)(slash && v4 ? bits + 96 : bits);
 	return 0;
@@ -181,11 +169,11 @@ static int field_number(const struct event_field *f, const struct event_types *t
 		break;
 	case EVENT_FMT_NS:
 	case EVENT_FMT_BOOT:
-		return duration_value(text, ret);
+		return query_number(text, UNIT_NS, ret);
 	default:
 		break;
 	}
-	return r < 0 ? number_value(text, ret) : r;
+	return r < 0 ? query_number(text, UNIT_SIZE, ret) : r;
 }
 
 static struct query_value field_value(const struct event_field *f, const struct event_types *types,
@@ -199,9 +187,11 @@ static struct query_value field_value(const struct event_field *f, const struct 
 	} else if (f->kind == EVENT_ADDR) {
 		v.how = op == OP_IS && addr_value(w->text, &v) >= 0 ? HOW_ADDR : HOW_NEVER;
 	} else if (field_number(f, types, w->text, &v.number) >= 0) {
-		bool flag = f->format == EVENT_FMT_FLAGS && label_value(f->labels, w->text, &v.number) >= 0;
-
-		v.how = flag ? HOW_BITS : HOW_NUMBER;
+		v.how = HOW_NUMBER;
+		if (f->format == EVENT_FMT_FLAGS && label_value(f->labels, w->text, &v.number) >= 0)
+			v.how = HOW_BITS;
+		else if (f->format == EVENT_FMT_ERRNO && errno_value(w->text, &v.number) >= 0)
+			v.how = HOW_ERRNO;
 	}
 	return v;
 }
@@ -256,10 +246,32 @@ static int unknown_name(const char *name, unsigned int column, const struct even
 	return err_set(err, EINVAL, "no event has a field '%s' (column %u); docs/events.md lists them", name, column);
 }
 
-static int unknown_value(const char *name, const struct query_word *w, struct err *err)
+static int unknown_value(const char *name, const struct query_word *w, const struct event_labels *labels,
+			 struct err *err)
 {
-	return err_set(err, EINVAL, "'%s' is no value of '%s' that can be compared so (column %u)", w->text, name,
-		       w->column);
+	char list[ERR_TEXT_MAX / 2] = "";
+	size_t i, at = 0;
+
+	for (i = 0; labels && i < labels->count && at < sizeof(list) - 1; i++) {
+		int n = snprintf(list + at, sizeof(list) - at, "%s%s", i ? ", " : "; names are ", labels->rows[i].name);
+
+		at += MIN((size_t)n, sizeof(list) - 1 - at);
+	}
+	return err_set(err, EINVAL, "'%.64s' is no value of '%s' that can be compared so (column %u)%s", w->text, name,
+		       w->column, list);
+}
+
+static int unknown_type(const struct query_word *w, const struct event_types *types, struct err *err)
+{
+	const struct event_type *type;
+	const char *best = NULL;
+	unsigned int edits = 3;
+	size_t at = 0;
+
+	while ((type = event_types_each(types, &at)))
+		nearer(w->text, type->name, &best, &edits);
+	return err_set(err, EINVAL, "there is no event type '%.64s' (column %u)%s%s%s", w->text, w->column,
+		       best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
 }
 
 /* Room for the values of one more bind. */
@@ -281,18 +293,35 @@ static int add_bind(struct query_test *t, uint16_t type, uint16_t field)
 }
 
 /* The value must mean something to one of the fields at least. */
-static int check_words(const struct query_test *t, const char *name, unsigned int *ret_column, struct err *err)
+static int check_word(const struct query_test *t, uint32_t i, const char *name, const struct event_types *types,
+		      struct err *err)
 {
-	uint32_t i, k;
+	const struct event_labels *labels = NULL;
+	uint32_t k;
+
+	for (k = 0; k < t->nbinds; k++) {
+		const struct query_bind *b = &t->binds[k];
+
+		if (t->values[b->first_value + i].how != HOW_NEVER)
+			return 0;
+		if (!labels)
+			labels = event_types_get(types, b->type)->fields[b->field].labels;
+	}
+	return unknown_value(name, &t->words[i], labels, err);
+}
+
+static int check_words(const struct query_test *t, const char *name, const struct event_types *types,
+		       unsigned int *ret_column, struct err *err)
+{
+	uint32_t i;
 
 	for (i = 0; i < t->nwords; i++) {
-		for (k = 0; k < t->nbinds; k++)
-			if (t->values[t->binds[k].first_value + i].how != HOW_NEVER)
-				break;
-		if (k < t->nbinds)
-			continue;
-		*ret_column = t->words[i].column;
-		return unknown_value(name, &t->words[i], err);
+		int r = check_word(t, i, name, types, err);
+
+		if (r < 0) {
+			*ret_column = t->words[i].column;
+			return r;
+		}
 	}
 	return 0;
 }
@@ -320,7 +349,7 @@ static int bind_fields(struct query_test *t, const char *name, unsigned int colu
 		*ret_column = column;
 		return unknown_name(name, column, types, err);
 	}
-	return check_words(t, name, ret_column, err);
+	return check_words(t, name, types, ret_column, err);
 }
 
 static bool type_there(const struct event_types *types, const struct query_word *w)
@@ -331,9 +360,20 @@ static bool type_there(const struct event_types *types, const struct query_word 
 	if (!w->glob)
 		return event_types_find(types, w->text);
 	while ((type = event_types_each(types, &at)))
-		if (fnmatch(w->text, type->name, 0) == 0)
+		if (query_glob(type->name, strlen(type->name), w->text))
 			return true;
 	return false;
+}
+
+static int special_number(enum domain domain, const char *text, wide *ret)
+{
+	if (domain == DOMAIN_SECONDS)
+		return query_number(text + (*text == '+'), UNIT_SECONDS, ret);
+	if (domain == DOMAIN_NS)
+		return query_number(text, UNIT_NS, ret);
+	if (domain == DOMAIN_CONTEXT && context_value(text, ret) >= 0)
+		return 0;
+	return query_number(text, UNIT_SIZE, ret);
 }
 
 /* One value of a special name; numbers go into values. */
@@ -341,26 +381,13 @@ static int special_value(enum domain domain, const struct event_types *types, co
 			 enum query_op op, struct query_value *v)
 {
 	bool text = domain == DOMAIN_TEXT || domain == DOMAIN_TYPE;
-	int r = -EINVAL;
 
 	v->how = text ? HOW_TEXT : HOW_NUMBER;
-	if (text)
-		r = op == OP_IS || op == OP_CONTAINS ? 0 : -EINVAL;
-	else if (op == OP_CONTAINS)
+	if (!text)
+		return op == OP_CONTAINS ? -EINVAL : special_number(domain, w->text, &v->number);
+	if (op != OP_IS && op != OP_CONTAINS)
 		return -EINVAL;
-	else if (domain == DOMAIN_CONTEXT)
-		r = context_value(w->text, &v->number);
-	else if (domain == DOMAIN_DURATION) {
-		uint64_t ns = 0;
-
-		r = parse_duration(w->text + (*w->text == '+'), &ns);
-		v->number = ns;
-	}
-	if (r < 0 && !text)
-		r = domain == DOMAIN_DURATION ? r : number_value(w->text, &v->number);
-	if (r >= 0 && domain == DOMAIN_TYPE && op == OP_IS && !type_there(types, w))
-		return -ENOENT;
-	return r;
+	return domain == DOMAIN_TYPE && op == OP_IS && !type_there(types, w) ? -ENOENT : 0;
 }
 
 static int bind_special(struct query_test *t, enum domain domain, const char *name, const struct event_types *types,
@@ -379,9 +406,8 @@ static int bind_special(struct query_test *t, enum domain domain, const char *na
 			continue;
 		*ret_column = t->words[i].column;
 		if (r == -ENOENT)
-			return err_set(err, EINVAL, "there is no event type '%s' (column %u)", t->words[i].text,
-				       t->words[i].column);
-		return unknown_value(name, &t->words[i], err);
+			return unknown_type(&t->words[i], types, err);
+		return unknown_value(name, &t->words[i], NULL, err);
 	}
 	return 0;
 }

@@ -306,8 +306,11 @@ int query_compile(const char *text, const struct event_types *types, struct quer
 	struct parser p = { .text = text, .at = text, .types = types, .err = err, .column = 1 };
 	int r;
 
-	if (strlen(text) > QUERY_TEXT_MAX)
+	if (strlen(text) > QUERY_TEXT_MAX) {
+		if (ret_column)
+			*ret_column = QUERY_TEXT_MAX + 1;
 		return err_set(err, EINVAL, "the query is longer than %d characters", QUERY_TEXT_MAX);
+	}
 	p.q = calloc(1, sizeof(*p.q));
 	if (!p.q)
 		return err_set(err, ENOMEM, "out of memory for the query");

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -11,7 +12,7 @@
 #include "event/event.h"
 #include "query/query.h"
 
-#define ROOM 512
+#define ROOM 2048
 
 /* A small cast: each event has a letter, and the tables below say which letters a query finds. */
 struct scene {
@@ -26,9 +27,11 @@ struct scene {
 static const struct event_field own_fields[] = {
 	{ .name = "cpu_to", .kind = EVENT_S32, .offset = 40, .size = 4 },
 	{ .name = "label", .kind = EVENT_CHARS, .offset = 44, .size = 12 },
+	{ .name = "pid", .kind = EVENT_U32, .offset = 56, .size = 4 }, /* as sched tracepoints have it */
+	{ .name = "port", .kind = EVENT_U32, .offset = 60, .size = 4 },
 };
 static const struct event_type own_type = {
-	.id = 1024, .size = 56, .nfields = 2, .name = "sched_migrate_task", .about = "", .fields = own_fields
+	.id = 1024, .size = 64, .nfields = 4, .name = "sched_migrate_task", .about = "", .fields = own_fields
 };
 
 static void see(struct scene *s, unsigned int i)
@@ -76,7 +79,8 @@ static void scene_events(struct scene *s)
 		struct event_header h;
 		int32_t to;
 		char label[12];
-	} own = { .h = head(1024, 100, 100), .to = -1, .label = "abc" };
+		uint32_t pid, port;
+	} own = { .h = head(1024, 100, 100), .to = -1, .label = "abc", .pid = 77, .port = 4 };
 
 	con.h.context = CONTEXT_SOFTIRQ;
 	addr_v4(con.local, 10, 77, 0, 1);
@@ -147,6 +151,9 @@ static const struct {
 	{ "bytes=4K", "b" },
 	{ "bytes!=20", "b" },
 	{ "bytes=0x14", "a" },
+	{ "bytes=0.01953125k", "a" },
+	{ "bytes<18446744073709551615", "ab" },
+	{ "bytes>-1", "ab" },
 	{ "type=send and bytes>1000", "b" },
 	{ "type=send and not bytes>1000", "a" },
 	{ "type=log or type=send and bytes>1000", "be" },
@@ -166,6 +173,9 @@ static const struct {
 	{ "label=abc", "f" },
 	{ "label=ab", "" },
 	{ "label=a?c", "f" },
+	{ "label=[a-c]*", "" },
+	{ "pid_=77", "f" },
+	{ "port=4", "f" },
 	{ "error=ECONNREFUSED", "d" },
 	{ "error=econnrefused", "d" },
 	{ "error", "d" },
@@ -175,8 +185,8 @@ static const struct {
 	{ "duration_ns=20000000", "d" },
 	{ "port=2379", "d" },
 	{ "port=40000", "d" },
-	{ "port!=40000", "" },
-	{ "port!=1", "d" },
+	{ "port!=40000", "f" },
+	{ "port!=1", "df" },
 	{ "remote_port=40000", "" },
 	{ "addr=10.77.0.1", "d" },
 	{ "addr=10.0.0.0/8", "d" },
@@ -210,7 +220,11 @@ static const struct {
 	{ "host!=node1", "b" },
 	{ "process=etcd", "adef" },
 	{ "process~BAS", "bc" },
+	{ "boot_ns=5s", "abcdef" },
+	{ "boot_ns>5000000000", "" },
+	{ "start_ns", "" },
 	{ "time<2.5s", "ab" },
+	{ "time<2.5", "ab" },
 	{ "time>=+6s", "f" },
 };
 
@@ -249,9 +263,17 @@ static const struct {
 	{ "type=send byts>3", 11, "'and' or 'or'" },
 	{ "type=send and byts>3", 15, "did you mean 'bytes'" },
 	{ "type=sendd", 6, "no event type 'sendd'" },
+	{ "type=conect", 6, "did you mean 'connect'" },
 	{ "type=zz*", 6, "no event type" },
 	{ "bytes>many", 7, "'many' is no value" },
 	{ "bytes>10parsecs", 7, "is no value" },
+	{ "bytes>1.5", 7, "is no value" },
+	{ "bytes>1e3", 7, "is no value" },
+	{ "bytes>0x", 7, "is no value" },
+	{ "bytes>5.", 7, "is no value" },
+	{ "bytes>18446744073709551616", 7, "is no value" },
+	{ "duration_ns>1.5", 13, "is no value" },
+	{ "level=eror", 7, "debug, info, warning, error, fatal" },
 	{ "sig=SIGNOPE", 5, "is no value" },
 	{ "flags=nothing", 7, "is no value" },
 	{ "addr=10.0.0.0/33", 6, "is no value" },
@@ -293,6 +315,7 @@ static void test_limits(void **state)
 	struct err err = ERR_INIT;
 	char text[QUERY_TEXT_MAX + 2];
 	struct query *q = NULL;
+	unsigned int column = 0;
 	size_t n;
 
 	memset(text, '(', QUERY_TEXT_MAX);
@@ -301,14 +324,73 @@ static void test_limits(void **state)
 	assert_non_null(strstr(err.text, "levels deep"));
 	text[QUERY_TEXT_MAX] = '(';
 	text[QUERY_TEXT_MAX + 1] = 0;
-	assert_true(query_compile(text, s->types, &q, NULL, &err) < 0);
+	assert_true(query_compile(text, s->types, &q, &column, &err) < 0);
 	assert_non_null(strstr(err.text, "longer than"));
+	assert_int_equal(column, QUERY_TEXT_MAX + 1);
 	for (n = 0; n + 13 < QUERY_TEXT_MAX; n += 9)
 		memcpy(text + n, "cpu=1 or ", 9);
 	memcpy(text + n, "cpu=1", 6);
 	assert_int_equal(query_compile(text, s->types, &q, NULL, &err), 0);
 	assert_true(query_match(q, &s->ev[0], NULL));
 	(void)query_free(q);
+}
+
+static bool one_matches(const char *query, const struct event_types *types, const struct event *ev)
+{
+	struct query *q = NULL;
+	bool found;
+
+	assert_int_equal(query_compile(query, types, &q, NULL, NULL), 0);
+	found = query_match(q, ev, NULL);
+	(void)query_free(q);
+	return found;
+}
+
+/* Errors have either sign in the kernel's events; their names mean both, numbers only what they say. */
+static void test_errors(void **state)
+{
+	struct scene *s = *state;
+	struct event_sockerr e = { .h = head(EVENT_SOCKERR, 100, 100), .error = -111 };
+	const char *none[] = { NULL };
+
+	put(s, 6, &e, none);
+	assert_true(one_matches("error=ECONNREFUSED", s->types, &s->ev[6]));
+	assert_false(one_matches("error!=ECONNREFUSED", s->types, &s->ev[6]));
+	assert_true(one_matches("error=-111", s->types, &s->ev[6]));
+	assert_false(one_matches("error=111", s->types, &s->ev[6]));
+}
+
+/* Wildcards see texts whole, and characters, not bytes. */
+static void test_globs(void **state)
+{
+	static const struct {
+		const char *text, *pattern;
+		bool found;
+	} rows[] = {
+		{ "", "*", true },	  { "", "?", false },	       { "abc", "*c", true },
+		{ "abc", "*b", false },	  { "abcbd", "a*b?", true },   { "aaab", "*aab", true },
+		{ "abc", "a**c", true },  { "abc", "abc?", false },    { "abc", "?*?*?", true },
+		{ "ab", "?*?*?", false }, { "\303\244x", "?x", true }, { "\303\244x", "??x", false },
+		{ "\377x", "?x", true },
+	};
+	struct event_log log = { .h = head(EVENT_LOG, 1, 1) };
+	const char *strings[2] = { NULL, NULL };
+	struct scene *s = *state;
+	char text[ROOM - sizeof(log) - 8], query[64];
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		strings[0] = rows[i].text;
+		put(s, 7, &log, strings);
+		(void)snprintf(query, sizeof(query), "text=%s", rows[i].pattern);
+		if (one_matches(query, s->types, &s->ev[7]) != rows[i].found)
+			fail_msg("'%s' '%s'", rows[i].text, rows[i].pattern);
+	}
+	memset(text, 'a', sizeof(text));
+	memcpy(text + sizeof(text) - 4, "end", 4);
+	strings[0] = text;
+	put(s, 7, &log, strings);
+	assert_true(one_matches("text=a*end", s->types, &s->ev[7]));
 }
 
 static void test_pid(void **state)
@@ -346,6 +428,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_matches, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_globs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pid, setup, teardown),
 	};
 
