@@ -3,7 +3,7 @@
  * Who was cut off.
  *
  * Evidence is what TCP sent again in vain: around a retransmission the two processes of the connection exchanged
- * no message for CUT_MIN_NS, though both lived and neither was stopped.  If one of them had no message from or to
+ * no message for CUT_MIN_NS while both lived and neither was stopped.  If one of them had no message from or to
  * anybody elsewhere in that time while the other had, that one was cut off; else the way between the two was.
  */
 #include <errno.h>
@@ -54,13 +54,23 @@ static bool gap_around(const struct story *s, uint32_t i, uint32_t other, uint64
 	return found;
 }
 
-static bool lived_through(const struct story *s, uint32_t i, const struct gap *g)
+/* A gap ends with the life of its actor, or when all is shut down. */
+static void gap_cut(const struct story *s, uint32_t i, struct gap *g)
 {
 	const struct actor *a = story_actor(s, i);
+	uint64_t end = a->died_ns && a->died_ns < s->shutdown_ns ? a->died_ns : s->shutdown_ns;
+
+	if (g->to_ns > end) {
+		g->to_ns = end;
+		g->ends = false;
+	}
+}
+
+/* Who was stopped could not answer. */
+static bool ran_through(const struct story *s, uint32_t i, const struct gap *g)
+{
 	size_t k;
 
-	if (a->died_ns && a->died_ns < g->to_ns)
-		return false;
 	for (k = 0; k < s->stops.count; k++) {
 		const struct fact *f = &s->stops.rows[k];
 
@@ -76,10 +86,10 @@ static bool is_cut(const struct story *s, const struct fact *f, struct gap *ret)
 		return false;
 	if (!gap_around(s, f->actor, f->target, f->boot_ns, ret))
 		return false;
-	if (ret->to_ns > s->shutdown_ns)
-		ret->to_ns = s->shutdown_ns;
-	return ret->to_ns - ret->from_ns >= CUT_MIN_NS && ret->to_ns >= f->boot_ns + AGAIN_NS &&
-	       lived_through(s, f->actor, ret) && lived_through(s, f->target, ret);
+	gap_cut(s, f->actor, ret);
+	gap_cut(s, f->target, ret);
+	return ret->to_ns >= ret->from_ns + CUT_MIN_NS && ret->to_ns >= f->boot_ns + AGAIN_NS &&
+	       ran_through(s, f->actor, ret) && ran_through(s, f->target, ret);
 }
 
 /* How long i was alone around t, 0: not worth a word. */
@@ -89,8 +99,7 @@ static uint64_t isolated(const struct story *s, uint32_t i, uint64_t t, struct g
 
 	if (!gap_around(s, i, CAST_NONE, t, ret))
 		return 0;
-	if (ret->to_ns > s->shutdown_ns)
-		ret->to_ns = s->shutdown_ns;
+	gap_cut(s, i, ret);
 	span = ret->to_ns > ret->from_ns ? ret->to_ns - ret->from_ns : 0;
 	return span >= CUT_MIN_NS ? span : 0;
 }
@@ -122,8 +131,8 @@ static struct incident cut_of(const struct story *s, const struct fact *f, const
 	inc.at_ns = use.from_ns;
 	/* gaps of f's own process cite its events */
 	inc.id = inc.victim == f->actor || inc.both ? use.from_id : theirs.from_id;
-	inc.until_ns = use.ends && use.to_ns < s->shutdown_ns ? use.to_ns : 0;
-	inc.lasted_ns = (use.to_ns < s->shutdown_ns ? use.to_ns : s->shutdown_ns) - use.from_ns;
+	inc.until_ns = use.ends ? use.to_ns : 0;
+	inc.lasted_ns = use.to_ns - use.from_ns;
 	return inc;
 }
 
