@@ -22,6 +22,7 @@ struct cli_command {
 	const char *example;
 };
 
-extern const struct cli_command cli_doctor, cli_freeze, cli_import, cli_record, cli_repair, cli_show, cli_story;
+extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_record, cli_repair, cli_show,
+	cli_story;
 
 #endif

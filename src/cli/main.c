@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_doctor, &cli_freeze, &cli_import, &cli_record, &cli_repair, &cli_show, &cli_story,
+	&cli_doctor, &cli_export, &cli_freeze, &cli_import, &cli_record, &cli_repair, &cli_show, &cli_story,
 };
 
 static void usage(FILE *out)

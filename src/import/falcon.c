@@ -99,7 +99,8 @@ static int address(const json_t *o, const char *name, uint8_t ret[16], struct er
 }
 
 /* Threads */
-static int child_of(const struct object *ob, uint32_t *ret_tid, struct err *err)
+/* Its index. */
+static int child_of(const struct object *ob, uint32_t *ret_thread, struct err *err)
 {
 	const char *child = string(ob->o, "child");
 	int thread;
@@ -111,7 +112,7 @@ static int child_of(const struct object *ob, uint32_t *ret_tid, struct err *err)
 		return thread;
 	if (ob->f->imp->threads[thread].host != ob->host)
 		return err_set(err, EBADMSG, "the child '%.80s' is on another host", child);
-	*ret_tid = ob->f->imp->threads[thread].tid;
+	*ret_thread = (uint32_t)thread;
 	return 0;
 }
 
@@ -120,7 +121,6 @@ static int take_create(struct object *ob, struct err *err)
 	struct event_fork e = { .child_start_ns = 0 };
 	int r = child_of(ob, &e.child_tid, err);
 
-	e.child_tgid = e.child_tid;
 	return r < 0 ? r : put(ob, EVENT_FORK, &e, (const char *[]) { "", NULL }, err);
 }
 
@@ -145,7 +145,6 @@ static int take_join(struct object *ob, struct err *err)
 	struct event_join e = { .child_start_ns = 0 };
 	int r = child_of(ob, &e.child_tid, err);
 
-	e.child_tgid = e.child_tid;
 	return r < 0 ? r : put(ob, EVENT_JOIN, &e, NULL, err);
 }
 
@@ -241,8 +240,8 @@ static int socket_like(const struct object *ob, bool local_is_src, struct import
 	return r;
 }
 
-/* The cookie of the event's socket, from 1. */
-static int cookie_of(const struct object *ob, bool local_is_src, struct import_sock *ret, __u64 *ret_cookie,
+/* The event's socket, and its index. */
+static int socket_of(const struct object *ob, bool local_is_src, struct import_sock *ret, __u64 *ret_index,
 		     struct err *err)
 {
 	int r = socket_like(ob, local_is_src, ret, err);
@@ -251,7 +250,7 @@ static int cookie_of(const struct object *ob, bool local_is_src, struct import_s
 		r = import_sock_get(ob->f->imp, ret, err);
 	if (r < 0)
 		return r;
-	*ret_cookie = (uint64_t)r + 1;
+	*ret_index = (uint64_t)r;
 	return 0;
 }
 
@@ -266,7 +265,7 @@ static int take_connect(struct object *ob, struct err *err)
 {
 	struct event_connect e = { .sock = 0 };
 	struct import_sock s;
-	int r = cookie_of(ob, true, &s, &e.sock, err);
+	int r = socket_of(ob, true, &s, &e.sock, err);
 
 	if (r < 0)
 		return r;
@@ -281,7 +280,7 @@ static int take_accept(struct object *ob, struct err *err)
 {
 	struct event_accept e = { .sock = 0 };
 	struct import_sock s;
-	int r = cookie_of(ob, false, &s, &e.sock, err);
+	int r = socket_of(ob, false, &s, &e.sock, err);
 
 	if (r < 0)
 		return r;
@@ -310,10 +309,10 @@ static uint64_t message_hash(const json_t *o)
 	return h ? h : 1;
 }
 
-static int take_dgram(struct object *ob, bool sent, const struct import_sock *s, uint64_t cookie, uint32_t bytes,
+static int take_dgram(struct object *ob, bool sent, const struct import_sock *s, uint64_t index, uint32_t bytes,
 		      struct err *err)
 {
-	struct event_dgram_send e = { .sock = cookie,
+	struct event_dgram_send e = { .sock = index,
 				      .hash = message_hash(ob->o),
 				      .bytes = bytes,
 				      .local_port = s->local_port,
@@ -332,7 +331,7 @@ static int take_message(struct object *ob, bool sent, struct err *err)
 	struct event_recv in = { .flags = MSGFLAGS_OFFSET_UNKNOWN };
 	struct import_sock s;
 	uint64_t bytes;
-	int r = cookie_of(ob, sent, &s, &out.sock, err);
+	int r = socket_of(ob, sent, &s, &out.sock, err);
 
 	if (r >= 0)
 		r = number(ob->o, "size", UINT32_MAX, &bytes, err);
@@ -370,7 +369,7 @@ static int take_end_of(struct object *ob, uint16_t type, struct err *err)
 		src = r >= 0 && import_sock_find(ob->f->imp, &s) < 0;
 	}
 	if (r >= 0)
-		r = cookie_of(ob, src, &s, &e.sock, err);
+		r = socket_of(ob, src, &s, &e.sock, err);
 	return r < 0 ? r : put(ob, type, &e, NULL, err);
 }
 

@@ -96,7 +96,6 @@ int import_add(struct import *imp, const struct import_add *a, const struct even
 	h->type = type->id;
 	h->context = CONTEXT_TASK;
 	h->flags = EVENT_F_IMPORTED;
-	h->tgid = h->tid = t->tid;
 	r = event_build_as(type, room, sizeof(room), fixed, strings);
 	if (r < 0)
 		return err_set(err, EBADMSG, "the event is longer than %d bytes", EVENT_LENGTH_MAX);
@@ -203,6 +202,8 @@ static int read_all(struct import *imp, struct err *err)
 	r = mark_complaints(imp, err);
 	if (r >= 0)
 		r = spool_map(imp, err);
+	if (r >= 0)
+		r = import_names_number(imp, err);
 	if (r >= 0)
 		import_place(imp);
 	return r;

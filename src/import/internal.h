@@ -44,17 +44,17 @@ struct import_host {
 };
 
 struct import_thread {
-	char *name; /* without its host */
-	uint32_t host, tid, next;
-	bool named, described; /* named: the tid is ours, not the system's */
+	char *name;		  /* without its host */
+	uint32_t host, tid, next; /* tid: known once all files are read, if named */
+	bool named, described;	  /* named: the tid is ours, not the system's */
 };
 
 struct import_sock {
 	uint8_t local[16], remote[16];
 	uint16_t local_port, remote_port;
 	uint32_t host, next;
+	uint32_t cookie; /* 0: not met in the host's source yet */
 	uint8_t protocol;
-	bool described;
 };
 
 struct import_complaint {
@@ -71,7 +71,7 @@ struct import {
 	struct import_thread *threads;
 	struct import_sock *socks;
 	struct import_entry *entries;
-	uint32_t nhosts, nthreads, nsocks, named;
+	uint32_t nhosts, nthreads, nsocks;
 	size_t nentries, cap_entries;
 	uint64_t objects;		 /* read so far: the events' seq */
 	struct map thread_map, sock_map; /* hash -> first + 1, then .next */
@@ -92,9 +92,13 @@ struct import {
 int import_thread_get(struct import *imp, const char *thread, struct err *err);
 int import_sock_find(const struct import *imp, const struct import_sock *like); /* -ENOENT */
 int import_sock_get(struct import *imp, const struct import_sock *like, struct err *err);
+int import_names_number(struct import *imp, struct err *err); /* gives named threads their tids */
 void import_names_fini(struct import *imp);
 
-/* import.c.  thread: index; its tid is filled in, and the header's context and flags.  The event is copied. */
+/*
+ * import.c.  The event is copied; its header's context, flags and ids are filled in.  Until all names are known it names
+ * threads (child_tid) and sockets (sock) by their index; source.c puts the numbers there.
+ */
 struct import_add {
 	uint32_t thread;
 	uint64_t ns, seq;

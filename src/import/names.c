@@ -3,7 +3,8 @@
  * names - the hosts, threads and sockets of an import.
  *
  * A thread whose name is no number of the kernel's gets one above the highest that Linux gives (PID_MAX_LIMIT, 2^22 on
- * 64 bit, include/linux/threads.h), so that the two never meet.
+ * 64 bit, include/linux/threads.h), so that the two never meet; in the order of the names, so that the same threads get
+ * the same numbers whatever the files' order.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -81,12 +82,11 @@ static int thread_push(struct import *imp, uint32_t host, const char *name, uint
 	t = &all[imp->nthreads];
 	*t = (struct import_thread) { .host = host, .next = first ? (uint32_t)*first : 0, .name = strdup(name) };
 	t->named = parse_number(name, &tid) < 0 || !tid || tid >= NAMED_TID_FIRST;
-	t->tid = t->named ? NAMED_TID_FIRST + imp->named : (uint32_t)tid;
+	t->tid = t->named ? 0 : (uint32_t)tid;
 	if (!t->name || map_set(&imp->thread_map, key, imp->nthreads + 1) < 0) {
 		free(t->name);
 		return err_set(err, ENOMEM, "out of memory for %u threads", imp->nthreads);
 	}
-	imp->named += t->named;
 	return (int)imp->nthreads++;
 }
 
@@ -113,6 +113,33 @@ int import_thread_get(struct import *imp, const char *thread, struct err *err)
 		if (imp->threads[i - 1].host == (uint32_t)host && !strcmp(imp->threads[i - 1].name, name))
 			return (int)i - 1;
 	return thread_push(imp, (uint32_t)host, name, key, err);
+}
+
+static int name_compare(const void *pa, const void *pb)
+{
+	const struct import_thread *a = *(struct import_thread *const *)pa, *b = *(struct import_thread *const *)pb;
+
+	if (a->host != b->host)
+		return a->host < b->host ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+int import_names_number(struct import *imp, struct err *err)
+{
+	CLEANUP_FREE struct import_thread **named = calloc(imp->nthreads + 1, sizeof(*named));
+	uint32_t n = 0, i, next = 0;
+
+	if (!named)
+		return err_set(err, ENOMEM, "out of memory for %u threads", imp->nthreads);
+	for (i = 0; i < imp->nthreads; i++)
+		if (imp->threads[i].named)
+			named[n++] = &imp->threads[i];
+	qsort(named, n, sizeof(*named), name_compare);
+	for (i = 0; i < n; i++) {
+		next = i && named[i]->host == named[i - 1]->host ? next + 1 : NAMED_TID_FIRST;
+		named[i]->tid = next;
+	}
+	return 0;
 }
 
 static bool sock_same(const struct import_sock *a, const struct import_sock *b)

@@ -18,6 +18,7 @@ struct import_source {
 	enum preface preface;
 	size_t next; /* entry, of the host's */
 	struct event ev;
+	uint32_t socks; /* that were described */
 	uint64_t room[EVENT_LENGTH_MAX / 8];
 };
 
@@ -79,18 +80,16 @@ static int tell_preface(struct import_source *s, uint64_t ns, const struct event
 	}
 }
 
-static int tell_sock(struct import_source *s, uint32_t number, const struct event_header *h, uint64_t ns,
+static int tell_sock(struct import_source *s, struct import_sock *k, uint32_t tid, uint64_t ns,
 		     const struct event **ret)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct import_sock *k = &s->imp->socks[number];
 	struct event_socket e = {
-		.sock = number + 1, .local_port = k->local_port, .remote_port = k->remote_port, .protocol = k->protocol
+		.sock = ++s->socks, .local_port = k->local_port, .remote_port = k->remote_port, .protocol = k->protocol
 	};
 
-	k->described = true;
-	e.h.tgid = h->tgid;
-	e.h.tid = h->tid;
+	k->cookie = s->socks;
+	e.h.tgid = e.h.tid = tid;
 	memcpy(e.local, k->local, sizeof(e.local));
 	memcpy(e.remote, k->remote, sizeof(e.remote));
 	e.family = memcmp(k->local, mapped, sizeof(mapped)) ? SOCKFAMILY_INET6 : SOCKFAMILY_INET;
@@ -113,11 +112,30 @@ static bool has_sock(uint16_t type)
 	       type == EVENT_DGRAM_SEND || type == EVENT_DGRAM_RECV || type == EVENT_SHUTDOWN || type == EVENT_CLOSE;
 }
 
+/* Numbers in place of indexes. */
+static void fill_numbers(struct import_source *s, const struct import_entry *e)
+{
+	struct event_header *h = (struct event_header *)s->room;
+	struct event_fork *fork = (struct event_fork *)s->room;
+	struct event_join *join = (struct event_join *)s->room;
+	struct event_send *message = (struct event_send *)s->room;
+
+	if (e->thread != NONE)
+		h->tgid = h->tid = s->imp->threads[e->thread].tid;
+	if (h->type == EVENT_FORK)
+		fork->child_tgid = fork->child_tid = s->imp->threads[fork->child_tid].tid;
+	else if (h->type == EVENT_JOIN)
+		join->child_tgid = join->child_tid = s->imp->threads[join->child_tid].tid;
+	else if (has_sock(h->type))
+		message->sock = s->imp->socks[message->sock].cookie;
+}
+
 static int source_next(struct event_source *base, const struct event **ret, struct err *err)
 {
 	struct import_source *s = (struct import_source *)base;
 	const struct import_entry *e = &s->imp->entries[s->host->first + s->next];
 	const struct event_header *h;
+	struct import_thread *t;
 
 	(void)err;
 	if (s->next == s->host->count)
@@ -125,15 +143,17 @@ static int source_next(struct event_source *base, const struct event **ret, stru
 	if (s->preface < PREFACE_END)
 		return tell_preface(s, e->place_ns, ret);
 	h = (const struct event_header *)(s->imp->map + e->at);
-	if (e->thread != NONE && s->imp->threads[e->thread].named && !s->imp->threads[e->thread].described)
-		return tell_thread(s, &s->imp->threads[e->thread], e->place_ns, ret);
-	if (has_sock(h->type)) {
-		uint64_t sock = ((const struct event_send *)(const void *)h)->sock;
+	t = e->thread == NONE ? NULL : &s->imp->threads[e->thread];
+	if (t && t->named && !t->described)
+		return tell_thread(s, t, e->place_ns, ret);
+	if (t && has_sock(h->type)) {
+		struct import_sock *k = &s->imp->socks[((const struct event_send *)(const void *)h)->sock];
 
-		if (!s->imp->socks[sock - 1].described)
-			return tell_sock(s, (uint32_t)sock - 1, h, e->place_ns, ret);
+		if (!k->cookie)
+			return tell_sock(s, k, t->tid, e->place_ns, ret);
 	}
 	memcpy(s->room, h, h->length);
+	fill_numbers(s, e);
 	s->next++;
 	return give(s, e->own_ns, e->place_ns, ret);
 }
@@ -163,7 +183,7 @@ int import_source(struct import *imp, unsigned int host, struct event_source **r
 	for (i = 0; i < imp->nthreads; i++)
 		imp->threads[i].described &= imp->threads[i].host != host;
 	for (i = 0; i < imp->nsocks; i++)
-		imp->socks[i].described &= imp->socks[i].host != host;
+		imp->socks[i].cookie = imp->socks[i].host == host ? 0 : imp->socks[i].cookie;
 	*ret = &s->base;
 	return 0;
 }
