@@ -39,9 +39,13 @@ static __always_inline bool name_equals(const char *name, const volatile char *w
 	return false;
 }
 
-/* Is the cgroup called as --unit or --container wants it? */
-__noinline int place_named(struct kernfs_node *kn)
+/*
+ * Is the cgroup called as --unit or --container wants it?  Addresses are numbers here: Linux 6.1 lets a
+ * global function not calculate with a pointer that it gets.
+ */
+__noinline int place_named(__u64 kernfs_node)
 {
+	struct kernfs_node *kn = (void *)kernfs_node;
 	char name[NAME_SEEN];
 
 	if (bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(kn, name)) <= 0)
@@ -62,8 +66,9 @@ static __always_inline bool place_listed(__u64 id, __u32 hierarchy)
 }
 
 /* The cgroup or one above it is wanted. */
-__noinline int place_wanted(struct cgroup *cgroup)
+__noinline int place_wanted(__u64 address)
 {
+	struct cgroup *cgroup = (void *)address;
 	__u32 hierarchy, i;
 
 	if (!cfg.ncgroups && !cfg.cgroup_names[0][0] && !cfg.cgroup_names[1][0])
@@ -72,7 +77,7 @@ __noinline int place_wanted(struct cgroup *cgroup)
 	for (i = 0; i < CGROUP_DEPTH && cgroup; i++) {
 		struct kernfs_node *kn = BPF_CORE_READ(cgroup, kn);
 
-		if (place_listed(BPF_CORE_READ(kn, id), hierarchy) || place_named(kn))
+		if (place_listed(BPF_CORE_READ(kn, id), hierarchy) || place_named((__u64)kn))
 			return 1;
 		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
 	}
@@ -100,13 +105,13 @@ static __always_inline bool task_wanted(struct task_struct *task)
 		return true;
 	if (!cfg.ncgroups && !cfg.cgroup_names[0][0] && !cfg.cgroup_names[1][0])
 		return false;
-	if (place_wanted(BPF_CORE_READ(task, cgroups, dfl_cgrp)))
+	if (place_wanted((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp)))
 		return true;
 	count = bpf_core_enum_value(enum cgroup_subsys_id, CGROUP_SUBSYS_COUNT);
 	for (n = 0; n < 16 && n < count; n++) {
 		struct cgroup *cgroup = task_controller(task, n);
 
-		if (cgroup && BPF_CORE_READ(cgroup, level) > 0 && place_wanted(cgroup))
+		if (cgroup && BPF_CORE_READ(cgroup, level) > 0 && place_wanted((__u64)cgroup))
 			return true;
 	}
 	return false;
