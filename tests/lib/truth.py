@@ -7,6 +7,7 @@ usage: truth.py ranges TRUTH EVENTS        which bytes which call of which threa
        truth.py connections TRUTH EVENTS   who connected to whom, with which outcome, and who accepted
        truth.py forks TRUTH EVENTS         that no process or thread was missed
        truth.py loss EVENTS SUMMARY        lost + recorded = produced, by the sequence numbers of each CPU
+       truth.py tap REC CHECK,... TRUTH... REC.events and REC.edges against several truths, as TAP
 
 TRUTH is the generator's folder; EVENTS are the lines of `saker show REC --json`; EDGES those of
 `saker show REC --edges --json`; SUMMARY is what `saker record --json` prints.  Prints what differs (at most ten
@@ -38,7 +39,7 @@ class Report:
     def differ(self, text):
         self.bad += 1
         if self.bad <= SHOWN:
-            print(text)
+            print("# " + text)
 
 
 def merged(ranges):
@@ -140,7 +141,7 @@ def check_ranges(truth, events, lossy, report):
                 report.differ(f"{call}: recorded {b[:4]}")
         if sizes[call] != call.len and not (lossy and sizes[call] < call.len):
             report.differ(f"{call}: {call.len} bytes, recorded {sizes[call]}")
-    print(f"{len(truth.calls)} calls, {total} bytes, {report.bad} differ")
+    print(f"# {len(truth.calls)} calls, {total} bytes, {report.bad} differ")
 
 
 def true_pairs(truth):
@@ -177,7 +178,7 @@ def check_edges(truth, events, edges, lossy, exact_only, report):
             unsure += 1
         elif not (lossy and merged(have + ranges) == ranges):
             report.differ(f"{pair[0]} -> {pair[1]}: exact {have[:4]}, ambiguous {pair in maybe}")
-    print(f"{len(pairs)} true pairs of calls: {found} exact, {unsure} among {len(maybe)} ambiguous pairs, {report.bad} differ")
+    print(f"# {len(pairs)} true pairs of calls: {found} exact, {unsure} among {len(maybe)} ambiguous pairs, {report.bad} differ")
     return found
 
 
@@ -223,7 +224,7 @@ def check_connections(truth, events, report):
         event = max(fits, key=lambda e: e["boot_ns"], default=None)
         if not event or ERRNO.get(event["error"]) != row["error"] or not event["duration_ns"]:
             report.differ(f"a connect of thread {row['tid']} failed with {row['error']}, recorded {event}")
-    print(f"{n} connections and {len(failed)} failed connects, {report.bad} differ")
+    print(f"# {n} connections and {len(failed)} failed connects, {report.bad} differ")
 
 
 ERRNO = {"ECONNREFUSED": 111, "ETIMEDOUT": 110, "EHOSTUNREACH": 113, "ENETUNREACH": 101, "ECONNRESET": 104}
@@ -238,7 +239,7 @@ def check_forks(truth_dir, events, report):
             report.differ(f"{row['kind']} {row['pid']}/{row['tid']} of {row['parent']} was not seen to begin")
         elif (row["pid"], row["tid"]) not in ended:
             report.differ(f"{row['kind']} {row['pid']}/{row['tid']} was not seen to end")
-    print(f"{len(rows)} processes and threads, {report.bad} missed")
+    print(f"# {len(rows)} processes and threads, {report.bad} missed")
 
 
 def gaps(seqs, produced):
@@ -275,17 +276,46 @@ def check_loss(events, summary, report):
         report.differ(f"the last numbers seen ({last}) and the losses behind them ({untold}) are not {summary['produced']}")
     if lost != summary["lost"]:
         report.differ(f"the summary says {summary['lost']} lost, the recording {lost}")
-    print(f"produced {summary['produced']} = recorded {recorded} + lost {lost}, {report.bad} differ")
+    print(f"# produced {summary['produced']} = recorded {recorded} + lost {lost}, {report.bad} differ")
 
 
 # made by the recorder in user space, as are the losses that it tells at the end: they have no number
 SELF = ("host", "clock", "cost", "cgroup", "netns", "mark", "shed")
 
 
+def check_tap(rec, checks, folders, lossy, exact_only):
+    events, edges = lines(rec + ".events"), lines(rec + ".edges")
+    bad = 0
+    for folder in folders:
+        truth = Truth(folder)
+        report = Report()
+        if "ranges" in checks:
+            check_ranges(truth, events, lossy, report)
+            bad += tap(f"{folder}: what each call moved", report)
+        if "edges" in checks:
+            for calls in truth.calls.values():
+                calls.taken = 0
+            report = Report()
+            check_edges(truth, events, edges, lossy, exact_only, report)
+            bad += tap(f"{folder}: the edges are the truth", report)
+        if "connections" in checks:
+            report = Report()
+            check_connections(truth, events, report)
+            bad += tap(f"{folder}: connections", report)
+    return bad
+
+
+def tap(what, report):
+    print(f"{'not ok' if report.bad else 'ok'} - {what}")
+    return report.bad
+
+
 def main():
     args = [a for a in sys.argv[1:] if not a.startswith("--")]
     lossy, exact_only = "--lossy" in sys.argv, "--exact" in sys.argv
     counts = {"ranges": 3, "edges": 4, "connections": 3, "forks": 3, "loss": 3}
+    if args and args[0] == "tap" and len(args) > 3:
+        sys.exit(1 if check_tap(args[1], args[2].split(","), args[3:], lossy, exact_only) else 0)
     if not args or counts.get(args[0]) != len(args):
         sys.exit(__doc__)
     report = Report()

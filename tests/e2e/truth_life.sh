@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# parallel: yes
+# timeout: 120
+#
+# How connections begin, end and change hands: outcome and time of connects, half-closes, resets, forks that share a
+# socket, sockets that go to another process; and connections that are met in the middle.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib/truth.sh
+. "$here/lib/truth.sh"
+
+middle_ready() {
+	"$SAKER" show "$1" --json 2>/dev/null | grep -q '"type":"socket".*snapshot'
+}
+
+# Half of the messages are gone when the recorder comes.
+middle() {
+	local traffic recorder pids
+	mkfifo go
+	"$TRAFFIC" midstream --truth midstream <go >ready &
+	traffic=$!
+	e2e_kill_later $traffic
+	exec 9>go
+	wait_for 60 grep -q ready ready
+	pids=$(sed -n 's/^ready //p' ready | tr ' ' ,)
+	"$SAKER" record --json -o middle -p "$pids" >middle.summary 2>/dev/null &
+	recorder=$!
+	e2e_kill_later $recorder
+	wait_for 60 middle_ready middle
+	echo >&9
+	exec 9>&-
+	wait $traffic || return 1
+	kill -INT $recorder
+	wait $recorder && show middle
+}
+
+truth_begin
+scenes=(shutdown reset refused nonblock fin_unread fork_accept pass)
+record_scenes life "${scenes[@]}"
+compare life ranges,edges,connections "${scenes[@]}"
+ok 'midstream: recorded' middle
+ok 'midstream: lost + recorded = produced' "$truth" loss middle.events middle.summary
+ok 'midstream: what each call moved' "$truth" ranges midstream middle.events --lossy
+ok 'midstream: no wrong edge' "$truth" edges midstream middle.events middle.edges --lossy
+e2e_end
