@@ -110,11 +110,10 @@ static void report_text(const struct doctor_report *r)
 
 static int doctor_main(int argc, char **argv)
 {
-	const struct argp argp = { doctor_options, parse_option, NULL, cli_doctor.about, NULL, NULL, NULL };
 	struct doctor_report *r;
 	bool json = false, all;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &json) != 0)
+	if (cli_parse(&cli_doctor, parse_option, argc, argv, 0, &json) != 0)
 		return CLI_USAGE;
 	r = doctor_look();
 	if (!r) {

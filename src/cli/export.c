@@ -110,14 +110,12 @@ static int run(struct export_args *a, struct err *err)
 
 static int export_main(int argc, char **argv)
 {
-	const struct argp argp = { export_options, parse_option, "FORMAT RECORDING... [QUERY]", cli_export.about, NULL,
-				   NULL,	   NULL };
 	CLEANUP_FREE const char **paths = calloc((size_t)argc, sizeof(*paths));
 	struct export_args a = { .paths = paths,
 				 .opts = { .paths = paths, .damage = damage, .left_out = left_out, .arg = &a } };
 	struct err err = ERR_INIT;
 
-	if (!paths || argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+	if (!paths || cli_parse(&cli_export, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
 	if (run(&a, &err) < 0) {
 		(void)fprintf(stderr, "saker export: %s\n", err.text);

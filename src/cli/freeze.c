@@ -79,14 +79,13 @@ static int print_taken(const struct freeze_args *a, struct err *err)
 
 static int freeze_main(int argc, char **argv)
 {
-	const struct argp argp = { freeze_options, parse_option, "[RECORDING]", cli_freeze.about, NULL, NULL, NULL };
 	struct freeze_args a = { 0 };
 	struct err err = ERR_INIT;
 	uid_t uid;
 	gid_t gid;
 	int r;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+	if (cli_parse(&cli_freeze, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
 	child_invoker(&uid, &gid);
 	r = store_freeze(a.from, a.to, uid, gid, &err);

@@ -130,14 +130,13 @@ static void summary_json(const struct import_args *a, const struct import *imp)
 
 static int import_main(int argc, char **argv)
 {
-	const struct argp argp = { import_options, parse_option, "FORMAT FILE...", cli_import.about, NULL, NULL, NULL };
 	CLEANUP_FREE const char **files = calloc((size_t)argc, sizeof(*files));
 	struct import_args a = { .files = files, .opts = { .files = files, .complain = complain, .arg = &a } };
 	struct import *imp = NULL;
 	struct err err = ERR_INIT;
 	int r;
 
-	if (!files || argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+	if (!files || cli_parse(&cli_import, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
 	r = import_run(&a.opts, a.dir, &imp, &err);
 	if (r < 0) {

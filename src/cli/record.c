@@ -219,8 +219,6 @@ static void summary_json(const struct record_args *a, const struct record_result
 
 static int record_main(int argc, char **argv)
 {
-	const struct argp argp = { record_options, parse_option, "[-- COMMAND [ARG...]]", cli_record.about, NULL,
-				   NULL,	   NULL };
 	CLEANUP_FREE struct record_args *a = calloc(1, sizeof(*a));
 	struct sigaction sa = { .sa_handler = on_stop };
 	struct record_result result;
@@ -229,7 +227,7 @@ static int record_main(int argc, char **argv)
 
 	if (!a)
 		return CLI_FAILED;
-	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, a) != 0)
+	if (cli_parse(&cli_record, parse_option, argc, argv, ARGP_IN_ORDER, a) != 0)
 		return CLI_USAGE;
 	if (!a->opts.dir)
 		a->opts.dir = a->opts.flight ? RECORD_FLIGHT_DIR : "saker-rec";

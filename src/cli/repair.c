@@ -89,13 +89,12 @@ static int repair(struct repair_args *a, struct store_stats *ret, struct err *er
 
 static int repair_main(int argc, char **argv)
 {
-	const struct argp argp = { repair_options, parse_option, "RECORDING", cli_repair.about, NULL, NULL, NULL };
 	struct repair_args a = { 0 };
 	struct err err = ERR_INIT;
 	struct store_stats st;
 	int r;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &a) != 0)
+	if (cli_parse(&cli_repair, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
 	r = repair(&a, &st, &err);
 	if (r >= 0)

@@ -290,9 +290,6 @@ static int open_and_run(struct show *s)
 
 static int show_main(int argc, char **argv)
 {
-	const struct argp argp = {
-		show_options, parse_option, "RECORDING... [QUERY]", cli_show.about, NULL, NULL, NULL
-	};
 	struct show_parse p = { .args = { .limit = UINT64_MAX, .to_ns = UINT64_MAX } };
 	struct err err = ERR_INIT;
 	struct show *s = calloc(1, sizeof(*s));
@@ -300,7 +297,7 @@ static int show_main(int argc, char **argv)
 
 	if (!s)
 		return CLI_FAILED;
-	if (argp_parse(&argp, argc, argv, 0, NULL, &p) != 0) {
+	if (cli_parse(&cli_show, parse_option, argc, argv, 0, &p) != 0) {
 		free(s);
 		return CLI_USAGE;
 	}

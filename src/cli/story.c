@@ -323,13 +323,12 @@ static void print_json(const struct analysis *a)
 
 static int story_main(int argc, char **argv)
 {
-	const struct argp argp = { story_options, parse_option, "RECORDING...", cli_story.about, NULL, NULL, NULL };
 	struct story_args args = { 0 };
 	struct analysis_opts opts = { .story = true, .damage = damage };
 	struct analysis a = { 0 };
 	struct err err = ERR_INIT;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &args) != 0)
+	if (cli_parse(&cli_story, parse_option, argc, argv, 0, &args) != 0)
 		return CLI_USAGE;
 	opts.paths = args.paths;
 	opts.npaths = args.npaths;
