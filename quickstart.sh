@@ -11,7 +11,7 @@ cd "$(dirname "$0")" || exit 1
 
 usage() {
 	cat <<'END'
-usage: sudo ./quickstart.sh [--once] [--fault pause|kill|partition|oom|none]
+usage: sudo ./quickstart.sh [--once] [--fault pause|kill|partition|oom|none] [--prefix P]
        sudo ./quickstart.sh --build-only | --package
 
 Installs what it needs by apt (no service is started or enabled), builds Saker into build/, starts a demo cluster
@@ -20,6 +20,7 @@ what happened.
 
   --fault F     what is planted: pause (SIGSTOP of the leader, the default), kill, partition, oom, or none
   --once        one recording and its story, then end; without it, on a terminal, it asks for the next fault
+  --prefix P    the namespaces are called Pnode1, Pnode2, Pnode3, Pclient, Pnet (no prefix)
   --build-only  installs and builds only; needs no root where the packages are there
   --package     makes a Debian package and a static tarball in dist/
   -h, --help    this
@@ -55,11 +56,14 @@ demo() {
 	place=$(mktemp -d)
 	mkdir -p rec
 	rec=$(new_recording "$fault")
-	echo "recording the demo cluster, fault: $fault" >&2
-	# The cluster needs root for its namespaces.
-	build/src/saker record --as-root -o "$rec" -- \
-		demo/etcd.sh run --dir "$place" --fault "$fault" >build/log/demo.txt 2>&1 </dev/null || status=$?
-	rm -rf "$place"
+	echo "recording the demo cluster, fault: $fault (about 10 s)" >&2
+	# The cluster needs root for its namespaces. In the background, so that an interruption is not kept waiting.
+	build/src/saker record --as-root -o "$rec" -- demo/etcd.sh run --dir "$place" --prefix "$prefix" \
+		--fault "$fault" >build/log/demo.txt 2>&1 </dev/null &
+	recorder=$!
+	wait $recorder || status=$?
+	recorder=
+	demo_clean
 	give_back rec
 	if [ $status != 0 ]; then
 		tail -n 20 build/log/demo.txt >&2
@@ -72,6 +76,32 @@ demo() {
 	echo "the recording is in $rec; look further with"
 	echo "    build/src/saker story $rec"
 	echo "    build/src/saker show $rec 'type=signal'"
+	hint "$rec"
+}
+
+# hint RECORDING: the causal past of what the story cites last
+hint() {
+	local id
+	id=$(build/src/saker story "$1" | sed -n 's/^ .*[^0-9]\([0-9]\{1,\}\)]$/\1/p' | tail -n 1)
+	[ -z "$id" ] || echo "    build/src/saker show $1 --causes $id"
+}
+
+# The recorder ends its command, the command removes the cluster; what it did not, is removed here.
+demo_clean() {
+	if [ -n "$recorder" ]; then
+		kill "$recorder" 2>/dev/null
+		wait "$recorder"
+		recorder=
+	fi
+	[ -z "$place" ] || [ ! -e "$place/state" ] || demo/etcd.sh down --dir "$place" 2>/dev/null
+	rm -rf "$place"
+	place=
+}
+
+leave() {
+	trap '' INT TERM HUP
+	demo_clean
+	give_back build build-package build-static dist rec
 }
 
 # Asks for the next fault until there is none
@@ -94,6 +124,8 @@ known_fault() {
 
 options() {
 	place=
+	recorder=
+	prefix=
 	fault=pause
 	mode=demo
 	once=0
@@ -101,6 +133,8 @@ options() {
 		case $1 in
 		--fault) [ $# -gt 1 ] || fail "--fault wants a name"; fault=$2; shift ;;
 		--fault=*) fault=${1#*=} ;;
+		--prefix) [ $# -gt 1 ] || fail "--prefix wants a name"; prefix=$2; shift ;;
+		--prefix=*) prefix=${1#*=} ;;
 		--once) once=1 ;;
 		--build-only) mode=build ;;
 		--package) mode=package ;;
@@ -119,7 +153,9 @@ main() {
 	demo) groups="build demo"; is_root || fail "recording needs root: sudo ./quickstart.sh" ;;
 	package) groups="build package" ;;
 	esac
-	trap 'rm -rf "$place"; give_back build build-package build-static dist rec' EXIT
+	trap leave EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
 	# shellcheck disable=SC2086
 	deps_install $groups || fail "packages are missing"
 	if [ $mode = package ]; then

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 240
+#
+# quickstart.sh: a whole run, its hints, and interruptions at several moments, after which nothing may be left.
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=tests/lib/e2e.sh
+. "$here/lib/e2e.sh"
+root=${here%/tests}
+
+prefix=qs$$-
+
+# start FAULT: in a session of its own, as a terminal has it; $pid leads it. Its temporary folder is $WORK/tmp.
+start() {
+	rm -rf "$WORK/tmp"
+	mkdir "$WORK/tmp"
+	# a shell with job control: its jobs have groups of their own and do not ignore SIGINT
+	set -m
+	TMPDIR=$WORK/tmp "$root/quickstart.sh" --once --fault "$1" --prefix "$prefix" >"$WORK/out" 2>"$WORK/talk" </dev/null &
+	pid=$!
+	set +m
+	e2e_kill_later $pid
+}
+
+asked() { test -s "$WORK"/tmp/tmp.*/client.log; }
+recording() { grep -q '^recording' "$WORK/talk"; }
+namespace() { test -e "/run/netns/${prefix}node2"; }
+lifted() { test -s "$WORK"/tmp/tmp.*/truth.jsonl; }
+
+
+stopped() {
+	local node
+	for node in $(sed -n 's/^NODE[123]_PID=\([0-9]*\).*/\1/p' "$WORK"/tmp/tmp.*/state); do
+		! grep -q '^State:.T' "/proc/$node/status" || return 0
+	done
+	return 1
+}
+
+ours() { pgrep -f -- "--prefix $prefix" || pgrep -f "$WORK/tmp"; }
+
+# The processes, namespaces, cgroups and folders that a run made are gone
+nothing_left() {
+	! compgen -G "/run/netns/$prefix*" && ! compgen -G "/sys/fs/cgroup/*saker-demo-$prefix*" &&
+		! compgen -G "/sys/fs/cgroup/*/saker-demo-$prefix*" && ! ours && [ -z "$(ls -A "$WORK/tmp")" ]
+}
+
+# interrupted WHAT SIGNAL CONDITION: to the whole group, as Ctrl-C does, or to the script alone
+interrupted() {
+	local status=0
+	start pause
+	ok "$1: reached" wait_for 30 "$3"
+	case $2 in
+	INT) kill -s INT -- -$pid ;;
+	*) kill -s "$2" $pid ;;
+	esac
+	wait $pid || status=$?
+	ok "$1: it says so by its status, $status" test $status -gt 128
+	ok "$1: nothing is left" nothing_left
+}
+
+whole_run() {
+	local status=0 rec command
+	start kill
+	wait $pid || status=$?
+	equal 'a whole run: status' $status 0
+	rec=$(sed -n 's/^the recording is in \([^;]*\);.*/\1/p' "$WORK/out")
+	ok 'a whole run: the story names the kill' grep -Eq "sent SIGKILL to etcd\[[0-9]+\] on ${prefix}node[123], which died of it" "$WORK/out"
+	ok 'a whole run: nothing is left but the recording' nothing_left
+	ok 'a whole run: the recording is there' test -d "$root/$rec"
+	equal 'a whole run: hints' "$(grep -c '^    build/' "$WORK/out")" 3
+	while read -r command; do
+		ok "a whole run: $command" bash -c "cd '$root' && $command | grep -q ."
+	done < <(grep '^    build/' "$WORK/out")
+}
+
+e2e_clean() {
+	local rec
+	[ ! -e "/run/netns/${prefix}net" ] || { kill "$pid" 2>/dev/null; wait_for 20 nothing_left; }
+	for rec in "$root"/rec/*; do
+		grep -qxF "$rec" <<<"$before" || rm -rf "$rec"
+	done
+}
+
+before=$(ls -d "$root"/rec/* 2>/dev/null)
+e2e_begin
+whole_run
+interrupted 'Ctrl-C at the start of the recording' INT recording
+interrupted 'Ctrl-C while the cluster starts' INT namespace
+interrupted 'SIGTERM while the client asks' TERM asked
+interrupted 'SIGTERM while the leader is stopped' TERM stopped
+interrupted 'Ctrl-C after the fault' INT lifted
+e2e_end
