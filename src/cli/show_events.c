@@ -178,7 +178,6 @@ int show_events(struct show *s)
 		return by_thread(s);
 	if (s->args->order == SHOW_TIME)
 		return by_time(s);
-	if (order_walk(s->order, causal_step, s) < 0)
-		return err_set(s->err, ENOMEM, "out of memory for the causal order");
+	order_causal(s->order, causal_step, s);
 	return s->res;
 }

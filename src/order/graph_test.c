@@ -310,20 +310,33 @@ static bool on_place(void *arg, struct order_ref a, uint32_t clock)
 	return true;
 }
 
-static void check_walk(struct run *r)
+/* All events were told, each after its causes. */
+static void check_places(const struct run *r, const struct counted *c)
 {
-	struct counted c = { .r = r };
+	struct order_stats stats;
 	uint32_t a, b;
 
-	assert_int_equal(order_edges(r->order, true, on_edge, &c), 0);
-	assert_int_equal(c.edges, r->edges);
-	assert_int_equal(order_walk(r->order, on_place, &c), 0);
+	order_get_stats(r->order, &stats);
+	assert_int_equal(c->at, stats.events);
 	for (b = 0; b < r->n; b++) {
 		for (a = 0; a < r->n; a++) {
 			if (past_has(&r->v[b], a))
 				assert_true(r->v[a].place < r->v[b].place);
 		}
 	}
+}
+
+static void check_walk(struct run *r)
+{
+	struct counted c = { .r = r };
+
+	assert_int_equal(order_edges(r->order, true, on_edge, &c), 0);
+	assert_int_equal(c.edges, r->edges);
+	assert_int_equal(order_walk(r->order, on_place, &c), 0);
+	check_places(r, &c);
+	c.at = 0;
+	order_causal(r->order, on_place, &c);
+	check_places(r, &c);
 }
 
 static void one_run(struct run *r, uint64_t seed, const struct order_opts *opts)

@@ -36,8 +36,9 @@ static void free_hosts(struct order *o)
 /* Only matching needs these. */
 static void free_added(struct order *o)
 {
-	struct big *all[] = { &o->arrival, &o->messages, &o->dgrams,  &o->tasks, &o->socks,
-			      &o->flows,   &o->raw,	 &o->slot_of, &o->remap };
+	struct big *all[] = {
+		&o->arrival, &o->messages, &o->dgrams, &o->tasks, &o->socks, &o->flows, &o->raw, &o->remap
+	};
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -50,7 +51,7 @@ static void free_added(struct order *o)
 
 struct order *order_free(struct order *o)
 {
-	struct big *all[10];
+	struct big *all[11];
 	size_t i, n = 0;
 
 	if (!o)
@@ -68,6 +69,7 @@ struct order *order_free(struct order *o)
 	all[n++] = &o->rows;
 	all[n++] = &o->unmatched;
 	all[n++] = &o->starts;
+	all[n++] = &o->slot_of;
 	for (i = 0; i < n; i++)
 		big_fini(&o->memory, all[i]);
 	big_fini(&o->memory, &o->exact.from);
@@ -255,6 +257,17 @@ out:
 	free(slots);
 	free(room);
 	return r;
+}
+
+void order_causal(const struct order *o, order_ref_fn *cb, void *arg)
+{
+	const uint32_t *slot_of = SLOT_OF(o);
+	uint32_t i;
+
+	for (i = 0; i < o->count; i++) {
+		if (!cb(arg, order_slot_ref(o, slot_of[i]), CLOCK(o)[slot_of[i]]))
+			return;
+	}
 }
 
 static const char *const reason_texts[ORDER_REASONS] = {

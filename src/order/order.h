@@ -68,8 +68,7 @@ int order_solve(struct order *o, struct err *err);
 int order_happens_before(const struct order *o, struct order_ref a, struct order_ref b);
 /* Lamport clock: longest path from any root, 1 for roots; 0: no such event. */
 uint32_t order_clock(const struct order *o, struct order_ref a);
-/* All edges, grouped by `to` in causal order; return false from cb to stop.  Program order edges only if asked.
- * -ENOMEM: none were told (4 bytes an event are needed for the time of the call). */
+/* All edges, grouped by `to` as order_causal() walks; return false from cb to stop.  Program order edges only if asked. */
 typedef bool order_edge_fn(void *arg, const struct order_edge *e);
 int order_edges(const struct order *o, bool with_program, order_edge_fn *cb, void *arg);
 /* Edges into (causes) or out of (effects) one event, program order included.  -ENOENT. */
@@ -78,6 +77,9 @@ int order_effects(const struct order *o, struct order_ref a, order_edge_fn *cb, 
 /* All events in an order that extends happens-before: by (clock, time corrected by host offset, host, id).  -ENOMEM. */
 typedef bool order_ref_fn(void *arg, struct order_ref a, uint32_t clock);
 int order_walk(const struct order *o, order_ref_fn *cb, void *arg);
+/* All events in another order that extends it: that in which they were added, but none before its causes.  Where they
+ * were added in the order of a recording, neighbours there stay near each other, so fetching each one is cheap. */
+void order_causal(const struct order *o, order_ref_fn *cb, void *arg);
 
 enum order_reason {
 	ORDER_PEER_NOT_RECORDED, /* no event of the other end's socket */
