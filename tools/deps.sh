@@ -14,7 +14,7 @@ DEPS_BUILD="gcc libc6-dev linux-libc-dev clang llvm meson ninja-build pkg-config
 DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 python3-bt2 jq iproute2 procps nftables
 	liburing-dev redis-server redis-tools"
 DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
-DEPS_BENCH="redis-server redis-tools nginx wrk strace procps"
+DEPS_BENCH="redis-server redis-tools nginx wrk strace procps z3"
 DEPS_PACKAGE="dpkg-dev binutils"
 DEPS_LONG="debootstrap git util-linux"
 
