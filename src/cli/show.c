@@ -9,9 +9,12 @@
 
 #include "agent/analyse.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/parse.h"
 #include "cli/cli.h"
 #include "cli/show.h"
+
+#define WORDS_MAX 1024
 
 enum {
 	OPT_ORDER = 256,
@@ -45,8 +48,9 @@ static const struct argp_option show_options[] = {
 
 struct show_parse {
 	struct show_args args;
-	char *words[SHOW_PATHS + 1];
+	char *words[WORDS_MAX];
 	unsigned int nwords;
+	struct buf query;
 };
 
 static uint64_t duration_arg(const char *text, struct argp_state *state)
@@ -79,19 +83,25 @@ static enum show_order order_arg(const char *text, struct argp_state *state)
 	return SHOW_TIME;
 }
 
-/* The last word is a query if no file has that name. */
+/* From the first word on that no file has as its name, they are a query (which a shell may have split). */
 static void parse_words(struct show_parse *p, struct argp_state *state)
 {
-	unsigned int i;
+	unsigned int i, n = 1;
 
 	if (!p->nwords)
 		argp_error(state, "name a recording");
-	if (p->nwords > 1 && access(p->words[p->nwords - 1], F_OK) < 0)
-		p->args.query = p->words[--p->nwords];
-	if (p->nwords > SHOW_PATHS)
+	while (n < p->nwords && access(p->words[n], F_OK) == 0)
+		n++;
+	if (n > SHOW_PATHS)
 		argp_error(state, "more than %d recordings", SHOW_PATHS);
-	for (i = 0; i < p->nwords; i++)
+	for (i = 0; i < n; i++)
 		p->args.paths[p->args.npaths++] = p->words[i];
+	for (; i < p->nwords; i++) {
+		if (i > n)
+			buf_char(&p->query, ' ');
+		buf_str(&p->query, p->words[i]);
+	}
+	p->args.query = p->query.data;
 }
 
 static error_t parse_what(int key, char *arg, struct show_args *a)
@@ -145,7 +155,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		if (p->nwords == ARRAY_LEN(p->words))
-			argp_error(state, "more than %d recordings", SHOW_PATHS);
+			argp_error(state, "more than %d words", WORDS_MAX);
 		p->words[p->nwords++] = arg;
 		return 0;
 	case ARGP_KEY_END:
@@ -154,6 +164,28 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	default:
 		return parse_what(key, arg, a);
 	}
+}
+
+/* --- progress: on a terminal, when it takes longer than a second --- */
+
+void show_progress(struct show *s, uint64_t events)
+{
+	if (!s->progress || clock_boot_ns() - s->begun_ns < NS_PER_SEC)
+		return;
+	(void)fprintf(stderr, "\r%.1f M events", (double)events / 1e6);
+	s->progress_told = true;
+}
+
+void show_progress_end(struct show *s)
+{
+	if (s->progress_told)
+		(void)fputs("\r\033[K", stderr);
+	s->progress_told = false;
+}
+
+static void analysis_progress(void *arg, unsigned long long events)
+{
+	show_progress(arg, events);
 }
 
 void show_damage(void *arg, const char *sentence)
@@ -189,7 +221,19 @@ static uint64_t scope_since(void *arg, const struct event *ev)
 	return show_since_ns(arg, ev);
 }
 
-/* The query, or a sentence with a mark under the place that is wrong. */
+/* The query, and a mark below the column that is wrong.  Columns count bytes; what is shown has escapes. */
+static void mark_column(const char *text, unsigned int column)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	size_t i, width = 0, upto = MIN((size_t)column - 1, strlen(text));
+
+	buf_text(&b, text, upto);
+	for (i = 0; i < b.len; i++)
+		width += ((unsigned char)b.data[i] & 0xc0) != 0x80;
+	buf_text(&b, text + upto, strlen(text + upto));
+	(void)fprintf(stderr, "    %s\n    %*s^\n", b.data ? b.data : "", (int)width, "");
+}
+
 static int open_query(struct show *s)
 {
 	const char *text = s->args->query;
@@ -200,7 +244,7 @@ static int open_query(struct show *s)
 		return 0;
 	r = query_compile(text, store_types(s->reader), &s->query, &column, s->err);
 	if (r == -EINVAL)
-		(void)fprintf(stderr, "    %s\n    %*s^\n", text, (int)column - 1, "");
+		mark_column(text, column);
 	if (r < 0 && !strpbrk(text, "=<>~ "))
 		return err_prefix(s->err, "there is no recording '%s', and as a query", text);
 	return r < 0 ? err_prefix(s->err, "cannot understand the query") : 0;
@@ -209,12 +253,15 @@ static int open_query(struct show *s)
 static int open_order(struct show *s, struct analysis *an)
 {
 	const struct show_args *a = s->args;
-	struct analysis_opts opts = { .paths = a->paths, .npaths = a->npaths, .damage = show_damage };
+	struct analysis_opts opts = {
+		.paths = a->paths, .npaths = a->npaths, .damage = show_damage, .progress = analysis_progress, .arg = s
+	};
 	int r;
 
 	if (a->what == SHOW_EVENTS && a->order != SHOW_CAUSAL)
 		return store_open(a->paths, a->npaths, &s->reader, s->err);
 	r = analysis_open(&opts, an, s->err);
+	show_progress_end(s);
 	s->reader = an->reader;
 	s->order = an->order;
 	return r;
@@ -229,10 +276,13 @@ static int open_names(struct show *s)
 	int r = store_read(s->reader, &ro, &source, s->err);
 	bool whole = !s->args->json || query_needs_scope(s->query);
 	bool first = true;
+	uint64_t n = 0;
 
 	if (r < 0)
 		return r;
 	while ((r = event_source_next(source, &ev, s->err)) > 0) {
+		if (++n % SHOW_PROGRESS_EVERY == 0)
+			show_progress(s, n);
 		if (first)
 			s->first_unix_ns = store_host_epoch(s->reader, ev->host) + ev->boot_ns;
 		first = false;
@@ -240,6 +290,7 @@ static int open_names(struct show *s)
 			break;
 		who_learn_names(s->who, ev);
 	}
+	show_progress_end(s);
 	event_source_close(source);
 	return r;
 }
@@ -277,8 +328,10 @@ static int open_and_run(struct show *s)
 		r = run(s);
 	if (r >= 0 && s->res < 0)
 		r = s->res;
-	if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
-		r = err_errno(s->err, errno, "cannot write to the standard output");
+	if (!s->write_errno && fflush(stdout) != 0)
+		s->write_errno = errno;
+	if (r >= 0 && s->write_errno && s->write_errno != EPIPE) /* a reader may have enough */
+		r = err_errno(s->err, s->write_errno, "cannot write to the standard output");
 	s->who = who_free(s->who);
 	s->query = query_free(s->query);
 	if (s->order)
@@ -303,9 +356,13 @@ static int show_main(int argc, char **argv)
 	}
 	s->args = &p.args;
 	s->err = &err;
-	s->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+	s->terminal = isatty(STDOUT_FILENO);
+	s->colour = s->terminal && !getenv("NO_COLOR");
+	s->progress = isatty(STDERR_FILENO);
+	s->begun_ns = clock_boot_ns();
 	r = open_and_run(s);
 	buf_fini(&s->line);
+	buf_fini(&p.query);
 	free(s);
 	if (r >= 0)
 		return CLI_OK;

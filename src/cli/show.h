@@ -14,6 +14,7 @@
 #include "store/store.h"
 
 #define SHOW_PATHS 64
+#define SHOW_PROGRESS_EVERY (1U << 18) /* events */
 
 enum show_order { SHOW_TIME, SHOW_CAUSAL, SHOW_THREAD };
 enum show_what { SHOW_EVENTS, SHOW_EDGES, SHOW_UNMATCHED, SHOW_OFFSETS, SHOW_CAUSES, SHOW_EFFECTS };
@@ -38,7 +39,9 @@ struct show {
 	struct query *query;
 	struct query_scope scope;
 	struct who *who;
-	bool colour;
+	bool terminal, colour, progress, progress_told;
+	uint64_t begun_ns;
+	int write_errno;	/* of the standard output */
 	uint64_t first_unix_ns; /* of the first event; on host 0's boot clock where the wall clock is unknown */
 	uint64_t shown;
 	struct buf line;
@@ -51,6 +54,9 @@ struct show {
 };
 
 void show_damage(void *arg, const char *sentence); /* for store_read_opts: says it on stderr */
+
+void show_progress(struct show *s, uint64_t events);
+void show_progress_end(struct show *s);
 
 /* show_line.c: one event */
 uint64_t show_since_ns(const struct show *s, const struct event *ev);	 /* time since the recording began */

@@ -51,16 +51,20 @@ static int by_time(struct show *s)
 	struct store_read_opts ro = read_opts(s, names);
 	struct event_source *source;
 	const struct event *ev;
+	uint64_t n = 0;
 	int r = store_read(s->reader, &ro, &source, s->err);
 
 	if (r < 0)
 		return r;
 	while ((r = event_source_next(source, &ev, s->err)) > 0) {
+		if (++n % SHOW_PROGRESS_EVERY == 0 && !s->terminal)
+			show_progress(s, n); /* not among the lines */
 		if (names)
 			who_learn(s->who, ev);
 		if (wanted(s, ev) && !put_event(s, ev, 0))
 			break;
 	}
+	show_progress_end(s);
 	event_source_close(source);
 	return r < 0 ? r : 0;
 }
@@ -148,16 +152,20 @@ static int by_thread(struct show *s)
 	struct event_source *source;
 	const struct event *ev;
 	struct event one;
+	uint64_t n = 0;
 	size_t i;
 	int r = store_read(s->reader, &ro, &source, s->err);
 
 	if (r < 0)
 		return r;
 	while (r >= 0 && (r = event_source_next(source, &ev, s->err)) > 0) {
+		if (++n % SHOW_PROGRESS_EVERY == 0)
+			show_progress(s, n);
 		who_learn(s->who, ev);
 		if (wanted(s, ev) && lines_add(&l, ev) < 0)
 			r = err_set(s->err, ENOMEM, "out of memory for the order of threads");
 	}
+	show_progress_end(s);
 	event_source_close(source);
 	if (r >= 0)
 		lines_sort(&l);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One event as a line: columns fit for reading, or JSON. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #define BOLD "\033[1m"
 #define DIM "\033[2m"
 #define PLAIN "\033[0m"
+#define TEXT_SHOWN 160 /* bytes of a long text: arguments and log lines can have thousands */
 
 /* Fields that say little to a reader of lines; JSON has them all. */
 static const char *const silent[] = { "netns", "cgroup", "isn",	 "peer_isn", "hash", "family",	"protocol",
@@ -54,7 +56,11 @@ bool show_put(struct show *s)
 		return false;
 	}
 	s->shown++;
-	return fwrite(s->line.data, 1, s->line.len, stdout) == s->line.len && s->shown < s->args->limit;
+	if (fwrite(s->line.data, 1, s->line.len, stdout) != s->line.len) {
+		s->write_errno = errno;
+		return false;
+	}
+	return s->shown < s->args->limit;
 }
 
 /* --- columns --- */
@@ -75,7 +81,7 @@ static void time_text(struct show *s, const struct event *ev)
 static void process_text(struct show *s, const struct event *ev, int width)
 {
 	const char *comm = who_process(s->who, ev);
-	uint32_t pid = who_pid(ev);
+	uint32_t pid = who_pid(s->who, ev);
 	char ids[32] = "";
 	size_t begin = s->line.len;
 
@@ -127,18 +133,31 @@ static bool is_empty(const struct event_value *v)
 	return v->kind == EVENT_ADDR ? !memcmp(v->addr, zero, sizeof(zero)) : !v->u64;
 }
 
+/* The beginning of a long text, up to the end of a character. */
+static void cut_text(struct buf *b, const char *text)
+{
+	size_t n = TEXT_SHOWN;
+
+	while (n > TEXT_SHOWN - 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	buf_text(b, text, n);
+	buf_str(b, "...");
+}
+
 static void field_text(struct show *s, const struct event *ev, const struct event_field *f)
 {
 	const struct event_field *port = f->kind == EVENT_ADDR ? port_of(ev->type, f) : NULL;
 	struct event_value v, p;
 
 	event_field_get(ev, f, &v);
-	if (is_silent(f) || (is_empty(&v) && !port))
+	if (is_silent(f) || (is_empty(&v) && !port && !(ev->type->id == EVENT_EXIT && !strcmp(f->name, "code"))))
 		return;
 	buf_printf(&s->line, " %s=", f->name);
 	if (port) {
 		event_field_get(ev, port, &p);
 		end_text(&s->line, v.addr, (uint16_t)p.u64);
+	} else if (v.kind == EVENT_STR && v.len > TEXT_SHOWN) {
+		cut_text(&s->line, v.str);
 	} else {
 		event_value_text(&s->line, f, &v);
 	}
@@ -151,11 +170,13 @@ static void sock_text(struct show *s, const struct event *ev)
 	struct who_ends ends;
 	struct event_value v;
 
-	if (i < 0 || event_field_find(ev->type, "remote") >= 0)
+	if (i < 0 || event_field_find(ev->type, "local") >= 0 || event_field_find(ev->type, "remote") >= 0)
 		return;
 	if (who_sock(s->who, ev, &ends) && ends.family != SOCKFAMILY_UNIX) {
 		buf_char(&s->line, ' ');
 		end_text(&s->line, ends.local, ends.local_port);
+		if (!ends.remote_port)
+			return; /* a listening one */
 		buf_str(&s->line, " > ");
 		end_text(&s->line, ends.remote, ends.remote_port);
 		return;

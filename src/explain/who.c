@@ -2,33 +2,63 @@
 #include "explain/who.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/map.h"
 #include "event/event.h"
-#include "explain/cast.h"
+
+#define NONE UINT32_MAX
+#define TYPES 256 /* compiled-in types have smaller numbers */
+
+/* What a process was from a moment on; the one before it is still known, for events that are asked about later. */
+struct role {
+	uint64_t from_ns, netns, cgroup;
+	uint32_t before;
+	char comm[16];
+};
+
+struct sock {
+	struct who_ends ends;
+	uint32_t pid; /* who opened or used it, 0: unknown */
+};
 
 struct who {
 	const char *(*host_name)(void *arg, uint32_t host);
 	void *arg;
-	struct cast cast;
-	struct map cgroup_of; /* host, tgid -> cgroup */
-	struct map paths;     /* host, cgroup -> index of names */
+	struct map roles_of; /* host, tgid -> its latest role */
+	struct role *roles;
+	size_t nroles, cap_roles;
+	struct map places, paths; /* host, netns or cgroup -> index of names */
 	char **names;
-	size_t nnames;
-	struct map socks; /* host, cookie -> index of ends */
-	struct who_ends *ends;
-	size_t nends, cap_ends;
+	size_t nnames, cap_names;
+	struct map sock_of; /* host, cookie -> index of socks */
+	struct sock *socks;
+	size_t nsocks, cap_socks;
+	int16_t sock_field[TYPES], netns_field[TYPES]; /* -1: the type has none */
 };
+
+static int16_t field_of(const struct event_type *type, const char *name, uint8_t kind)
+{
+	int i = type ? event_field_find(type, name) : -1;
+
+	return i >= 0 && type->fields[i].kind == kind ? (int16_t)i : -1;
+}
 
 int who_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, struct who **ret)
 {
 	struct who *w = calloc(1, sizeof(*w));
+	uint16_t id;
 
 	if (!w)
 		return -ENOMEM;
 	w->host_name = host_name;
 	w->arg = arg;
+	for (id = 0; id < TYPES; id++) {
+		w->sock_field[id] = field_of(event_static_type(id), "sock", EVENT_U64);
+		w->netns_field[id] = field_of(event_static_type(id), "netns", EVENT_U64);
+	}
 	*ret = w;
 	return 0;
 }
@@ -39,14 +69,15 @@ struct who *who_free(struct who *w)
 
 	if (!w)
 		return NULL;
-	cast_fini(&w->cast);
 	for (i = 0; i < w->nnames; i++)
 		free(w->names[i]);
 	free(w->names);
-	free(w->ends);
-	map_fini(&w->cgroup_of);
+	free(w->roles);
+	free(w->socks);
+	map_fini(&w->roles_of);
+	map_fini(&w->places);
 	map_fini(&w->paths);
-	map_fini(&w->socks);
+	map_fini(&w->sock_of);
 	free(w);
 	return NULL;
 }
@@ -56,19 +87,34 @@ static uint64_t key_of(uint32_t host, uint64_t number)
 	return map_hash(number ^ (uint64_t)host << 40);
 }
 
-static void learn_cgroup(struct who *w, const struct event *ev)
+/* Room for one more of WHO_MAX; false: there is none. */
+static bool grow(void *array, size_t count, size_t *cap, size_t size)
 {
-	uint64_t key = key_of(ev->host, EVENT_AS(cgroup, ev)->cgroup);
-	char **grown, *name;
+	void **place = array, *grown;
+	size_t more = *cap ? *cap * 2 : 256;
 
-	if (w->nnames == WHO_MAX || map_get(&w->paths, key))
-		return;
-	grown = realloc(w->names, (w->nnames + 1) * sizeof(*grown));
+	if (count < *cap)
+		return true;
+	if (count >= WHO_MAX)
+		return false;
+	grown = realloc(*place, more * size);
 	if (!grown)
+		return false;
+	*place = grown;
+	*cap = more;
+	return true;
+}
+
+/* --- namespaces and cgroups --- */
+
+static void learn_name(struct who *w, struct map *map, uint64_t key, const char *text)
+{
+	char *name;
+
+	if (map_get(map, key) || !grow(&w->names, w->nnames, &w->cap_names, sizeof(*w->names)))
 		return;
-	w->names = grown;
-	name = strdup(event_string(ev, 0));
-	if (name && map_set(&w->paths, key, w->nnames) >= 0)
+	name = strdup(text);
+	if (name && map_set(map, key, w->nnames) >= 0)
 		w->names[w->nnames++] = name;
 	else
 		free(name);
@@ -77,33 +123,139 @@ static void learn_cgroup(struct who *w, const struct event *ev)
 void who_learn_names(struct who *w, const struct event *ev)
 {
 	if (ev->type->id == EVENT_NETNS)
-		cast_learn(&w->cast, ev);
+		learn_name(w, &w->places, key_of(ev->host, EVENT_AS(netns, ev)->netns), event_string(ev, 0));
 	else if (ev->type->id == EVENT_CGROUP)
-		learn_cgroup(w, ev);
+		learn_name(w, &w->paths, key_of(ev->host, EVENT_AS(cgroup, ev)->cgroup), event_string(ev, 0));
 }
 
-static void ends_set(struct who *w, const struct event *ev, uint64_t cookie, const struct who_ends *ends)
+static const char *name_of(const struct who *w, const struct map *map, uint32_t host, uint64_t number)
 {
-	uint64_t key = key_of(ev->host, cookie), *at = map_get(&w->socks, key);
-	struct who_ends *grown;
-	size_t cap;
+	const uint64_t *at = number ? map_get(map, key_of(host, number)) : NULL;
 
-	if (at) {
-		w->ends[*at] = *ends;
+	return at ? w->names[*at] : "";
+}
+
+/* --- processes --- */
+
+static const struct role *latest_role(const struct who *w, uint32_t host, uint32_t pid)
+{
+	const uint64_t *at = pid ? map_get(&w->roles_of, key_of(host, pid)) : NULL;
+
+	return at ? &w->roles[*at] : NULL;
+}
+
+/* The role at that moment, or the first one that is known. */
+static const struct role *role_at(const struct who *w, uint32_t host, uint32_t pid, uint64_t ns)
+{
+	const struct role *r = latest_role(w, host, pid);
+
+	while (r && r->from_ns > ns && r->before != NONE)
+		r = &w->roles[r->before];
+	return r;
+}
+
+/* A new role, unless nothing has changed; one that is older than the latest is known already. */
+static void learn_role(struct who *w, uint32_t host, uint32_t pid, const struct role *now)
+{
+	const struct role *last = latest_role(w, host, pid);
+	size_t before = last ? (size_t)(last - w->roles) : NONE;
+
+	if (last && (now->from_ns < last->from_ns ||
+		     (!strcmp(last->comm, now->comm) && last->netns == now->netns && last->cgroup == now->cgroup)))
 		return;
-	}
-	if (w->nends == WHO_MAX)
+	if (!pid || !grow(&w->roles, w->nroles, &w->cap_roles, sizeof(*w->roles)) ||
+	    map_set(&w->roles_of, key_of(host, pid), w->nroles) < 0)
 		return;
-	if (w->nends == w->cap_ends) {
-		cap = w->cap_ends ? w->cap_ends * 2 : 256;
-		grown = realloc(w->ends, cap * sizeof(*grown));
-		if (!grown)
-			return;
-		w->ends = grown;
-		w->cap_ends = cap;
-	}
-	if (map_set(&w->socks, key, w->nends) >= 0)
-		w->ends[w->nends++] = *ends;
+	w->roles[w->nroles] = *now;
+	w->roles[w->nroles++].before = (uint32_t)before;
+}
+
+static void comm_set(struct role *r, const char *comm)
+{
+	if (*comm)
+		(void)snprintf(r->comm, sizeof(r->comm), "%.15s", comm);
+}
+
+static struct role role_from(const struct role *like, const struct event *ev)
+{
+	struct role r = like ? *like : (struct role) { 0 };
+
+	r.from_ns = ev->boot_ns;
+	return r;
+}
+
+static void learn_process(struct who *w, const struct event *ev)
+{
+	struct role r = role_from(latest_role(w, ev->host, ev->h->tgid), ev);
+
+	r.netns = EVENT_AS(process, ev)->netns;
+	r.cgroup = EVENT_AS(process, ev)->cgroup;
+	comm_set(&r, event_string(ev, 0));
+	learn_role(w, ev->host, ev->h->tgid, &r);
+}
+
+static void learn_fork(struct who *w, const struct event *ev)
+{
+	const struct event_fork *e = EVENT_AS(fork, ev);
+	struct role r = role_from(role_at(w, ev->host, ev->h->tgid, ev->boot_ns), ev);
+
+	comm_set(&r, event_string(ev, 0));
+	if (!(e->flags & PROCFLAGS_THREAD))
+		learn_role(w, ev->host, e->child_tgid, &r);
+	else if (!latest_role(w, ev->host, ev->h->tgid))
+		learn_role(w, ev->host, ev->h->tgid, &r);
+}
+
+/* Of a process that nothing else tells about. */
+static void learn_exit(struct who *w, const struct event *ev)
+{
+	struct role r = role_from(NULL, ev);
+
+	comm_set(&r, event_string(ev, 0));
+	if (!latest_role(w, ev->host, ev->h->tgid))
+		learn_role(w, ev->host, ev->h->tgid, &r);
+}
+
+static void learn_place(struct who *w, const struct event *ev, uint64_t netns)
+{
+	struct role r = role_from(latest_role(w, ev->host, ev->h->tgid), ev);
+
+	r.netns = netns;
+	learn_role(w, ev->host, ev->h->tgid, &r);
+}
+
+/* --- sockets --- */
+
+static struct sock *sock_get(struct who *w, uint32_t host, uint64_t cookie)
+{
+	uint64_t key = key_of(host, cookie), *at = map_get(&w->sock_of, key);
+
+	if (at)
+		return &w->socks[*at];
+	if (!cookie || !grow(&w->socks, w->nsocks, &w->cap_socks, sizeof(*w->socks)) ||
+	    map_set(&w->sock_of, key, w->nsocks) < 0)
+		return NULL;
+	w->socks[w->nsocks] = (struct sock) { 0 };
+	return &w->socks[w->nsocks++];
+}
+
+static uint64_t cookie_of(const struct who *w, const struct event *ev)
+{
+	int16_t i = ev->type->id < TYPES ? w->sock_field[ev->type->id] : -1;
+	struct event_value v;
+
+	if (i < 0)
+		return 0;
+	event_field_get(ev, &ev->type->fields[i], &v);
+	return v.u64;
+}
+
+static const struct sock *sock_of(const struct who *w, const struct event *ev)
+{
+	uint64_t cookie = cookie_of(w, ev);
+	const uint64_t *at = cookie ? map_get(&w->sock_of, key_of(ev->host, cookie)) : NULL;
+
+	return at ? &w->socks[*at] : NULL;
 }
 
 /* Events that describe a socket have the same names for its ends. */
@@ -117,70 +269,99 @@ static void ends_set(struct who *w, const struct event *ev, uint64_t cookie, con
 		ends_;                                                     \
 	})
 
-static void learn_ends(struct who *w, const struct event *ev)
+static bool ends_of(const struct event *ev, struct who_ends *ret)
 {
-	struct who_ends ends;
-
 	switch (ev->type->id) {
 	case EVENT_SOCKET:
-		ends = ENDS_OF(EVENT_AS(socket, ev));
-		ends_set(w, ev, EVENT_AS(socket, ev)->sock, &ends);
-		break;
+		*ret = ENDS_OF(EVENT_AS(socket, ev));
+		return true;
 	case EVENT_CONNECTED:
-		ends = ENDS_OF(EVENT_AS(connected, ev));
-		ends_set(w, ev, EVENT_AS(connected, ev)->sock, &ends);
-		break;
+		*ret = ENDS_OF(EVENT_AS(connected, ev));
+		return true;
 	case EVENT_ACCEPT:
-		ends = ENDS_OF(EVENT_AS(accept, ev));
-		ends_set(w, ev, EVENT_AS(accept, ev)->sock, &ends);
-		break;
+		*ret = ENDS_OF(EVENT_AS(accept, ev));
+		return true;
+	case EVENT_LISTEN:
+		*ret = (struct who_ends) { .local_port = EVENT_AS(listen, ev)->local_port,
+					   .family = EVENT_AS(listen, ev)->family };
+		memcpy(ret->local, EVENT_AS(listen, ev)->local, sizeof(ret->local));
+		return true;
 	default:
-		break;
+		return false;
 	}
+}
+
+static void learn_sock(struct who *w, const struct event *ev)
+{
+	struct sock *s;
+
+	if (ev->type->id == EVENT_CONNECT)
+		learn_place(w, ev, EVENT_AS(connect, ev)->netns);
+	s = sock_get(w, ev->host, cookie_of(w, ev));
+	if (!s)
+		return;
+	(void)ends_of(ev, &s->ends);
+	if (ev->h->tgid && ev->h->context == CONTEXT_TASK)
+		s->pid = ev->h->tgid;
 }
 
 void who_learn(struct who *w, const struct event *ev)
 {
-	uint64_t *parent;
-
-	cast_learn(&w->cast, ev);
 	switch (ev->type->id) {
 	case EVENT_PROCESS:
 	case EVENT_EXEC:
-		(void)map_set(&w->cgroup_of, key_of(ev->host, ev->h->tgid), EVENT_AS(process, ev)->cgroup);
+		learn_process(w, ev);
 		break;
 	case EVENT_FORK:
-		parent = map_get(&w->cgroup_of, key_of(ev->host, ev->h->tgid));
-		if (parent && !(EVENT_AS(fork, ev)->flags & PROCFLAGS_THREAD))
-			(void)map_set(&w->cgroup_of, key_of(ev->host, EVENT_AS(fork, ev)->child_tgid), *parent);
+		learn_fork(w, ev);
 		break;
-	case EVENT_CGROUP:
-		learn_cgroup(w, ev);
+	case EVENT_EXIT:
+		learn_exit(w, ev);
+		break;
+	case EVENT_SOCKET:
+	case EVENT_CONNECT:
+	case EVENT_CONNECTED:
+	case EVENT_ACCEPT:
+	case EVENT_LISTEN:
+		learn_sock(w, ev);
 		break;
 	default:
-		learn_ends(w, ev);
+		who_learn_names(w, ev);
 	}
 }
 
-uint32_t who_pid(const struct event *ev)
+/* --- asking --- */
+
+uint32_t who_pid(const struct who *w, const struct event *ev)
 {
+	const struct sock *s;
+
 	if (ev->h->tgid)
 		return ev->h->tgid;
-	return ev->type->id == EVENT_TIMER ? EVENT_AS(timer, ev)->target_tgid : 0;
+	if (ev->type->id == EVENT_TIMER)
+		return EVENT_AS(timer, ev)->target_tgid;
+	s = sock_of(w, ev);
+	return s ? s->pid : 0;
 }
 
-static const struct actor *actor_of(const struct who *w, const struct event *ev)
+static const struct role *role_of(const struct who *w, const struct event *ev)
 {
-	uint32_t pid = who_pid(ev), i = pid ? cast_find(&w->cast, ev->host, pid) : CAST_NONE;
-
-	return i == CAST_NONE ? NULL : &w->cast.actors[i];
+	return role_at(w, ev->host, who_pid(w, ev), ev->boot_ns);
 }
 
 const char *who_place(const struct who *w, const struct event *ev)
 {
-	const struct actor *a = actor_of(w, ev);
+	int16_t i = ev->type->id < TYPES ? w->netns_field[ev->type->id] : -1;
+	const struct role *r;
+	struct event_value v;
 
-	return a ? cast_place(&w->cast, a) : "";
+	if (i >= 0) {
+		event_field_get(ev, &ev->type->fields[i], &v);
+		if (v.u64)
+			return name_of(w, &w->places, ev->host, v.u64);
+	}
+	r = role_of(w, ev);
+	return r ? name_of(w, &w->places, ev->host, r->netns) : "";
 }
 
 const char *who_host(const struct who *w, const struct event *ev)
@@ -194,31 +375,24 @@ const char *who_host(const struct who *w, const struct event *ev)
 
 const char *who_process(const struct who *w, const struct event *ev)
 {
-	const struct actor *a = actor_of(w, ev);
+	const struct role *r = role_of(w, ev);
 
-	return a ? a->comm : "";
+	return r ? r->comm : "";
 }
 
 const char *who_container(const struct who *w, const struct event *ev)
 {
-	const uint64_t *cgroup = map_get(&w->cgroup_of, key_of(ev->host, who_pid(ev)));
-	const uint64_t *at = cgroup ? map_get(&w->paths, key_of(ev->host, *cgroup)) : NULL;
+	const struct role *r = role_of(w, ev);
 
-	return at ? w->names[*at] : "";
+	return r ? name_of(w, &w->paths, ev->host, r->cgroup) : "";
 }
 
 bool who_sock(const struct who *w, const struct event *ev, struct who_ends *ret)
 {
-	int i = event_field_find(ev->type, "sock");
-	struct event_value v;
-	const uint64_t *at;
+	const struct sock *s = sock_of(w, ev);
 
-	if (i < 0)
+	if (!s || !s->ends.family)
 		return false;
-	event_field_get(ev, &ev->type->fields[i], &v);
-	at = map_get(&w->socks, key_of(ev->host, v.u64));
-	if (!at)
-		return false;
-	*ret = w->ends[*at];
+	*ret = s->ends;
 	return true;
 }

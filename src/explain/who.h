@@ -4,11 +4,12 @@
 /*
  * who - names for what events carry as numbers: processes, places, containers, the ends of sockets.
  *
- * Learnt from the events themselves, in the order in which they are read.  A namespace's or cgroup's name can come
+ * Learnt from the events themselves, in the order in which they are read; what a process was before is kept, so an event
+ * may be asked about at once or when all was read.  A namespace's or cgroup's name can come
  * after the first event that mentions it: who_learn_names() in a pass before the first makes them known from the
  * beginning.
  *
- * Threads: one.  Memory: about 100 bytes for each process and socket of the recording, WHO_MAX of each at most; beyond
+ * Threads: one.  Memory: about 80 bytes for each exec, fork and socket of the recording, WHO_MAX of each at most; beyond
  * that new ones stay without names.
  */
 #include <stdbool.h>
@@ -33,12 +34,15 @@ struct who *who_free(struct who *w); /* NULL ok; returns NULL */
 void who_learn_names(struct who *w, const struct event *ev); /* namespaces and cgroups only */
 void who_learn(struct who *w, const struct event *ev);
 
-/* Of the event's process, or of the one that it happened to (a timer's); "" where unknown.  Borrowed. */
+/*
+ * Of the event's process, or of the one that it happened to: the one whose wait a timer ended, or who opened the socket;
+ * "" where unknown.  Borrowed until something is learnt.
+ */
 const char *who_place(const struct who *w, const struct event *ev); /* name of its network namespace */
 const char *who_host(const struct who *w, const struct event *ev);  /* the same, else the host's name */
 const char *who_process(const struct who *w, const struct event *ev);
 const char *who_container(const struct who *w, const struct event *ev);		  /* path of its cgroup */
-uint32_t who_pid(const struct event *ev);					  /* 0: none */
+uint32_t who_pid(const struct who *w, const struct event *ev);			  /* 0: none */
 bool who_sock(const struct who *w, const struct event *ev, struct who_ends *ret); /* of the event's socket */
 
 #endif
