@@ -26,6 +26,12 @@ struct gap {
 	bool ends;
 };
 
+struct gaps {
+	struct map by_pair;
+	size_t count;
+	struct gap rows[PAIRS_MAX];
+};
+
 /* The gap around t in a's messages, with other, or with anybody elsewhere for CAST_NONE; false: no message before. */
 static bool gap_around(const struct story *s, uint32_t i, uint32_t other, uint64_t t, struct gap *ret)
 {
@@ -80,11 +86,30 @@ static bool ran_through(const struct story *s, uint32_t i, const struct gap *g)
 	return true;
 }
 
-static bool is_cut(const struct story *s, const struct fact *f, struct gap *ret)
+/* The gap of f's pair; the last one of each pair is remembered, for TCP tries more than once. */
+static bool pair_gap(const struct story *s, struct gaps *known, const struct fact *f, struct gap *ret)
+{
+	uint64_t key = (uint64_t)f->actor << 32 | f->target, *at = map_get(&known->by_pair, key);
+
+	if (at && known->rows[*at].from_ns <= f->boot_ns && f->boot_ns < known->rows[*at].to_ns) {
+		*ret = known->rows[*at];
+		return true;
+	}
+	if (!gap_around(s, f->actor, f->target, f->boot_ns, ret))
+		return false;
+	if (at) {
+		known->rows[*at] = *ret;
+	} else if (known->count < PAIRS_MAX && map_set(&known->by_pair, key, known->count) == 0) {
+		known->rows[known->count++] = *ret;
+	}
+	return true;
+}
+
+static bool is_cut(const struct story *s, struct gaps *known, const struct fact *f, struct gap *ret)
 {
 	if (f->type != EVENT_RETRANSMIT || f->target == CAST_NONE || f->boot_ns >= s->shutdown_ns)
 		return false;
-	if (!gap_around(s, f->actor, f->target, f->boot_ns, ret))
+	if (!pair_gap(s, known, f, ret))
 		return false;
 	gap_cut(s, f->actor, ret);
 	gap_cut(s, f->target, ret);
@@ -202,14 +227,19 @@ static void find_strangers(const struct story *s, struct incident *inc)
 		inc->healer = CAST_NONE;
 }
 
-void find_cuts(struct story *s)
+int find_cuts(struct story *s)
 {
-	size_t i, kept = 0, first = s->nincidents;
+	struct gaps *known = calloc(1, sizeof(*known));
+	size_t i, kept, first = s->nincidents;
 	struct gap g;
 
+	if (!known)
+		return -ENOMEM;
 	for (i = 0; i < s->troubles.count; i++)
-		if (is_cut(s, &s->troubles.rows[i], &g))
+		if (is_cut(s, known, &s->troubles.rows[i], &g))
 			add_cut(s, &s->troubles.rows[i], &g);
+	map_fini(&known->by_pair);
+	free(known);
 	/* one retransmission may be luck */
 	for (i = kept = first; i < s->nincidents; i++) {
 		if (s->incidents[i].own + s->incidents[i].theirs < CUT_RETRANSMITS)
@@ -218,4 +248,5 @@ void find_cuts(struct story *s)
 		find_strangers(s, &s->incidents[kept++]);
 	}
 	s->nincidents = kept;
+	return 0;
 }

@@ -200,7 +200,7 @@ static void add_death(struct story *s, const struct incident *like)
 {
 	struct incident *inc = incident_add(s, like);
 
-	if (inc)
+	if (inc && inc->cause)
 		find_restart(s, inc);
 }
 
@@ -256,6 +256,8 @@ static bool passes_on(const struct story *s, uint32_t i)
 	for (k = i + 1; k < s->cast.count; k++) {
 		const struct actor *child = &s->cast.actors[k];
 
+		if (child->first_ns > a->died_ns)
+			break;
 		if (child->parent == i && child->died_ns && child->died_ns <= a->died_ns &&
 		    child->died_ns + PASSED_ON_NS > a->died_ns &&
 		    (child->exit_code == a->exit_code ||

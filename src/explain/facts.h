@@ -138,7 +138,7 @@ const struct fact *signal_before(const struct story *s, uint32_t target, uint32_
 void find_shutdown(struct story *s);
 void find_stops(struct story *s);
 void find_deaths(struct story *s);
-void find_cuts(struct story *s);
+int find_cuts(struct story *s);	      /* -ENOMEM */
 void rank_incidents(struct story *s); /* the causes first */
 
 /* Telling */

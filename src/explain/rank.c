@@ -28,7 +28,7 @@ static bool followed(const struct story *s, const struct incident *from, const s
 	       to->at_ns <= end + AFTER_NS && had_to_do(s, from->victim, to->victim);
 }
 
-/* Exits, and cuts whose victim is simply the one that stood still, are not causes of their own. */
+/* Exits that followed from another's misfortune are no causes of their own. */
 static void demote(struct story *s)
 {
 	size_t i, k;

@@ -166,7 +166,9 @@ int story_tell(struct story *s, const struct order *o, struct err *err)
 		find_shutdown(s);
 		find_stops(s);
 		find_deaths(s);
-		find_cuts(s);
+		r = find_cuts(s);
+	}
+	if (r >= 0) {
 		rank_incidents(s);
 		r = tell_all(s);
 	}

@@ -76,18 +76,16 @@ static void cut_text(const struct story *s, const struct incident *inc, struct s
 
 	stranger_text(s, inc->stranger, after);
 	if (inc->both)
-		(void)snprintf(
-			l->text, sizeof(l->text),
-			"nothing passed between %s and %s%s for %.3f s, though both ran (%s segments sent again in "
-			"vain)",
-			actor_text(s, inc->other), actor_text(s, inc->victim), after, span,
-			count_text(inc->own + inc->theirs));
+		(void)snprintf(l->text, sizeof(l->text),
+			       "nothing passed between %s and %s%s for %.3f s; %s segments were sent again in vain",
+			       actor_text(s, inc->other), actor_text(s, inc->victim), after, span,
+			       count_text(inc->own + inc->theirs));
 	else
-		(void)snprintf(
-			l->text, sizeof(l->text),
-			"%s was cut off%s for %.3f s: it ran, but nothing passed to or from it (%s segments sent again "
-			"by it, %s to it)",
-			actor_text(s, inc->victim), after, span, count_text(inc->own), count_text(inc->theirs));
+		(void)snprintf(l->text, sizeof(l->text),
+			       "%s was cut off%s for %.3f s: it lived, but nothing passed to or from it (%s segments "
+			       "sent again "
+			       "by it, %s to it)",
+			       actor_text(s, inc->victim), after, span, count_text(inc->own), count_text(inc->theirs));
 }
 
 static void cite_cut(const struct incident *inc, uint32_t host, struct story_line *l)

@@ -17,6 +17,7 @@
 #define GROUPS_MAX 256
 #define WHO_MAX 3
 #define FEW 3 /* fewer segments sent again are not told */
+#define MIRROR_NS (NS_PER_S / 100)
 #define BEFORE_NS (NS_PER_S / 100)
 #define WEIGHT_REFUSED 400
 #define WEIGHT_RESET 300
@@ -45,26 +46,40 @@ static bool same_group(const struct incident *inc, const struct fact *a, const s
 	if (a->type != b->type || (a->type == EVENT_CONNECTED && a->number != b->number))
 		return false;
 	/* of an incident: what its victim did, and what others did to it */
+	if (inc && a->type == EVENT_RESET)
+		return true;
 	if (inc)
 		return (a->actor == inc->victim) == (b->actor == inc->victim);
 	return a->target == b->target && (a->target != CAST_NONE || a->actor == b->actor);
 }
 
-static void group_count(struct group *g, struct fact *f)
+/* The other end of the reset before it: one broken connection, seen twice. */
+static bool is_mirror(const struct group *g, const struct fact *f)
 {
+	return g->last && f->type == EVENT_RESET && g->last->actor == f->target && g->last->target == f->actor &&
+	       g->last->number != f->number && f->boot_ns - g->last->boot_ns < MIRROR_NS;
+}
+
+/* Counted for who is not the victim. */
+static void group_count(struct group *g, const struct incident *inc, struct fact *f)
+{
+	uint32_t who = inc && f->type == EVENT_RESET && f->actor == inc->victim ? f->target : f->actor;
 	size_t i;
+
+	if (is_mirror(g, f))
+		return;
 
 	g->first = g->first ? g->first : f;
 	g->mixed |= f->target != g->first->target;
 	g->last = f;
 	g->count++;
-	for (i = 0; i < WHO_MAX && g->times[i] && g->who[i] != f->actor; i++)
+	for (i = 0; i < WHO_MAX && g->times[i] && g->who[i] != who; i++)
 		;
 	if (i == WHO_MAX) {
 		g->more++;
 		return;
 	}
-	g->who[i] = f->actor;
+	g->who[i] = who;
 	g->times[i]++;
 }
 
@@ -100,7 +115,7 @@ static void group_all(struct story *s, const struct incident *inc, struct groups
 		if (k == GROUPS_MAX)
 			continue;
 		groups->count += k == groups->count;
-		group_count(&groups->rows[k], f);
+		group_count(&groups->rows[k], inc, f);
 	}
 }
 
@@ -132,16 +147,17 @@ static void address_text(struct buf *b, const struct story *s, const struct fact
 static void target_text(struct buf *b, const struct story *s, const struct incident *inc, const struct group *g)
 {
 	const struct fact *f = g->first;
-	uint32_t target = inc && f->actor != inc->victim ? inc->victim : f->target;
+	uint32_t target = inc && (f->type == EVENT_RESET || f->actor != inc->victim) ? inc->victim : f->target;
 	const struct actor *a = story_actor(s, target);
 
-	if (inc && f->actor == inc->victim && g->mixed)
+	if (inc && target != inc->victim && g->mixed)
 		buf_str(b, "others");
 	else if (target == CAST_NONE)
 		address_text(b, s, f);
 	else
-		buf_printf(b, "%s%s%s", a->died_ns && a->died_ns <= f->boot_ns ? "where " : "", actor_text(s, target),
-			   a->died_ns && a->died_ns <= f->boot_ns ? " had been" : "");
+		buf_printf(b, "%s%s", actor_text(s, target),
+			   f->type == EVENT_CONNECTED && a->died_ns && a->died_ns <= f->boot_ns ? ", dead by then,"
+												: "");
 }
 
 /* ECONNABORTED: the program closed the socket before there was an answer. */
@@ -170,15 +186,16 @@ static void group_text(struct buf *b, const struct story *s, const struct incide
 	if (g->first->type == EVENT_CONNECTED) {
 		refused_text(b, s, inc, g);
 	} else if (g->first->type == EVENT_RESET) {
-		buf_printf(b, "%s reset%s ended connections%s%s with ", count_text(g->count), many,
-			   g->times[1] ? "" : " of ", g->times[1] ? "" : actor_text(s, g->who[0]));
+		buf_printf(b, "%s reset%s ended %s%s%s with ", count_text(g->count), many,
+			   g->count == 1 ? "a connection" : "connections", g->times[1] ? "" : " of ",
+			   g->times[1] ? "" : actor_text(s, g->who[0]));
 		target_text(b, s, inc, g);
 	} else {
 		buf_printf(b, "%s sent %s segment%s again to ", g->times[1] ? "others" : actor_text(s, g->who[0]),
 			   count_text(g->count), many);
 		target_text(b, s, inc, g);
 	}
-	if (g->count > 1)
+	if (g->last->boot_ns - g->first->boot_ns >= NS_PER_MS)
 		buf_printf(b, " within %.3f s", (double)(g->last->boot_ns - g->first->boot_ns) / 1e9);
 	who_text(b, s, g);
 }

@@ -4,10 +4,10 @@
 /*
  * script - for the tests of order/: events written as text, and what came of them as text.
  *
- *	[NAME:] HOST/TGID/TID[/START] TYPE [FIELD=VALUE]... [@TIME] [*CONTEXT] [!]
+ *	[NAME:] HOST/TGID/TID[/START] TYPE [FIELD=VALUE]... ["STRING]... [@TIME] [*CONTEXT] [!]
  *
  * one statement to a line or ';'.  Any event type and field of events.def; addresses as dotted quads (IPv4 mapped);
- * without @TIME ten ns after the statement before; *1 softirq, *2 hardirq, *4 recorder; ! imported.
+ * "STRING, without blanks, is the next of its strings; without @TIME ten ns after the statement before; *1 softirq, *2 hardirq, *4 recorder; ! imported.
  * script_result() gives, sorted and separated by blanks: FROM>TO for exact edges (messages: FROM>TO:BYTES), FROM?TO for
  * ambiguous ones, and NAME!REASON for messages that are not matched in full.
  */
@@ -28,6 +28,8 @@
 
 struct script {
 	struct order *order;
+	void (*also)(void *arg, const struct event *ev); /* told each event, NULL ok */
+	void *arg;
 	uint64_t now, ids[SCRIPT_HOSTS];
 	char names[SCRIPT_HOSTS][SCRIPT_EVENTS][16];
 	char result[4096];
@@ -95,12 +97,23 @@ static inline void script_thread(struct event *ev, struct event_header *h, const
 	h->start_ns = start ? start : 1;
 }
 
+static inline void script_string(struct event_header *h, const char *text)
+{
+	size_t len = strlen(text) + 1;
+
+	assert_true(h->length + len <= EVENT_LENGTH_MAX / 8);
+	memcpy((char *)h + h->length, text, len);
+	h->length = (uint16_t)(h->length + len);
+}
+
 static inline void script_word(struct script *s, const struct event_type *type, struct event_header *h, char *word)
 {
 	if (word[0] == '@')
 		s->now = strtoull(word + 1, NULL, 0);
 	else if (word[0] == '*')
 		h->context = (uint8_t)atoi(word + 1);
+	else if (word[0] == '"')
+		script_string(h, word + 1);
 	else if (word[0] == '!')
 		h->flags |= EVENT_F_IMPORTED;
 	else
@@ -138,6 +151,8 @@ static inline void script_statement(struct script *s, char *text)
 	(void)snprintf(s->names[ev.host][ev.id], sizeof(s->names[0][0]), "%s", name);
 	if (order_add(s->order, &ev, &err) < 0)
 		fail_msg("%s", err.text);
+	if (s->also)
+		s->also(s->arg, &ev);
 }
 
 static inline void script_run(struct script *s, const char *text)

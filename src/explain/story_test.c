@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scripts of events and the story that a person would tell of them; signal(7), tcp(7) say what they mean. */
+#include "order/script.h"
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "explain/story.h"
+
+#define MS *1000000ULL
+
+static void feed(void *arg, const struct event *ev)
+{
+	struct err err = ERR_INIT;
+
+	if (story_add(arg, ev, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+/* Each line as `[!]TEXT{IDS}`, ! for a cause, ? for an inference; then the rest after a |. */
+static void tell(const char *events, struct buf *out)
+{
+	struct script *s = calloc(1, sizeof(*s));
+	const struct story_line *lines;
+	struct story *story = NULL;
+	struct err err = ERR_INIT;
+	size_t n, i;
+	unsigned int k;
+
+	assert_non_null(s);
+	assert_int_equal(order_new(NULL, &s->order, &err), 0);
+	assert_int_equal(story_new(NULL, NULL, &story, &err), 0);
+	s->also = feed;
+	s->arg = story;
+	script_run(s, events);
+	assert_int_equal(order_solve(s->order, &err), 0);
+	assert_int_equal(story_tell(story, s->order, &err), 0);
+	n = story_lines(story, &lines);
+	for (i = 0; i < n; i++) {
+		buf_printf(out, "%s%s%s{", lines[i].cause ? "!" : "", lines[i].inferred ? "?" : "", lines[i].text);
+		for (k = 0; k < lines[i].nrefs; k++)
+			buf_printf(out, "%s%s", k ? " " : "", script_name(s, lines[i].refs[k]));
+		buf_str(out, "}\n");
+	}
+	if (*story_besides(story))
+		buf_printf(out, "|%s\n", story_besides(story));
+	story_free(story);
+	order_free(s->order);
+	free(s);
+}
+
+#define PROCESSES                                                     \
+	"0/1/1 process netns=1 \"sh \"/bin/sh \" *4; "                \
+	"0/2/2 process netns=1 ppid=1 \"server \"/bin/server \" *4; " \
+	"0/3/3 process netns=1 ppid=1 \"client \"/bin/client \" *4; "
+
+static const struct {
+	const char *what, *events, *told;
+} rows[] = {
+	{ "nothing", PROCESSES "0/2/2 exit flags=1; 0/3/3 exit flags=1", "" },
+	{ "killed by another",
+	  PROCESSES "a: 0/1/1 signal sig=9 target_tgid=2 target_tid=2 flags=1; b: 0/2/2 exit sig=9 flags=1",
+	  "!sh[1] sent SIGKILL to server[2], which died of it{a b}\n" },
+	{ "killed, and started again",
+	  PROCESSES "a: 0/1/1 signal sig=9 target_tgid=2 target_tid=2 flags=1; b: 0/2/2 exit sig=9 flags=1 @1000000000;"
+		    "0/1/1 fork child_tgid=9 child_tid=9; c: 0/9/9 exec netns=1 ppid=1 \"server \"/bin/server \" "
+		    "@3500000000",
+	  "!sh[1] sent SIGKILL to server[2], which died of it{a b}\n"
+	  "sh[1] started server[9], 2.500 s after the death of server[2]{c}\n" },
+	{ "a fault of its own",
+	  PROCESSES "a: 0/2/2 signal sig=11 target_tgid=2 target_tid=2 flags=2; b: 0/2/2 exit sig=11 flags=1",
+	  "!server[2] died of SIGSEGV, which the kernel sent it{a b}\n" },
+	{ "abort(3)", PROCESSES "a: 0/2/2 signal sig=6 target_tgid=2 target_tid=2; b: 0/2/2 exit sig=6 flags=1",
+	  "!server[2] died of SIGABRT, which it sent itself{a b}\n" },
+	{ "a death whose signal was lost", PROCESSES "b: 0/2/2 exit sig=9 flags=1",
+	  "!server[2] died of SIGKILL; who sent it was not recorded{b}\n" },
+	{ "asked to end, and nobody missed it",
+	  PROCESSES "0/1/1 signal sig=15 target_tgid=2 target_tid=2 flags=1; 0/2/2 exit sig=15 flags=1", "" },
+	{ "memory",
+	  PROCESSES "a: 0/3/3 oom_kill victim_tgid=2; 0/3/3 signal sig=9 target_tgid=2 target_tid=2 flags=3;"
+		    "b: 0/2/2 exit sig=9 flags=1",
+	  "!memory ran out: the kernel killed server[2]{a b}\n" },
+	{ "stopped, and continued",
+	  PROCESSES "a: 0/1/1 signal sig=19 target_tgid=2 target_tid=2 flags=1 @1000000000; b: 0/2/2 stop sig=19 "
+		    "@1000000000; c: 0/3/3 signal sig=18 target_tgid=2 target_tid=2 flags=1 @2250000000",
+	  "!sh[1] sent SIGSTOP to server[2]{a b}\nclient[3] let server[2] go on by SIGCONT, after 1.250 s{c}\n" },
+	{ "stopped again and again",
+	  PROCESSES "a: 0/1/1 signal sig=19 target_tgid=2 target_tid=2 flags=1; b: 0/2/2 stop sig=19 @1000000000;"
+		    "0/1/1 signal sig=18 target_tgid=2 target_tid=2 flags=1 @1500000000;"
+		    "0/1/1 signal sig=19 target_tgid=2 target_tid=2 flags=1; 0/2/2 stop sig=19 @2000000000;"
+		    "0/1/1 signal sig=18 target_tgid=2 target_tid=2 flags=1 @2100000000",
+	  "!sh[1] sent SIGSTOP to server[2], 2 times, 0.600 s in all{a b}\n" },
+	{ "ended by itself; its shell passes the status on",
+	  PROCESSES "0/2/2 fork child_tgid=9 child_tid=9; 0/9/9 log @1000000000; a: 0/9/9 exit flags=1 "
+		    "code=3; 0/2/2 exit code=3 flags=1",
+	  "server[9] ended by itself with status 3, 1.000 s after it began{a}\n" },
+	{ "a command of a script", PROCESSES "0/1/1 fork child_tgid=9 child_tid=9; 0/9/9 exit code=1 flags=1",
+	  "|1 process that ended with a status other than 0 (sh[9])\n" },
+	{ "refused, and nobody listens",
+	  PROCESSES "0/3/3 connect sock=7 netns=1 remote=127.0.0.1 remote_port=80; a: 0/3/3 connected sock=7 netns=1 "
+		    "error=111 *1",
+	  "1 connect of client[3] to 127.0.0.1:80 failed with ECONNREFUSED: nobody that was recorded listened "
+	  "there{a}\n" },
+	{ "refused before it listened is no news",
+	  PROCESSES "0/3/3 connect sock=7 netns=1 remote=127.0.0.1 remote_port=80; 0/3/3 connected sock=7 netns=1 "
+		    "error=111 *1; 0/2/2 listen sock=8 netns=1 local=0 local_port=80",
+	  "|1 failed connect\n" },
+	{ "refused, as its server had been killed",
+	  PROCESSES "0/2/2 listen sock=8 netns=1 local=0 local_port=80; a: 0/1/1 signal sig=9 target_tgid=2 "
+		    "target_tid=2 flags=1; b: 0/2/2 exit sig=9 flags=1; 0/3/3 connect sock=7 netns=1 remote=127.0.0.1 "
+		    "remote_port=80; c: 0/3/3 connected sock=7 netns=1 error=111 *1",
+	  "!sh[1] sent SIGKILL to server[2], which died of it{a b}\n"
+	  "1 connect of client[3] to server[2], dead by then, failed with ECONNREFUSED{c}\n" },
+	{ "another namespace's loopback is another",
+	  PROCESSES "0/2/2 listen sock=8 netns=1 local=0 local_port=80; 0/3/3 connect sock=7 netns=2 remote=127.0.0.1 "
+		    "remote_port=80; a: 0/3/3 connected sock=7 netns=2 error=111 *1",
+	  "1 connect of client[3] to 127.0.0.1:80 failed with ECONNREFUSED: nobody that was recorded listened "
+	  "there{a}\n" },
+};
+
+static void test_rows(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		CLEANUP(buf_fini) struct buf out = BUF_INIT;
+
+		tell(rows[i].events, &out);
+		if (strcmp(out.data ? out.data : "", rows[i].told))
+			fail_msg("%s:\n  expected: %s\n  told:     %s", rows[i].what, rows[i].told,
+				 out.data ? out.data : "");
+	}
+}
+
+#define TCP_ENDS                                                                                                \
+	"0/3/3 connect sock=7 netns=1 remote=10.0.0.2 remote_port=80 family=2 protocol=6;"                      \
+	"0/3/3 connected sock=7 netns=1 local=10.0.0.1 local_port=5000 remote=10.0.0.2 remote_port=80 isn=100 " \
+	"peer_isn=900 family=2 protocol=6 *1;"                                                                  \
+	"0/2/2 accept sock=8 netns=2 local=10.0.0.2 local_port=80 remote=10.0.0.1 remote_port=5000 isn=900 "    \
+	"peer_isn=100 family=2 protocol=6;"
+
+/* Question and answer, from start on, every 20 ms, numbered from `from` on. */
+static void talk(struct buf *b, unsigned int from, unsigned int count, uint64_t start)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		unsigned long long at = (unsigned long long)(start + i * (20 MS));
+
+		buf_printf(b, "q%u: 0/3/3 send sock=7 offset=%u begin_ns=%llu bytes=1 @%llu; ", from + i, from + i, at,
+			   at);
+		buf_printf(b, "0/2/2 recv sock=8 offset=%u bytes=1; ", from + i);
+		buf_printf(b, "a%u: 0/2/2 send sock=8 offset=%u begin_ns=%llu bytes=1 @%llu; ", from + i, from + i,
+			   at + 1 MS, at + 1 MS);
+		buf_printf(b, "0/3/3 recv sock=7 offset=%u bytes=1; ", from + i);
+	}
+}
+
+static void test_silence(void **state)
+{
+	CLEANUP(buf_fini) struct buf events = BUF_INIT;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+
+	(void)state;
+	buf_str(&events, PROCESSES TCP_ENDS);
+	talk(&events, 0, 30, 1000 MS);
+	buf_printf(&events, "s: 0/1/1 signal sig=19 target_tgid=2 target_tid=2 flags=1 @%llu; p: 0/2/2 stop sig=19;",
+		   1590 MS);
+	buf_printf(&events, "q: 0/3/3 send sock=7 offset=30 begin_ns=%llu bytes=1 @%llu;", 1600 MS, 1600 MS);
+	buf_printf(&events, "c: 0/1/1 signal sig=18 target_tgid=2 target_tid=2 flags=1 @%llu;", 2590 MS);
+	buf_printf(&events, "r: 0/2/2 recv sock=8 offset=30 bytes=1 @%llu;", 2600 MS);
+	buf_printf(&events,
+		   "0/2/2 send sock=8 offset=30 bytes=1 begin_ns=%llu; a: 0/3/3 recv sock=7 offset=30 bytes=1 @%llu;",
+		   2601 MS, 2602 MS);
+	talk(&events, 31, 30, 2620 MS);
+	tell(events.data, &out);
+	assert_string_equal(out.data, "server[2]'s last message to client[3]{a29}\n"
+				      "!sh[1] sent SIGSTOP to server[2]{s p}\n"
+				      "sh[1] let server[2] go on by SIGCONT, after 1.000 s{c}\n"
+				      "server[2] heard from client[3] again, 1.019 s after its last message{a29 r}\n"
+				      "?server[2] answered; client[3] had waited 1.002 s for it{q a}\n");
+}
+
+static void test_cut(void **state)
+{
+	CLEANUP(buf_fini) struct buf events = BUF_INIT;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+
+	(void)state;
+	buf_str(&events, PROCESSES TCP_ENDS);
+	talk(&events, 0, 30, 1000 MS);
+	buf_printf(&events, "q: 0/3/3 send sock=7 offset=30 begin_ns=%llu bytes=1 @%llu;", 1600 MS, 1600 MS);
+	buf_printf(&events, "x: 0/3/3 retransmit sock=7 offset=30 bytes=1 @%llu *1;", 1800 MS);
+	buf_printf(&events, "0/3/3 retransmit sock=7 offset=30 bytes=1 @%llu *1;", 2200 MS);
+	buf_printf(&events, "r: 0/2/2 recv sock=8 offset=30 bytes=1 @%llu;", 3000 MS);
+	talk(&events, 31, 30, 3020 MS);
+	tell(events.data, &out);
+	assert_non_null(strstr(out.data,
+			       "!?nothing passed between client[3] and server[2] for 1.419 s; 2 segments were sent "
+			       "again in vain{"));
+}
+
+/* A healthy exchange, then both are asked to end. */
+static void test_shutdown(void **state)
+{
+	CLEANUP(buf_fini) struct buf events = BUF_INIT;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+
+	(void)state;
+	buf_str(&events, PROCESSES TCP_ENDS);
+	talk(&events, 0, 60, 1000 MS);
+	buf_str(&events,
+		"0/1/1 signal sig=15 target_tgid=2 target_tid=2 flags=1 @2210000000; 0/2/2 exit sig=15 flags=1;"
+		"0/3/3 reset sock=7 direction=2 state=1 *1; 0/3/3 connect sock=9 netns=1 remote=10.0.0.2 "
+		"remote_port=80; 0/3/3 connected sock=9 netns=1 error=111 *1;"
+		"0/1/1 signal sig=15 target_tgid=3 target_tid=3 flags=1 @2900000000; 0/3/3 exit sig=15 flags=1");
+	tell(events.data, &out);
+	assert_string_equal(out.data, "|1 failed connect, 1 reset\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest cases[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_shutdown),
+	};
+
+	return cmocka_run_group_tests(cases, NULL, NULL);
+}
