@@ -81,6 +81,19 @@ static int rings_publish(struct kernel *k, struct err *err)
 
 /* --- life cycle --- */
 
+/* What tells whose wait a timer ends (probe/timer.bpf.h). */
+static void find_symbols(struct kernel_cfg *cfg)
+{
+	struct kernel_symbol symbols[] = {
+		{ "hrtimer_wakeup", &cfg->hrtimer_wakeup },
+		{ "timerfd_tmrproc", &cfg->timerfd_tmrproc },
+		{ "pollwake", &cfg->pollwake },
+		{ "ep_poll_callback", &cfg->ep_poll_callback },
+	};
+
+	kernel_symbols(symbols, ARRAY_LEN(symbols));
+}
+
 int kernel_new(const struct kernel_opts *opts, struct kernel **ret, struct err *err)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
@@ -92,7 +105,7 @@ int kernel_new(const struct kernel_opts *opts, struct kernel **ret, struct err *
 	k->maps = (struct common_maps)COMMON_MAPS_INIT;
 	k->ncpus = libbpf_num_possible_cpus();
 	k->cfg.nrings = k->ncpus > RINGS_MAX ? RINGS_MAX : k->ncpus > 0 ? (uint32_t)k->ncpus : 1;
-	k->cfg.hrtimer_wakeup = kernel_symbol("hrtimer_wakeup");
+	find_symbols(&k->cfg);
 	r = rings_open(k, opts->ring_bytes ? opts->ring_bytes : RING_BYTES_DEFAULT, err);
 	if (r < 0) {
 		if (r == -EPERM)

@@ -98,7 +98,11 @@ struct bpf_object *kernel_bpf(struct kernel *k, const struct kernel_object *obj)
 
 /* For doctor: loads one rung alone.  0, or -errno with the hook that is missing or the verifier's last words. */
 int kernel_try(const struct kernel_object *obj, const struct kernel_rung *rung, struct err *err);
-/* Address of a kernel symbol, 0: unknown. */
-uint64_t kernel_symbol(const char *name);
+/* Addresses of kernel symbols, in one pass; they keep their 0 where they are unknown. */
+struct kernel_symbol {
+	const char *name;
+	__u64 *addr;
+};
+void kernel_symbols(struct kernel_symbol *symbols, size_t n);
 
 #endif

@@ -7,14 +7,18 @@
 #include "base/cleanup.h"
 #include "kernel/kernel.h"
 
-uint64_t kernel_symbol(const char *name)
+void kernel_symbols(struct kernel_symbol *symbols, size_t n)
 {
 	CLEANUP_FCLOSE FILE *f = fopen("/proc/kallsyms", "re");
 	char line[512], symbol[256];
 	uint64_t addr;
+	size_t i;
 
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "%" SCNx64 " %*c %255s", &addr, symbol) == 2 && !strcmp(symbol, name))
-			return addr;
-	return 0;
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%" SCNx64 " %*c %255s", &addr, symbol) != 2)
+			continue;
+		for (i = 0; i < n; i++)
+			if (!strcmp(symbol, symbols[i].name) && !*symbols[i].addr)
+				*symbols[i].addr = addr;
+	}
 }

@@ -489,34 +489,7 @@ int BPF_PROG(process_oom_pid, int pid)
 	return 0;
 }
 
-SEC("tp_btf/hrtimer_expire_entry")
-int BPF_PROG(process_timer, struct hrtimer *timer, __u64 *now)
-{
-	struct hrtimer_sleeper *sleeper = (void *)timer;
-	struct task_struct *task;
-	struct event_timer *e;
-
-	if (!cfg.hrtimer_wakeup || (unsigned long)timer->function != cfg.hrtimer_wakeup)
-		return 0;
-	task = BPF_CORE_READ(sleeper, task);
-	if (!task || !tgid_selected(BPF_CORE_READ(task, tgid)) || kind_shed(KIND_TIMER))
-		return 0;
-	e = event_reserve(EVENT_TIMER, sizeof(*e), CONTEXT_HARDIRQ);
-	if (!e)
-		return 0;
-	e->h.start_ns = 0;
-	e->h.tgid = 0;
-	e->h.tid = 0;
-	e->target_start_ns = BPF_CORE_READ(task, start_boottime);
-	e->target_tgid = BPF_CORE_READ(task, tgid);
-	e->target_tid = BPF_CORE_READ(task, pid);
-	e->kind = TIMERKIND_WAIT_TIMEOUT;
-	e->expires_ns = 0;
-	bpf_probe_read_kernel(&e->expires_ns, sizeof(e->expires_ns), now);
-	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
-	event_end(e);
-	return 0;
-}
+#include "probe/timer.bpf.h"
 
 /*
  * Walks all tasks.  Whoever's parent is selected (or who is in the wanted cgroup or namespace) becomes

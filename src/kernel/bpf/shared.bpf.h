@@ -21,8 +21,8 @@
 
 /* Load-time constants: the `cfg` variable in each object's .rodata. */
 struct kernel_cfg {
-	__u64 hrtimer_wakeup; /* address of the kernel function, 0: unknown */
-	__u64 netns;	      /* select tasks of this network namespace (cookie), 0: off */
+	__u64 hrtimer_wakeup, timerfd_tmrproc, pollwake, ep_poll_callback; /* addresses in the kernel, 0: unknown */
+	__u64 netns; /* select tasks of this network namespace (cookie), 0: off */
 	struct {
 		__u64 id;	 /* of its directory */
 		__u32 hierarchy; /* 0: version 2 */
