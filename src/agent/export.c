@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "event/event.h"
+#include "explain/who.h"
 #include "query/query.h"
 #include "store/store.h"
 
@@ -15,6 +16,7 @@ struct exporting {
 	struct order *order;
 	struct export *export;
 	struct query *query;
+	struct who *who;   /* for the query */
 	uint64_t first_ns; /* Unix time of the first event */
 	struct event fetched;
 	uint64_t room[EVENT_LENGTH_MAX / 8];
@@ -56,12 +58,17 @@ static int fetch(void *arg, struct order_ref a, const struct event **ret, struct
 /* What a query may ask */
 static const char *scope_host(void *arg, const struct event *ev)
 {
-	return export_place(((const struct exporting *)arg)->export, ev);
+	return who_host(((const struct exporting *)arg)->who, ev);
 }
 
 static const char *scope_process(void *arg, const struct event *ev)
 {
-	return export_process(((const struct exporting *)arg)->export, ev);
+	return who_process(((const struct exporting *)arg)->who, ev);
+}
+
+static const char *scope_container(void *arg, const struct event *ev)
+{
+	return who_container(((const struct exporting *)arg)->who, ev);
 }
 
 /* On the first host's clock as far as the hosts knew it; late events may lie before the beginning. */
@@ -77,7 +84,11 @@ static bool wanted(void *arg, const struct event *ev)
 {
 	const struct exporting *e = arg;
 	const struct query_scope scope = {
-		.arg = arg, .host = scope_host, .process = scope_process, .since_ns = scope_since
+		.arg = arg,
+		.host = scope_host,
+		.process = scope_process,
+		.container = scope_container,
+		.since_ns = scope_since,
 	};
 
 	return query_match(e->query, ev, &scope);
@@ -96,6 +107,8 @@ static int learn(struct exporting *e, struct err *err)
 	while ((r = event_source_next(source, &ev, err)) > 0) {
 		if (!e->first_ns)
 			e->first_ns = ev->boot_ns + store_host_epoch(e->reader, ev->host);
+		if (e->who)
+			who_learn(e->who, ev);
 		r = export_learn(e->export, ev, err);
 		if (r >= 0 && e->order)
 			r = order_add(e->order, ev, err);
@@ -141,7 +154,9 @@ static int compile(struct exporting *e, struct err *err)
 {
 	int r = query_compile(e->opts->query, store_types(e->reader), &e->query, NULL, err);
 
-	return r < 0 ? err_prefix(err, "query") : r;
+	if (r < 0)
+		return err_prefix(err, "cannot understand the query");
+	return who_new(host_name, e, &e->who) < 0 ? err_set(err, ENOMEM, "out of memory for the query") : 0;
 }
 
 int export_run(const struct export_run_opts *opts, FILE *out, struct export_counts *ret, struct err *err)
@@ -160,6 +175,7 @@ int export_run(const struct export_run_opts *opts, FILE *out, struct export_coun
 	export_free(e->export);
 	order_free(e->order);
 	query_free(e->query);
+	who_free(e->who);
 	store_reader_free(e->reader);
 	free(e);
 	return r;

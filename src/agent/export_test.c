@@ -105,7 +105,7 @@ static void queries(void **state)
 		uint64_t events, edges;
 	} cases[] = {
 		{ &export_falcon, "type=send", 77, 0 },	     { &export_chrome, "type=send or type=recv", 77 + 93, 88 },
-		{ &export_chrome, "type=send", 77, 0 },	     { &export_shiviz, "type=send or type=recv", 77 + 93, 248 },
+		{ &export_chrome, "type=send", 77, 0 },	     { &export_shiviz, "type=send or type=recv", 77 + 93, 0 },
 		{ &export_falcon, "host=cloud83*", 338, 0 },
 	};
 	const char *file = data_path("zookeeper/zktrace_full.log");

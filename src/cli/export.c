@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/export.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "cli/cli.h"
@@ -23,6 +24,7 @@ struct export_args {
 	const char **paths;
 	const char *file;
 	bool told; /* that something was left out */
+	struct buf query;
 };
 
 static void name_format(const char *word, struct export_args *a, struct argp_state *state)
@@ -39,17 +41,19 @@ static void name_format(const char *word, struct export_args *a, struct argp_sta
 	argp_usage(state);
 }
 
-/* Words that are there are recordings; one that is not, behind them, is the query. */
+/* From the first word behind the first recording on that no file has as its name, they are a query, as of `saker show`. */
 static void take_word(const char *word, struct export_args *a, struct argp_state *state)
 {
-	if (!a->opts.format)
+	if (!a->opts.format) {
 		name_format(word, a, state);
-	else if (a->opts.query)
-		argp_error(state, "'%s' comes after the query '%s'", word, a->opts.query);
-	else if (a->opts.npaths && access(word, F_OK) && strpbrk(word, "=<>~!"))
-		a->opts.query = word;
-	else
+	} else if (!a->query.len && (!a->opts.npaths || !access(word, F_OK))) {
 		a->paths[a->opts.npaths++] = word;
+	} else {
+		if (a->query.len)
+			buf_char(&a->query, ' ');
+		buf_str(&a->query, word);
+		a->opts.query = a->query.data;
+	}
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -114,14 +118,17 @@ static int export_main(int argc, char **argv)
 	struct export_args a = { .paths = paths,
 				 .opts = { .paths = paths, .damage = damage, .left_out = left_out, .arg = &a } };
 	struct err err = ERR_INIT;
+	int r;
 
 	if (!paths || cli_parse(&cli_export, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
-	if (run(&a, &err) < 0) {
+	r = run(&a, &err);
+	buf_fini(&a.query);
+	if (r == -EPIPE) /* who reads it had enough */
+		return CLI_OK;
+	if (r < 0)
 		(void)fprintf(stderr, "saker export: %s\n", err.text);
-		return CLI_FAILED;
-	}
-	return CLI_OK;
+	return r < 0 ? CLI_FAILED : CLI_OK;
 }
 
 const struct cli_command cli_export = {

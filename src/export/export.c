@@ -134,16 +134,6 @@ int export_write(struct export *x, const struct order *order, FILE *out, struct 
 	return r;
 }
 
-const char *export_place(const struct export *x, const struct event *ev)
-{
-	return names_place(x, ev->host, ev->h->tgid);
-}
-
-const char *export_process(const struct export *x, const struct event *ev)
-{
-	return names_comm(x, ev->host, ev->h->tgid);
-}
-
 void export_get_counts(const struct export *x, struct export_counts *ret)
 {
 	*ret = x->counts;

@@ -55,10 +55,6 @@ int export_learn(struct export *x, const struct event *ev, struct err *err);
 /* order: solved; NULL where the format needs none. */
 int export_write(struct export *x, const struct order *order, FILE *out, struct err *err);
 
-/* What export_learn() knows: where the event's process lives, and its command name ("": unknown). */
-const char *export_place(const struct export *x, const struct event *ev);
-const char *export_process(const struct export *x, const struct event *ev);
-
 struct export_counts {
 	uint64_t events, left_out, edges;
 };

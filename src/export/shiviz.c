@@ -167,7 +167,7 @@ static bool count_effect(void *arg, const struct order_edge *e)
 	struct shiviz *s = arg;
 
 	s->effects += across(e);
-	s->x->counts.edges += across(e);
+	s->x->counts.edges += across(e) && !s->x->opts->wanted; /* else some ends are not written */
 	return true;
 }
 
@@ -333,11 +333,9 @@ static int shiviz_write(struct export *x, struct err *err)
 	if (r < 0 && r != -ECANCELED)
 		return r;
 	buf_printf(&x->line, "%s\n\n", regular_expression);
-	r = order_walk(x->order, step, &s);
-	if (r < 0)
-		err_set(err, -r, "out of memory for the order of the events");
+	order_causal(x->order, step, &s);
 	shiviz_fini(&s);
-	return r < 0 ? r : s.failed;
+	return s.failed;
 }
 
 const struct export_format export_shiviz = {

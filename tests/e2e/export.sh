@@ -42,12 +42,18 @@ falcon_trace() {
 	ok 'falcon: and what others expect' $PY "$here/lib/shiviz_check.py" zk.shiviz \
 		"$data/zookeeper/expected-events.csv" "$data/zookeeper/expected-edges.csv"
 	ok 'falcon: 688 events and 248 flows in the trace' $PY "$here/lib/chrome_check.py" zk.chrome 688 248
+	printf '{"type":"LOG","timestamp":1,"thread":"7@h","message":"a"}\n\n{"type":}\n' >bad.log
+	summary=$("$SAKER" import falcon --json bad.log -o bad 2>complaints)
+	equal 'a malformed line is told with its file and line' "$(grep -c '^saker import: bad.log:3: no JSON: ' complaints)" 1
+	equal 'and in the summary' "$(jq -c '[.events, .malformed, .complaints[0].line]' <<<"$summary")" '[1,1,3]'
+	equal 'and kept in the recording' \
+		"$("$SAKER" show --json bad 'type=mark' | jq -r 'select(.value == 3).text' | cut -d: -f1-2)" bad.log:3
 	fails 'falcon: into a folder that is not empty' "$SAKER" import falcon "$data/zookeeper/zktrace_full.log" -o zk
 	"$SAKER" import falcon "$data/taz/testEventTrace.txt" -o taz 2>>imported
 	check_formats taz taz
 	ok 'taz: 46 events and 10 flows in the trace' $PY "$here/lib/chrome_check.py" taz.chrome 46 10
 	# A clock too low by one must be seen, or the comparison compares nothing
-	sed '5s/:1}/:2}/' taz.shiviz >wrong.shiviz
+	sed '0,/:1}/s//:2}/' taz.shiviz >wrong.shiviz
 	fails 'the comparison sees a wrong clock' $PY "$here/lib/shiviz_check.py" wrong.shiviz taz.events.json taz.edges.json
 	sed '0,/"ph":"f"/s//"ph":"i"/' taz.chrome >wrong.chrome
 	fails 'the rules see a flow without end' $PY "$here/lib/chrome_check.py" wrong.chrome
