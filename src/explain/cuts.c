@@ -15,9 +15,8 @@
 #define CUT_MIN_NS (NS_PER_S * 4 / 10)
 #define AGAIN_NS (NS_PER_S / 5) /* so long nothing passes after the first retransmission */
 #define CUT_RETRANSMITS 2
-#define STRANGER_NS NS_PER_S /* so long before the cut its maker may have begun */
-#define STRANGER_LATE_NS (NS_PER_S / 20)
-#define STRANGERS_MAX 2 /* with more of them at the place, none is named */
+#define STRANGER_NS (2 * NS_PER_S) /* so long before the cut its maker may have begun */
+#define STRANGERS_MAX 2		   /* with more of them at the place, none is named */
 #define PAIRS_MAX 10000
 
 struct gap {
@@ -183,6 +182,7 @@ static void add_cut(struct story *s, struct fact *f, const struct gap *g)
 	if (!inc)
 		return;
 	f->told = true;
+	inc->missed_ns = inc->missed_ns && inc->missed_ns < f->boot_ns ? inc->missed_ns : f->boot_ns;
 	if (f->actor == inc->victim) {
 		inc->own++;
 		inc->by_id = inc->by_id ? inc->by_id : f->id;
@@ -193,36 +193,41 @@ static void add_cut(struct story *s, struct fact *f, const struct gap *g)
 	}
 }
 
-/* Who ran a program in the victim's namespace just then, and spoke with nobody. */
-static uint32_t find_stranger(const struct story *s, uint32_t victim, uint64_t at)
+/*
+ * Who ran a program in i's namespace and spoke with nobody: begun not long before from, and at most at to; with `alive`
+ * not ended before from.  What cuts a way lives when the last message has passed, and before the first is missed.
+ */
+static uint32_t find_stranger(const struct story *s, uint32_t i, uint64_t from, uint64_t to, bool alive)
 {
-	const struct actor *v = story_actor(s, victim);
-	uint32_t i, best = CAST_NONE, count = 0;
+	const struct actor *v = story_actor(s, i);
+	uint32_t k, best = CAST_NONE, count = 0;
 
-	for (i = 0; i < s->cast.count; i++) {
-		const struct actor *a = &s->cast.actors[i];
+	for (k = 0; k < s->cast.count; k++) {
+		const struct actor *a = &s->cast.actors[k];
 
-		if (i == victim || a->host != v->host || a->netns != v->netns || a->messages ||
-		    a->exec_ns + STRANGER_NS < at || a->exec_ns > at + STRANGER_LATE_NS)
+		if (k == i || a->host != v->host || a->netns != v->netns || a->messages || !a->exec_ns ||
+		    a->exec_ns > to || a->exec_ns + STRANGER_NS < from || (alive && a->died_ns && a->died_ns < from))
 			continue;
 		count++;
 		if (best == CAST_NONE || a->exec_ns > s->cast.actors[best].exec_ns)
-			best = i;
+			best = k;
 	}
 	return count <= STRANGERS_MAX ? best : CAST_NONE;
 }
 
 static void find_strangers(const struct story *s, struct incident *inc)
 {
-	inc->stranger = find_stranger(s, inc->victim, inc->at_ns);
-	if (inc->stranger == CAST_NONE && inc->both)
-		inc->stranger = find_stranger(s, inc->other, inc->at_ns);
+	uint64_t from = inc->at_ns, to = inc->missed_ns, end = inc->until_ns;
+
 	inc->healer = CAST_NONE;
-	if (!inc->until_ns)
+	inc->stranger = find_stranger(s, inc->victim, from, to, true);
+	if (inc->stranger == CAST_NONE && inc->both)
+		inc->stranger = find_stranger(s, inc->other, from, to, true);
+	if (!end)
 		return;
-	inc->healer = find_stranger(s, inc->victim, inc->until_ns);
+	inc->healer = find_stranger(s, inc->victim, end, end, false);
 	if (inc->healer == CAST_NONE && inc->both)
-		inc->healer = find_stranger(s, inc->other, inc->until_ns);
+		inc->healer = find_stranger(s, inc->other, end, end, false);
 	if (inc->healer == inc->stranger)
 		inc->healer = CAST_NONE;
 }

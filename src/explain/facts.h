@@ -72,6 +72,7 @@ struct incident {
 	uint32_t alike;		  /* more victims of the same */
 	uint32_t own, theirs;	  /* a cut: segments sent again by the victim, by others to it */
 	uint64_t at_ns, until_ns; /* until: it ended, 0: not within the recording */
+	uint64_t missed_ns;	  /* a cut: the first segment sent again */
 	uint64_t lasted_ns;	  /* in all times */
 	uint64_t by_id, id;	  /* events: what was done to it, and that it befell it */
 	uint64_t until_by_id, until_id;

@@ -20,7 +20,7 @@ PORT=7000
 # --- what is recorded: $CASE_NS-a and $CASE_NS-b are its namespaces, the folder is empty ---------------------------
 
 actor() {
-	netns_run "$CASE_NS-$1" python3 "$ACTOR" "${@:2}"
+	netns_run "$CASE_NS-$1" /usr/bin/python3 "$ACTOR" "${@:2}"
 }
 
 # note NAME PID: for the comparison
@@ -174,7 +174,7 @@ all_cases() {
 	causes drop 1
 
 	story reject
-	told 'reject: reset' false "^[12] resets? ended connections"
+	told 'reject: reset' false "^[12] resets? ended (a connection|connections) "
 	told 'reject: refused, though it listens' false \
 		"connects? of python3\[$client\] on $name-b to python3\[$victim\] on $name-a failed with ECONNREFUSED"
 
