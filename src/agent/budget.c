@@ -14,8 +14,13 @@
 #include "event/event.h"
 
 #define SPAN_NS NS_PER_SEC
+#define CHECK_NS (100 * NS_PER_MS)
 #define SHARE_ALL 256
-#define CALM_SECONDS 10 /* so long below half of the limit before something is taken up again */
+#define GROSS 4				/* times the budget: acted on after TRUSTED_NS already, else after a second */
+#define TRUSTED_NS (2 * CHECK_NS)	/* a stretch after a change that says how it is now */
+#define PATIENCE_NS (10 * NS_PER_SEC)	/* so long below half of the limit before something is taken up again */
+#define PATIENCE_MAX (320 * NS_PER_SEC) /* doubled each time that this was too early */
+#define RELAPSE_NS (5 * NS_PER_SEC)
 
 /* What each level leaves out, on top of the ones before it. */
 static const struct {
@@ -51,7 +56,8 @@ static uint64_t rss_bytes(void)
 int budget_start(struct budget *b, double percent, struct err *err)
 {
 	*b = (struct budget) { .percent = percent, .stats_fd = -1, .start_ns = clock_boot_ns() };
-	b->last_ns = b->start_ns;
+	b->last_ns = b->calm_ns = b->start_ns;
+	b->patience_ns = PATIENCE_NS;
 	b->first_user_ns = b->last_user_ns = user_ns();
 	if (percent <= 0)
 		return 0;
@@ -83,25 +89,68 @@ static int shed_tell(struct budget *b, unsigned int level, bool on, double perce
 	return event_build(&room, sizeof(room), &e, strings) < 0 ? 0 : emit(arg, &room.h);
 }
 
-/* Up a level at once when over the limit; down after a calm stretch. */
-static int level_adapt(struct budget *b, struct kernel *k, double percent, kernel_event_fn *emit, void *arg)
+static uint64_t spent_ns(struct kernel *k)
 {
-	unsigned int old = b->level;
+	struct kernel_counts c;
+
+	kernel_counts(k, &c);
+	return user_ns() + c.run_ns;
+}
+
+/* Each level that is passed is told, as each is one kind more. */
+static int level_set(struct budget *b, struct kernel *k, unsigned int level, double percent, kernel_event_fn *emit,
+		     void *arg)
+{
 	int e = 0;
 
-	b->calm = percent < b->percent / 2 ? b->calm + 1 : 0;
-	if (percent > b->percent && b->level + 1 < ARRAY_LEN(levels)) {
-		b->level += percent > 2 * b->percent && b->level + 2 < ARRAY_LEN(levels) ? 2 : 1;
-		e = shed_tell(b, b->level, true, percent, emit, arg);
-	} else if (b->calm >= CALM_SECONDS && b->level) {
-		b->calm = 0;
+	while (e >= 0 && b->level < level)
+		e = shed_tell(b, ++b->level, true, percent, emit, arg);
+	while (e >= 0 && b->level > level)
 		e = shed_tell(b, b->level--, false, percent, emit, arg);
-	}
-	if (b->level != old) {
-		kernel_control(k)->shed = levels[b->level].shed;
-		kernel_control(k)->stream_share = levels[b->level].share;
-	}
+	kernel_control(k)->shed = levels[b->level].shed;
+	kernel_control(k)->stream_share = levels[b->level].share;
+	/* the hooks alone may cost more than the budget */
+	(void)kernel_messages(k, levels[b->level].share != 0, NULL);
+	b->nmarks = 0;
 	return e;
+}
+
+/* Cost in % over the last second, or since the last change; -1: too short to say. */
+static double cost_now(struct budget *b, uint64_t now, uint64_t spent)
+{
+	struct budget_mark *oldest;
+	double percent;
+
+	b->marks[b->nmarks++ % BUDGET_MARKS] = (struct budget_mark) { now, spent };
+	oldest = &b->marks[b->nmarks > BUDGET_MARKS ? b->nmarks % BUDGET_MARKS : 0];
+	if (now - oldest->at_ns < TRUSTED_NS)
+		return -1;
+	percent = 100.0 * (double)(spent - oldest->spent_ns) / (double)(now - oldest->at_ns);
+	return b->nmarks < BUDGET_MARKS && percent < GROSS * b->percent ? -1 : percent;
+}
+
+/* Up at once when over the limit, further the more it is; down a level after a calm stretch. */
+static int level_adapt(struct budget *b, struct kernel *k, uint64_t now, kernel_event_fn *emit, void *arg)
+{
+	double percent = cost_now(b, now, spent_ns(k));
+	unsigned int top = ARRAY_LEN(levels) - 1, more = 1;
+
+	if (percent > 2 * b->percent)
+		more = percent > GROSS * b->percent ? 3 : 2;
+	if (percent < 0)
+		return 0;
+	if (percent >= b->percent / 2)
+		b->calm_ns = now;
+	if (percent > b->percent && b->level < top) {
+		if (b->eased_ns && now - b->eased_ns < RELAPSE_NS)
+			b->patience_ns = MIN(2 * b->patience_ns, PATIENCE_MAX);
+		return level_set(b, k, MIN(b->level + more, top), percent, emit, arg);
+	}
+	if (b->level && now - b->calm_ns > b->patience_ns) {
+		b->calm_ns = b->eased_ns = now;
+		return level_set(b, k, b->level - 1, percent, emit, arg);
+	}
+	return 0;
 }
 
 static int cost_tell(struct budget *b, struct kernel *k, uint64_t now, kernel_event_fn *emit, void *arg)
@@ -111,8 +160,6 @@ static int cost_tell(struct budget *b, struct kernel *k, uint64_t now, kernel_ev
 		.h = { .type = EVENT_COST, .length = sizeof(e), .boot_ns = now, .context = CONTEXT_RECORDER }
 	};
 	uint64_t user = user_ns();
-	double percent;
-	int r;
 
 	kernel_counts(k, &c);
 	e.span_ns = now - b->last_ns;
@@ -122,20 +169,23 @@ static int cost_tell(struct budget *b, struct kernel *k, uint64_t now, kernel_ev
 	e.rss_bytes -= e.rss_bytes > 2 * c.ring_bytes ? 2 * c.ring_bytes : e.rss_bytes;
 	e.events = c.produced - b->last_events;
 	b->total_run_ns += e.kernel_ns;
-	percent = 100.0 * (double)(e.user_ns + e.kernel_ns) / (double)(e.span_ns ? e.span_ns : 1);
 	b->last_ns = now;
 	b->last_user_ns = user;
 	b->last_run_ns = c.run_ns;
 	b->last_events = c.produced;
-	r = emit(arg, &e.h);
-	return r < 0 || b->percent <= 0 ? r : level_adapt(b, k, percent, emit, arg);
+	return emit(arg, &e.h);
 }
 
 int budget_tick(struct budget *b, struct kernel *k, kernel_event_fn *emit, void *arg)
 {
 	uint64_t now = clock_boot_ns();
+	int e = 0;
 
-	return now - b->last_ns < SPAN_NS ? 0 : cost_tell(b, k, now, emit, arg);
+	if (b->percent > 0 && now - b->checked_ns >= CHECK_NS) {
+		b->checked_ns = now;
+		e = level_adapt(b, k, now, emit, arg);
+	}
+	return e < 0 || now - b->last_ns < SPAN_NS ? e : cost_tell(b, k, now, emit, arg);
 }
 
 int budget_last(struct budget *b, struct kernel *k, kernel_event_fn *emit, void *arg)

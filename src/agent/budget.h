@@ -2,14 +2,21 @@
 #ifndef SAKER_AGENT_BUDGET_H
 #define SAKER_AGENT_BUDGET_H
 /*
- * budget - what Saker costs, measured and told once a second (`cost` events), and kept below a limit by leaving
- * out whole kinds, then whole connections (`shed` events), never random events.
+ * budget - what Saker costs, told once a second (`cost` events), and, measured ten times a second, kept below a limit
+ * by leaving out whole kinds, then whole connections (`shed` events), never random events.  The last level takes the
+ * hooks of messages away, as they cost something even if nothing is recorded.
  *
  * The kernel's share is measured only with a limit: statistics of BPF programs cost time themselves.
  */
 #include <stdint.h>
 
 #include "kernel/kernel.h"
+
+#define BUDGET_MARKS 11 /* a second of checks */
+
+struct budget_mark {
+	uint64_t at_ns, spent_ns;
+};
 
 struct budget {
 	double percent; /* of one CPU; 0: no limit */
@@ -18,7 +25,9 @@ struct budget {
 	uint64_t first_user_ns, first_run_ns;
 	uint64_t last_told_ns, total_run_ns;
 	unsigned int level; /* how much is shed */
-	unsigned int calm;  /* seconds below the limit in a row */
+	uint64_t checked_ns, calm_ns, eased_ns, patience_ns;
+	struct budget_mark marks[BUDGET_MARKS]; /* ring, since the last change of the level */
+	size_t nmarks;
 };
 
 int budget_start(struct budget *b, double percent, struct err *err);

@@ -200,6 +200,9 @@ static void totals_text(struct buf *b, const struct analysis *a, const struct st
 		buf_printf(b, " · Saker used %.1f %% of one CPU",
 			   100.0 * (double)(t->cost_user_ns + t->cost_kernel_ns) / (double)t->cost_span_ns);
 	buf_char(b, '\n');
+	if (t->shed)
+		buf_str(b, "Saker left out kinds of events to keep its budget: `saker show` with type=shed says which "
+			   "and when\n");
 	if (st.cycle)
 		buf_printf(b, "a cycle of %zu events contradicts the order: please report it\n", st.cycle);
 	if (story_left_out(a->story)) {
@@ -307,9 +310,9 @@ static void print_json(const struct analysis *a)
 		line_json(&b, a, &lines[i], t.first_ns);
 	}
 	buf_printf(&b,
-		   "],\"causes\":%u,\"events\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"messages\":%" PRIu64
-		   ",\"matched\":%" PRIu64 ",\"ambiguous\":%" PRIu64,
-		   t.causes, t.events, t.lost, st.messages, st.matched, st.ambiguous);
+		   "],\"causes\":%u,\"events\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"shed\":%" PRIu64
+		   ",\"messages\":%" PRIu64 ",\"matched\":%" PRIu64 ",\"ambiguous\":%" PRIu64,
+		   t.causes, t.events, t.lost, t.shed, st.messages, st.matched, st.ambiguous);
 	buf_printf(&b, ",\"besides\":");
 	buf_json(&b, story_besides(a->story), strlen(story_besides(a->story)));
 	buf_printf(&b, ",\"span_ns\":%" PRIu64 ",\"left_out\":%" PRIu64, t.last_ns - t.first_ns,

@@ -220,6 +220,8 @@ static void count_event(struct story *s, const struct event *ev, uint32_t actor)
 		s->cast.actors[actor].events++;
 	if (ev->type->id == EVENT_LOSS)
 		s->totals.lost += EVENT_AS(loss, ev)->count;
+	if (ev->type->id == EVENT_SHED)
+		s->totals.shed += EVENT_AS(shed, ev)->on;
 	if (ev->type->id != EVENT_COST)
 		return;
 	s->totals.cost_span_ns += c->span_ns;

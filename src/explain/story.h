@@ -63,6 +63,7 @@ size_t story_counts(const struct story *s, char by, struct story_count *out, siz
 
 struct story_totals {
 	uint64_t first_ns, last_ns, events, lost;
+	uint64_t shed; /* how often the recorder left out a further kind of events to keep its budget */
 	uint64_t cost_span_ns, cost_user_ns, cost_kernel_ns; /* of the recorder, as it told */
 	unsigned int causes;
 };

@@ -38,12 +38,15 @@ struct kernel {
 	size_t nobjects;
 	struct bpf_link *links[LINKS_MAX];
 	struct bpf_program *attached[LINKS_MAX];
+	bool of_messages[LINKS_MAX];
 	size_t nlinks;
 	struct ring rings[RINGS_MAX];
 	unsigned int nrings;
 	int ncpus;
-	bool later_done;
+	bool later_done, no_messages;
 };
+
+enum attach_when { ATTACH_START, ATTACH_LATER, ATTACH_MESSAGES };
 
 /* --- rings --- */
 
@@ -217,7 +220,7 @@ int kernel_load(struct kernel *k, const struct kernel_object *obj, struct err *e
 
 /* --- attaching --- */
 
-static int program_attach(struct kernel *k, struct bpf_program *p, struct err *err)
+static int program_attach(struct kernel *k, struct bpf_program *p, bool messages, struct err *err)
 {
 	struct bpf_link *link;
 
@@ -227,6 +230,7 @@ static int program_attach(struct kernel *k, struct bpf_program *p, struct err *e
 	if (!link)
 		return err_errno(err, errno, "cannot attach the BPF program '%s'", bpf_program__name(p));
 	k->attached[k->nlinks] = p;
+	k->of_messages[k->nlinks] = messages;
 	k->links[k->nlinks++] = link;
 	return 0;
 }
@@ -243,14 +247,23 @@ static int ladder_attach(struct kernel *k, const struct loaded *l, size_t ladder
 	{
 		if (!rung_has(&l->obj->ladders[ladder].rungs[l->rungs[ladder]], bpf_program__name(p)))
 			continue;
-		r = program_attach(k, p, err);
+		r = program_attach(k, p, l->obj->ladders[ladder].messages, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int attach_which(struct kernel *k, bool later, struct err *err)
+static bool attach_now(const struct kernel *k, const struct kernel_ladder *l, enum attach_when when)
+{
+	if (l->iterator)
+		return false;
+	if (when == ATTACH_MESSAGES)
+		return l->messages && (!l->later || k->later_done);
+	return l->later == (when == ATTACH_LATER) && !(l->messages && k->no_messages);
+}
+
+static int attach_which(struct kernel *k, enum attach_when when, struct err *err)
 {
 	size_t i, j;
 	int r;
@@ -259,7 +272,7 @@ static int attach_which(struct kernel *k, bool later, struct err *err)
 		const struct kernel_object *obj = k->objects[i].obj;
 
 		for (j = 0; j < obj->nladders; j++) {
-			if (obj->ladders[j].iterator || obj->ladders[j].later != later)
+			if (!attach_now(k, &obj->ladders[j], when))
 				continue;
 			r = ladder_attach(k, &k->objects[i], j, err);
 			if (r < 0)
@@ -271,17 +284,46 @@ static int attach_which(struct kernel *k, bool later, struct err *err)
 
 int kernel_attach(struct kernel *k, struct err *err)
 {
-	return attach_which(k, false, err);
+	return attach_which(k, ATTACH_START, err);
 }
 
 int kernel_attach_later(struct kernel *k, struct err *err)
 {
-	int r = k->later_done ? 0 : attach_which(k, true, err);
+	int r = k->later_done ? 0 : attach_which(k, ATTACH_LATER, err);
 
 	k->later_done = true;
 	if (r >= 0)
 		k->control->dgram_live = 1;
 	return r;
+}
+
+static void messages_detach(struct kernel *k)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < k->nlinks; i++) {
+		if (k->of_messages[i]) {
+			(void)bpf_link__destroy(k->links[i]);
+			continue;
+		}
+		k->links[kept] = k->links[i];
+		k->attached[kept] = k->attached[i];
+		k->of_messages[kept++] = false;
+	}
+	k->nlinks = kept;
+}
+
+int kernel_messages(struct kernel *k, bool wanted, struct err *err)
+{
+	if (wanted != k->no_messages)
+		return 0;
+	k->no_messages = !wanted;
+	if (!wanted) {
+		messages_detach(k);
+		return 0;
+	}
+	k->control->generation++; /* what was counted before has a gap now */
+	return attach_which(k, ATTACH_MESSAGES, err);
 }
 
 const struct kernel_rung *kernel_served(const struct kernel *k, const struct kernel_ladder *ladder)

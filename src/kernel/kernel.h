@@ -38,6 +38,7 @@ struct kernel_ladder {
 	const char *without;			/* what a person does not see if no rung loads */
 	bool later;				/* attached only when wanted: kernel_attach_later() */
 	bool iterator;				/* run on demand by kernel_iterate() */
+	bool messages;				/* attached only while messages are wanted: kernel_messages() */
 	struct kernel_rung rungs[KERNEL_RUNGS]; /* ends with NULL programs */
 };
 
@@ -63,6 +64,8 @@ struct kernel *kernel_free(struct kernel *k); /* NULL ok; returns NULL */
 /* Which rung serves (NULL: none), for what was loaded. */
 const struct kernel_rung *kernel_served(const struct kernel *k, const struct kernel_ladder *ladder);
 int kernel_attach_later(struct kernel *k, struct err *err); /* the `later` ladders, once */
+/* Takes the `messages` ladders off their hooks, or puts them there again: what nobody wants shall cost nothing. */
+int kernel_messages(struct kernel *k, bool wanted, struct err *err);
 
 /* Runs an iterator program; returns how many bytes it wrote. */
 int kernel_iterate(struct kernel *k, const char *program, struct err *err);

@@ -75,10 +75,10 @@ static void add_shed(struct order *o, const struct adding *a)
 	struct order_host *h = &HOSTS(o)[a->ev->host];
 
 	if (EVENT_AS(shed, a->ev)->on) {
-		h->shed_ns = h->shed_ns ? h->shed_ns : a->ev->boot_ns;
-	} else if (h->shed_ns) {
+		if (!h->shed++)
+			h->shed_ns = a->ev->boot_ns;
+	} else if (h->shed && !--h->shed) {
 		order_loss_add(o, a->ev->host, 0, h->shed_ns, a->ev->boot_ns);
-		h->shed_ns = 0;
 	}
 }
 

@@ -82,7 +82,7 @@ void order_losses_sort(struct order *o)
 	for (i = 0; i < NHOSTS(o); i++) {
 		struct order_host *h = &HOSTS(o)[i];
 
-		if (h->shed_ns)
+		if (h->shed)
 			order_loss_add(o, i, 0, h->shed_ns, UINT64_MAX);
 		for (k = 0; k < LOSS_CLASSES; k++) {
 			class_sort(&h->losses[k]);

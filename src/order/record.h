@@ -51,7 +51,8 @@ struct order_host {
 	struct big losses[LOSS_CLASSES]; /* struct order_loss; sorted by from_ns once solved */
 	bool sparse;
 	uint32_t loose;	  /* thread, NONE */
-	uint64_t shed_ns; /* a kind is being left out since then, 0: none */
+	uint64_t shed_ns; /* since then one or more kinds are left out */
+	uint32_t shed;	  /* how many; 0: none */
 	double shift_ns;  /* clock minus clock of the first host, for display */
 };
 

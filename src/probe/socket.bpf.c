@@ -9,20 +9,40 @@
  */
 #include "probe/socket.bpf.h"
 
+/* After a while without message hooks it is not known where the last reader stopped, nor how much went by. */
+static __always_inline void gap_check(struct sock_info *si)
+{
+	struct kernel_control *c = control_get();
+
+	if (likely(!c || si->generation == c->generation))
+		return;
+	si->generation = c->generation;
+	si->flags = (si->flags & ~(SOCK_RX_KNOWN | SOCK_COUNTED)) | SOCK_MIDSTREAM | SOCK_GAP;
+}
+
 /* NULL for a socket that Saker has not met: a plain load says so on the way of everyone who is not recorded. */
 static __always_inline struct sock_info *sock_find(struct sock *sk)
 {
-	return sk->sk_bpf_storage ? bpf_sk_storage_get(&sock_infos, sk, NULL, 0) : NULL;
+	struct sock_info *si = sk->sk_bpf_storage ? bpf_sk_storage_get(&sock_infos, sk, NULL, 0) : NULL;
+
+	if (si)
+		gap_check(si);
+	return si;
 }
 
 static __always_inline struct sock_info *sock_get(struct sock *sk)
 {
 	struct sock_info *si = bpf_sk_storage_get(&sock_infos, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct kernel_control *c = control_get();
 
-	if (!si)
+	if (!si) {
 		helper_failed();
-	else if (!si->cookie)
+	} else if (!si->cookie) {
 		si->cookie = bpf_get_socket_cookie(sk);
+		si->generation = c ? c->generation : 0;
+	} else {
+		gap_check(si);
+	}
 	return si;
 }
 
@@ -413,6 +433,7 @@ int BPF_PROG(socket_recv_moved, struct sock *sk)
 static __always_inline void tcp_recv_return(struct sock *sk, struct task_struct *me, int ret)
 {
 	struct sock_info *si;
+	struct tcp_sock *tp;
 	struct event_sockerr *e;
 
 	if (ret > 0 || ret == -11 || ret <= -512)
@@ -421,7 +442,8 @@ static __always_inline void tcp_recv_return(struct sock *sk, struct task_struct 
 	if (!si)
 		return;
 	if (ret == 0) {
-		recv_emit(me, si, si->rx_next, 0, MSGFLAGS_EOF);
+		tp = tcp_of(sk);
+		recv_emit(me, si, si->flags & SOCK_RX_KNOWN || !tp ? si->rx_next : tcp_rx_offset(tp), 0, MSGFLAGS_EOF);
 		return;
 	}
 	e = event_begin(EVENT_SOCKERR, sizeof(*e), CONTEXT_TASK);
@@ -644,7 +666,7 @@ int BPF_PROG(socket_destroy, struct sock *sk)
 	header_owner(&e->h, si);
 	e->sock = si->cookie;
 	e->tx_offset = tp ? tcp_tx_offset(tp, si) : 0;
-	e->rx_offset = si->rx_next;
+	e->rx_offset = si->flags & SOCK_RX_KNOWN || !tp ? si->rx_next : tcp_rx_offset(tp);
 	e->state = sk->__sk_common.skc_state;
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	event_end(e);

@@ -41,6 +41,7 @@ enum sock_flags {
 	SOCK_ACCEPTED = 64,
 	SOCK_MIDSTREAM = 128,
 	SOCK_COUNTED = 256, /* AF_UNIX: counters run since the socket's first byte */
+	SOCK_GAP = 512,	    /* and this is no longer so: for a while nothing was counted */
 };
 
 /* One per socket that a selected process used; lives and dies with the socket. */
@@ -52,8 +53,9 @@ struct sock_info {
 	__u64 connect_ns;
 	__u64 owner_start_ns; /* thread that connected or accepted */
 	__u32 owner_tgid, owner_tid;
-	__u32 flags; /* enum sock_flags */
-	__u32 share; /* 0..255: kept while below control.stream_share */
+	__u32 flags;	  /* enum sock_flags */
+	__u32 share;	  /* 0..255: kept while below control.stream_share */
+	__u64 generation; /* control.generation when its counters began */
 };
 
 /* value: struct sock_info; owner: this program; freed by the kernel with the socket; a child of a

@@ -31,6 +31,7 @@ static __always_inline void unix_return(struct sock *sk, struct task_struct *me,
 	struct sock_info *si = wanted ? sock_used(sk) : sock_find(sk);
 	bool stream = sk->sk_type == SOCK_STREAM_NR;
 	struct call_info ci = {};
+	__u32 flags = MSGFLAGS_COUNTED;
 	__u64 number;
 
 	if (!si || ret < 0 || (!ret && stream))
@@ -41,14 +42,16 @@ static __always_inline void unix_return(struct sock *sk, struct task_struct *me,
 		number = __sync_fetch_and_add(&si->unix_rx, stream ? ret : 1);
 	if (!wanted || kind_shed(KIND_UNIX))
 		return;
+	if (si->flags & SOCK_GAP)
+		flags = MSGFLAGS_OFFSET_UNKNOWN | MSGFLAGS_AFTER_LOSS;
 	if (!stream)
 		unix_dgram_emit(sk, si, sent ? EVENT_DGRAM_SEND : EVENT_DGRAM_RECV, number, ret);
 	else if (sent) {
 		ci.start = number;
 		ci.cookie = si->cookie;
-		send_emit(me, &ci, ret, MSGFLAGS_COUNTED);
+		send_emit(me, &ci, ret, flags);
 	} else
-		recv_emit(me, si, number, ret, MSGFLAGS_COUNTED);
+		recv_emit(me, si, number, ret, flags);
 }
 
 #endif
