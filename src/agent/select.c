@@ -222,12 +222,14 @@ static int names_select(const struct record_opts *opts, struct kernel *k, struct
 int select_places(const struct record_opts *opts, struct kernel *k, struct err *err)
 {
 	int r = names_select(opts, k, err);
+	uint64_t found;
 
 	if (r >= 0 && opts->cgroup)
 		r = cgroup_select(opts->cgroup, k, err);
 	do {
+		found = kernel_control(k)->found;
 		if (r >= 0)
 			r = kernel_iterate(k, "process_snapshot", err);
-	} while (r > 0);
+	} while (r > 0 || (r == 0 && __atomic_load_n(&kernel_control(k)->found, __ATOMIC_ACQUIRE) != found));
 	return r;
 }

@@ -186,8 +186,11 @@ static void record_ready(void *arg)
 {
 	const struct record_opts *o = arg;
 
-	if (isatty(STDERR_FILENO))
-		(void)fprintf(stderr, "recording into '%s'%s\n", o->dir, o->command ? "" : "; Ctrl-C ends it");
+	/* who attaches to what runs wants to know from when on; a command's own words stand alone on stderr */
+	if (!o->command)
+		(void)fprintf(stderr, "recording into '%s'; Ctrl-C ends it\n", o->dir);
+	else if (isatty(STDERR_FILENO))
+		(void)fprintf(stderr, "recording into '%s'\n", o->dir);
 }
 
 static void summary_text(const struct record_args *a, const struct record_result *r)

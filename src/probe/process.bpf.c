@@ -100,6 +100,17 @@ static __always_inline bool attaching(void)
 	return c && c->attaching;
 }
 
+/* While attaching: whoever is found by a hook may have children that the snapshot has already passed. */
+static __always_inline void found_select(__u32 tgid)
+{
+	struct kernel_control *c = control_get();
+
+	if (tgid_selected(tgid) || !c)
+		return;
+	tgid_select(tgid);
+	__sync_fetch_and_add(&c->found, 1);
+}
+
 /* While attaching: is one of those a selected process whose children are not all known yet? */
 static __noinline bool ancestor_selected(struct task_struct *task)
 {
@@ -128,7 +139,7 @@ static __noinline void children_select(struct task_struct *task)
 	for (i = 0; i < CHILDREN_MAX && at && at != head; i++) {
 		struct task_struct *child = (void *)(at - bpf_core_field_offset(struct task_struct, sibling));
 
-		tgid_select(BPF_CORE_READ(child, tgid));
+		found_select(BPF_CORE_READ(child, tgid));
 		at = (unsigned long)BPF_CORE_READ(child, sibling.next);
 	}
 }
@@ -139,7 +150,7 @@ static __always_inline bool child_select(struct task_struct *parent, struct task
 	bool wanted = tgid_selected(parent->tgid);
 
 	if (!wanted && attaching() && ancestor_selected(parent)) {
-		tgid_select(parent->tgid);
+		found_select(parent->tgid);
 		wanted = true;
 	}
 	if (child->tgid == parent->tgid)
@@ -285,7 +296,7 @@ int BPF_PROG(process_exit, struct task_struct *p)
 	bool last = p->signal->live.counter == 0;
 
 	if (attaching() && (tgid_selected(p->tgid) || ancestor_selected(p))) {
-		tgid_select(p->tgid);
+		found_select(p->tgid);
 		children_select(p);
 	}
 	if (!current_selected())

@@ -46,6 +46,7 @@ struct kernel_control {
 	__u64 generation;   /* how often messages were left out altogether and taken up again */
 	__u64 stream_share; /* of 256: connections whose messages are kept; whole ones, both ends alike */
 	__u64 attaching;    /* set by user space: not all processes that are to be selected are known yet */
+	__u64 found;	    /* counts whom the hooks selected while attaching */
 	__u64 unjoined;	    /* kept by the kernel: children that ended and whose parent has not yet taken note */
 };
 
