@@ -50,7 +50,7 @@ static int make_dir(const char *dir, struct err *err)
 	return 0;
 }
 
-/* One whose time lies before its place: all before it goes out, then it, so that it stays there. */
+/* One whose time lies before its place: all before it goes out, so that it stays behind them. */
 static int append_late(struct store_writer *w, const struct event *ev, struct err *err)
 {
 	uint64_t room[EVENT_LENGTH_MAX / 8];
@@ -60,9 +60,7 @@ static int append_late(struct store_writer *w, const struct event *ev, struct er
 	memcpy(room, ev->h, ev->h->length);
 	h->boot_ns = ev->boot_ns;
 	h->flags &= (uint8_t)~EVENT_F_LATE;
-	if (r >= 0)
-		r = store_append(w, h, err);
-	return r < 0 ? r : store_settle(w, UINT64_MAX, err);
+	return r < 0 ? r : store_append(w, h, err);
 }
 
 static int copy(struct event_source *source, struct store_writer *w, struct err *err)
