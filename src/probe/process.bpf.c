@@ -515,8 +515,8 @@ int process_snapshot(struct bpf_iter__task *ctx)
 
 	if (!task || task->pid != task->tgid || (task->flags & PF_KTHREAD))
 		return 0;
-	if (tgid_selected(task->tgid))
-		return 0;
+	if (task->tgid == cfg.own_tgid || tgid_selected(task->tgid))
+		return 0; /* itself it never selects, so it would be found new each time */
 	if (task_wanted(task) || tgid_selected(BPF_CORE_READ(task, real_parent, tgid))) {
 		tgid_select(task->tgid);
 		bpf_seq_write(ctx->meta->seq, &one, 1);

@@ -257,6 +257,23 @@ flight() {
 	equal "so it ends well" "$STATUS" 0
 }
 
+# The recorder of the unit, with the rights that the unit leaves it.
+as_the_unit() {
+	local caps said
+	caps=$(sed -n 's/^CapabilityBoundingSet=//p' "$here/../packaging/saker-flight.service" | tr 'A-Z ' 'a-z\n' |
+		sed 's/cap_/+/' | paste -sd,)
+	said=$(env -u SUDO_UID timeout -s INT 20 setpriv --bounding-set="-all,$caps" --inh-caps=-all --no-new-privs \
+		"$SAKER" record --all --flight 4M -o unit --duration 1s 2>&1)
+	equal "the whole host is recorded with the rights that the unit leaves" "$?" 0
+	ok "and its processes are known ($said)" test "$(count_type unit process)" -gt 2
+}
+
+# The recorder is a child of what is recorded.
+own_parent() {
+	timeout -s INT 20 "$SAKER" record -p $$ -o parent --duration 0.2s 2>/dev/null
+	equal "the parent of the recorder can be recorded" "$?" 0
+}
+
 unit_file() {
 	command -v systemd-analyze >/dev/null || { skip "the unit file" "no systemd-analyze"; return; }
 	sed "s,/usr/bin/saker,$SAKER," "$here/../packaging/saker-flight.service" >saker-flight.service
@@ -277,5 +294,7 @@ full_disk
 two_recorders
 index_rebuilt
 flight
+as_the_unit
+own_parent
 unit_file
 e2e_end
