@@ -279,9 +279,9 @@ static void line_json(struct buf *b, const struct analysis *a, const struct stor
 {
 	unsigned int i;
 
-	buf_printf(b, "{\"boot_ns\":%" PRIu64 ",\"seconds\":%.6f,\"cause\":%s,\"inferred\":%s,\"text\":", l->boot_ns,
-		   (double)(int64_t)(l->boot_ns - first_ns) / 1e9, l->cause ? "true" : "false",
-		   l->inferred ? "true" : "false");
+	buf_printf(b, "{\"boot_ns\":%" PRIu64 ",\"seconds\":%.6f,\"cause\":%s,\"inferred\":%s,\"leads\":%s,\"text\":",
+		   l->boot_ns, (double)(int64_t)(l->boot_ns - first_ns) / 1e9, l->cause ? "true" : "false",
+		   l->inferred ? "true" : "false", l->leads ? "true" : "false");
 	buf_json(b, l->text, strlen(l->text));
 	buf_str(b, ",\"events\":[");
 	for (i = 0; i < l->nrefs; i++) {

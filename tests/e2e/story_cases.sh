@@ -119,6 +119,8 @@ story() {
 	CASE_NS=$name ok "$1: recorded" "$SAKER" record --as-root -o rec -- "$here/e2e/story_cases.sh" play "$1"
 	"$SAKER" story --json rec >story.json
 	"$SAKER" story rec >story.txt
+	"$SAKER" show --json rec >events.json
+	equal "$1: its events say so" "$(/usr/bin/python3 "$here/lib/story_evidence.py" events.json story.json 2>&1)" ""
 	victim=$(cat victim.pid 2>/dev/null)
 	killer=$(cat killer.pid 2>/dev/null)
 	client=$(cat client.pid 2>/dev/null)

@@ -52,7 +52,12 @@ story_run() {
 		tail -n 5 "$1/record.log" | sed 's/^/recording failed: /' >"$1/wrong"
 		return
 	fi
-	story_wrong "$SAKER" "$1" "$3" >"$1/wrong"
+	{
+		story_wrong "$SAKER" "$1" "$3"
+		"$SAKER" show --json "$1/rec" >"$1/events.json"
+		python3 "$story_here/story_evidence.py" "$1/events.json" "$1/story.json" 2>&1
+		rm -f "$1/events.json"
+	} >"$1/wrong"
 	"$SAKER" story "$1/rec" >"$1/story.txt" 2>&1
 	story_wrong "$SAKER_BLIND" "$1" "$3" >"$1/blind"
 }
