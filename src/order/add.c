@@ -215,6 +215,8 @@ static void add_socket(struct order *o, const struct adding *a)
 		s->tx_base = e->tx_offset;
 		s->rx_base = e->rx_offset;
 	}
+	if (!(e->flags & (SOCKFLAGS_SNAPSHOT | SOCKFLAGS_MIDSTREAM)) && e->h.context == CONTEXT_RECORDER)
+		s->flags |= SOCK_BORN;
 	s->tx_total = s->tx_total > e->tx_offset ? s->tx_total : e->tx_offset;
 	s->rx_total = s->rx_total > e->rx_offset ? s->rx_total : e->rx_offset;
 }
@@ -380,6 +382,7 @@ static void flow_fill(struct order_flow *f, const struct event *ev, const struct
 static void add_dgram(struct order *o, const struct adding *a)
 {
 	const struct event_dgram_send *e = EVENT_AS(dgram_send, a->ev);
+	uint32_t sock = order_sock_find(o, a->ev->host, e->sock);
 	struct order_dgram *d;
 	struct order_flow f;
 
@@ -389,7 +392,11 @@ static void add_dgram(struct order *o, const struct adding *a)
 	d = BIG_PUSH(&o->memory, &o->dgrams, struct order_dgram);
 	if (!d)
 		return;
-	*d = (struct order_dgram) { e->hash, a->n, 0, e->bytes, a->lead, a->ev->h->type == EVENT_DGRAM_RECV };
+	*d = (struct order_dgram) { e->hash, a->n, 0, e->bytes, a->lead, 0 };
+	if (a->ev->h->type == EVENT_DGRAM_RECV)
+		d->flags |= DGRAM_RECV;
+	if (imported(a->ev) || (sock != NONE && SOCKS(o)[sock].flags & SOCK_BORN))
+		d->flags |= DGRAM_WHOLE;
 	d->flow = order_flow_get(o, &f);
 }
 

@@ -119,11 +119,13 @@ void order_match_streams(struct order *o);
 struct order_side {
 	struct order_message *m;
 	uint32_t count, sock;
+	bool numbered; /* datagrams: an offset is the number of a message, of any size */
 };
 void order_match_counted(struct order *o, const struct order_side *tx, const struct order_side *rx);
 enum order_reason order_send_reason(const struct order *o, uint32_t from, uint64_t offset, uint64_t last, uint64_t ns);
 enum order_reason order_recv_reason(const struct order *o, uint32_t to, uint64_t offset, uint64_t first);
 void order_match_dgrams(struct order *o);
+void order_match_numbered(struct order *o); /* AF_UNIX datagrams with a number; nodes are slots */
 
 /* edges.c.  begin_ns: when the cause began (0: unknown), for the clock offsets. */
 void order_edge_add(struct order *o, const struct order_raw *e, uint64_t begin_ns);

@@ -21,7 +21,8 @@ struct piece {
 	uint64_t max_high;   /* of all pieces up to this one */
 	uint64_t min_low;    /* of all from this one on */
 	uint64_t covered;
-	uint32_t slot, bytes, lead, thread;
+	uint32_t slot, bytes, lead, thread; /* bytes: 1 where messages are counted */
+	uint32_t size;			    /* in bytes always */
 	bool exact, after_loss, ambiguous;
 };
 
@@ -134,7 +135,7 @@ struct direction {
 	uint32_t n, sock;
 	uint64_t base, total; /* what the socket says it began with, and reached; 0: unknown */
 	enum order_loss_class what;
-	bool begins;
+	bool begins, numbered;
 };
 
 /* Is the piece after the last one missing? */
@@ -177,9 +178,10 @@ static void fill_pieces(const struct order *o, struct direction *d, const struct
 
 		d->p[i] = (struct piece) { .offset = m->offset,
 					   .low = m->offset,
-					   .high = m->offset + m->bytes,
+					   .high = m->offset + (s->numbered ? 1 : m->bytes),
 					   .slot = m->node,
-					   .bytes = m->bytes,
+					   .bytes = s->numbered ? 1 : m->bytes,
+					   .size = m->bytes,
 					   .lead = m->lead,
 					   .exact = true,
 					   .begin = order_begin(o, m->node, m->lead),
@@ -227,7 +229,7 @@ static uint32_t first_beyond(const struct direction *tx, uint64_t offset)
 	return low;
 }
 
-static void join(struct order *o, struct piece *t, struct piece *r)
+static void join(struct order *o, struct piece *t, struct piece *r, bool numbered)
 {
 	bool exact = t->exact && r->exact;
 	uint64_t low = t->low > r->low ? t->low : r->low, high = t->high < r->high ? t->high : r->high;
@@ -242,6 +244,10 @@ static void join(struct order *o, struct piece *t, struct piece *r)
 		e.flags |= EDGE_AMBIGUOUS;
 		e.bytes = e.bytes < t->bytes ? e.bytes : t->bytes;
 		t->ambiguous = r->ambiguous = true;
+	}
+	if (numbered) {
+		e.offset = 0;
+		e.bytes = t->size;
 	}
 	order_edge_add(o, &e, t->begin);
 }
@@ -261,7 +267,7 @@ static void join_all(struct order *o, struct direction *tx, struct direction *rx
 				continue;
 			if (!(t->exact && r->exact) && ++candidates > ORDER_CANDIDATES_MAX)
 				continue;
-			join(o, t, r);
+			join(o, t, r, tx->numbered);
 		}
 	}
 }
@@ -277,14 +283,15 @@ static void report(struct order *o, const struct direction *tx, const struct dir
 		p = &tx->p[i];
 		if (p->covered < p->bytes)
 			order_unmatched_add(
-				o, p->slot, (uint32_t)(p->bytes - p->covered),
+				o, p->slot, tx->numbered ? p->size : (uint32_t)(p->bytes - p->covered),
 				p->ambiguous ? ORDER_AMBIGUOUS
 					     : order_send_reason(o, tx->sock, p->offset + p->bytes - 1, last, p->end));
 	}
 	for (i = 0; i < rx->n; i++) {
 		p = &rx->p[i];
 		if (p->covered < p->bytes)
-			order_unmatched_add(o, p->slot, (uint32_t)(p->bytes - p->covered),
+			order_unmatched_add(o, p->slot,
+					    tx->numbered ? p->size : (uint32_t)(p->bytes - p->covered),
 					    p->ambiguous ? ORDER_AMBIGUOUS
 							 : order_recv_reason(o, rx->sock, p->offset, first));
 	}
@@ -294,6 +301,12 @@ static struct direction direction_of(const struct order *o, const struct order_s
 {
 	const struct order_sock *s = &SOCKS(o)[side->sock];
 
+	if (side->numbered)
+		return (struct direction) { .n = side->count,
+					    .sock = side->sock,
+					    .what = recv ? LOSS_DGRAM_RECV : LOSS_DGRAM_SEND,
+					    .begins = true,
+					    .numbered = true };
 	return (struct direction) { .n = side->count,
 				    .sock = side->sock,
 				    .base = recv ? s->rx_base : s->tx_base,

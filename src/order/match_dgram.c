@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * match_dgram - datagrams: the same tuple, size and hash of the payload, sent before received.
+ * match_dgram - datagrams: the same addresses, size and hash of the payload, sent before received.
  *
- * Equal datagrams cannot be told apart by what the kernel shows.  They are taken in time order: `open` are those
- * sent so far that may still be under way.  One receive that has one of them only is exact and takes it.
- * With several, all are its candidates; as many receives as there are open ones use them up.  That needs
- * all sends: where a send was lost on the sender's host, nothing is exact.  AF_UNIX messages that the
- * recorder numbered match by their number.
+ * What an event does not know (a hash of 0, a port of 0, no address, no cookie) fits with anything.
+ * `open` are the datagrams sent so far that may still be under way.  One receive that has one of them only is exact and
+ * takes it, if the hash says so too, or both ends know all of the addresses and no older datagram can have waited in the
+ * socket's queue.  With several, all are its candidates; as many receives as there are open ones use them up.  That
+ * needs all sends: where a send was lost on the sender's host, nothing is exact.
+ * A receive that finds nothing by its addresses may come through NAT: then size and hash give candidates.
+ * AF_UNIX messages that the recorder numbered: match_numbered.c.
  */
 #include "order/internal.h"
 
@@ -15,31 +17,40 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define LOOK_BACK 4096 /* open datagrams that are looked at for one receive */
+
 struct item {
-	uint64_t key; /* ports, size, hash (or number and cookies) */
-	uint64_t at;  /* receive: its time; send: the earliest it can have begun */
+	uint64_t size;	/* and family: what must be equal in any case */
+	uint64_t ports; /* 0: not all are known.  AF_UNIX: from the receiver's cookie */
+	uint64_t hash;
+	uint64_t at; /* receive: its time; send: the earliest it can have begun */
 	uint32_t dgram;
-	uint32_t recv;
+	uint8_t recv, done;
 };
 
-/* A run of equal datagrams, split further by who can have sent to whom. */
-struct bucket {
+enum { DONE_NOT, DONE_EXACT, DONE_AMBIGUOUS };
+
+struct match {
 	struct order *o;
 	const struct order_dgram *all;
 	const struct order_flow *flows;
-	struct item *items;
-	size_t n;
-	uint8_t *done; /* by item: its unmatched bytes are settled */
+	struct item **loose; /* sends in this run of one size whose receiver is not known, by time */
+	size_t nloose;
 };
 
-static const struct order_dgram *dgram(const struct bucket *b, size_t i)
+static const struct order_dgram *dgram(const struct match *m, const struct item *it)
 {
-	return &b->all[b->items[i].dgram];
+	return &m->all[it->dgram];
 }
 
-static const struct order_flow *flow(const struct bucket *b, size_t i)
+static const struct order_flow *flow(const struct match *m, const struct item *it)
 {
-	return &b->flows[dgram(b, i)->flow];
+	return &m->flows[dgram(m, it)->flow];
+}
+
+static uint32_t host_of(const struct match *m, const struct item *it)
+{
+	return order_slot_host(m->o, dgram(m, it)->node);
 }
 
 static bool addr_unset(const uint8_t addr[16])
@@ -64,69 +75,71 @@ static bool addr_fits(const uint8_t a[16], const uint8_t b[16])
 	return addr_unset(a) || addr_unset(b) || !memcmp(a, b, 16);
 }
 
-/* Could what was sent on s be what was received on r?  Same ports: they are in the key. */
+static bool port_fits(uint16_t a, uint16_t b)
+{
+	return !a || !b || a == b;
+}
+
+/* Could what was sent on s be what was received on r? */
 static bool flow_fits(const struct order_flow *s, const struct order_flow *r)
 {
 	if (s->family != r->family || (s->host != NONE && r->host != NONE && s->host != r->host))
 		return false;
 	if (s->family == AF_UNIX)
-		return !memcmp(s->from, r->from, 16) && !memcmp(s->to, r->to, 16);
+		return addr_fits(s->from, r->from) && addr_fits(s->to, r->to);
 	if (s->host != NONE && r->host != NONE && s->netns != r->netns)
 		return false;
-	return addr_fits(s->from, r->from) && (addr_fits(s->to, r->to) || multicast(s));
+	return port_fits(s->from_port, r->from_port) && port_fits(s->to_port, r->to_port) &&
+	       addr_fits(s->from, r->from) && (addr_fits(s->to, r->to) || multicast(s));
 }
 
-static uint64_t item_key(const struct order_dgram *d, const struct order_flow *f)
+/* Sent before received, and the same payload as far as it was seen. */
+static bool may_be(const struct match *m, const struct item *s, const struct item *r)
 {
-	uint64_t key = map_hash(d->hash + map_hash((uint64_t)f->from_port << 16 | f->to_port)), part[4];
-
-	if (f->family != AF_UNIX)
-		return map_hash(key + d->bytes);
-	memcpy(part, f->from, sizeof(f->from));
-	memcpy(part + 2, f->to, sizeof(f->to));
-	key = map_hash(key + part[0]);
-	return map_hash(key + part[2] + f->counted) + f->host;
-}
-
-static int item_compare(const void *pa, const void *pb)
-{
-	const struct item *a = pa, *b = pb;
-
-	if (a->key != b->key)
-		return a->key < b->key ? -1 : 1;
-	if (a->at != b->at)
-		return a->at < b->at ? -1 : 1;
-	if (a->recv != b->recv)
-		return a->recv < b->recv ? -1 : 1; /* one that may have begun at that moment comes first */
-	return (a->dgram > b->dgram) - (a->dgram < b->dgram);
-}
-
-static uint32_t host_of(const struct bucket *b, size_t i)
-{
-	return order_slot_host(b->o, dgram(b, i)->node);
-}
-
-static bool may_be(const struct bucket *b, size_t send, size_t recv)
-{
-	if (b->items[send].recv || !b->items[recv].recv || !flow_fits(flow(b, send), flow(b, recv)))
+	if (s->hash && r->hash && s->hash != r->hash)
 		return false;
-	return host_of(b, send) != host_of(b, recv) || b->items[send].at <= b->items[recv].at;
+	return host_of(m, s) != host_of(m, r) || s->at <= r->at;
 }
 
-static void edge(const struct bucket *b, size_t send, size_t recv, bool ambiguous, bool after_loss)
+static bool fits(const struct match *m, const struct item *s, const struct item *r)
 {
-	const struct order_dgram *s = dgram(b, send);
-	struct order_raw e = { 0, s->node, dgram(b, recv)->node, s->bytes, ORDER_MESSAGE, 0, { 0 } };
+	return may_be(m, s, r) && flow_fits(flow(m, s), flow(m, r));
+}
+
+/* NAT changes an address at least; loopback is never translated. */
+static bool fits_nat(const struct match *m, const struct item *s, const struct item *r)
+{
+	const struct order_flow *fs = flow(m, s), *fr = flow(m, r);
+
+	if (fs->family == AF_UNIX || fs->host != NONE || fr->host != NONE)
+		return false;
+	return may_be(m, s, r) && (!addr_fits(fs->from, fr->from) || !addr_fits(fs->to, fr->to));
+}
+
+/* If s is the only one that fits r: is that enough? */
+static bool sure(const struct match *m, const struct item *s, const struct item *r)
+{
+	const struct order_flow *fs = flow(m, s), *fr = flow(m, r);
+
+	if (s->hash && s->hash == r->hash)
+		return true;
+	return dgram(m, r)->flags & DGRAM_WHOLE && !addr_unset(fs->to) && !addr_unset(fr->from) &&
+	       !memcmp(fs->from, fr->from, 16);
+}
+
+static void edge(const struct match *m, struct item *send, struct item *recv, bool ambiguous, bool after_loss)
+{
+	const struct order_dgram *s = dgram(m, send);
+	struct order_raw e = { 0, s->node, dgram(m, recv)->node, s->bytes, ORDER_MESSAGE, 0, { 0 } };
 
 	e.flags = (uint8_t)((ambiguous ? EDGE_AMBIGUOUS : 0) | (after_loss ? EDGE_AFTER_LOSS : 0));
-	order_edge_add(b->o, &e, order_begin(b->o, s->node, s->lead));
+	order_edge_add(m->o, &e, order_begin(m->o, s->node, s->lead));
+	send->done = recv->done = ambiguous ? DONE_AMBIGUOUS : DONE_EXACT;
 }
 
-enum { DONE_NOT, DONE_EXACT, DONE_AMBIGUOUS };
-
-/* What may be received next in a bucket. */
+/* What may be received next in a run of equal ports. */
 struct open {
-	size_t *sends; /* items */
+	struct item **sends;
 	size_t count;
 	size_t taken; /* of these were received, unknown which */
 };
@@ -144,155 +157,254 @@ static void open_remove(struct open *open, size_t at)
 	open->count--;
 }
 
-/* Several candidates: the latest are kept if there are too many. */
-static void ambiguous(struct bucket *b, struct open *open, size_t recv, bool lost)
+/* Several candidates.  If there are too many: those about as far along as the receive is. */
+static void ambiguous(struct match *m, struct open *open, struct item *recv, bool lost)
 {
-	size_t k, edges = 0;
+	size_t half = ORDER_CANDIDATES_MAX / 2, edges = 0, k;
+	size_t from = open->taken > half ? open->taken - half : 0;
 
-	for (k = open->count; k-- > 0 && edges < ORDER_CANDIDATES_MAX;) {
-		if (!may_be(b, open->sends[k], recv))
-			continue;
-		edge(b, open->sends[k], recv, true, lost);
-		b->done[open->sends[k]] = DONE_AMBIGUOUS;
-		edges++;
+	for (k = from; k < open->count && edges < ORDER_CANDIDATES_MAX; k++) {
+		if (fits(m, open->sends[k], recv)) {
+			edge(m, open->sends[k], recv, true, lost);
+			edges++;
+		}
 	}
-	b->done[recv] = DONE_AMBIGUOUS;
+	for (k = m->nloose; k-- > 0 && edges < ORDER_CANDIDATES_MAX;) {
+		if (fits(m, m->loose[k], recv)) {
+			edge(m, m->loose[k], recv, true, lost);
+			edges++;
+		}
+	}
+	recv->done = DONE_AMBIGUOUS;
 }
 
 /* Was a send lost that could be what recv got?  Clocks of other hosts say nothing. */
-static bool send_lost(const struct bucket *b, size_t send, size_t recv)
+static bool send_lost(const struct match *m, const struct item *send, const struct item *recv)
 {
-	uint32_t host = host_of(b, send);
+	uint32_t host = host_of(m, send);
 
-	return order_lost(b->o, host, LOSS_DGRAM_SEND, 0, host == host_of(b, recv) ? b->items[recv].at : UINT64_MAX);
+	return order_lost(m->o, host, LOSS_DGRAM_SEND, 0, host == host_of(m, recv) ? recv->at : UINT64_MAX);
 }
 
-static void on_recv(struct bucket *b, struct open *open, size_t recv)
+/* How many fit, at most two; *ret_at: the first of the open ones. */
+static size_t count_fits(const struct match *m, const struct open *open, const struct item *recv, size_t *ret_at)
 {
-	size_t k, at = 0, fits = 0;
-	bool lost;
+	size_t k = open->count > LOOK_BACK ? open->count - LOOK_BACK : 0, n = 0;
 
-	for (k = 0; k < open->count && fits < 2; k++) {
-		if (may_be(b, open->sends[k], recv)) {
-			at = fits++ ? at : k;
+	for (; k < open->count && n < 2; k++) {
+		if (fits(m, open->sends[k], recv)) {
+			*ret_at = n++ ? *ret_at : k;
 		}
 	}
-	if (!fits)
+	for (k = m->nloose; k-- > 0 && n < 2;) {
+		if (fits(m, m->loose[k], recv)) {
+			*ret_at = n++ ? *ret_at : SIZE_MAX;
+		}
+	}
+	return n;
+}
+
+static void on_recv(struct match *m, struct open *open, struct item *recv)
+{
+	size_t at = SIZE_MAX, n = count_fits(m, open, recv, &at);
+	struct item *send = at == SIZE_MAX ? NULL : open->sends[at];
+	bool lost, many;
+
+	if (!n)
 		return;
-	lost = send_lost(b, open->sends[at], recv);
-	if (fits > 1 || lost) {
-		ambiguous(b, open, recv, lost);
-		open->taken += !lost && !multicast(flow(b, open->sends[at]));
+	many = send && multicast(flow(m, send));
+	lost = send ? send_lost(m, send, recv) : false;
+	if (n > 1 || lost || !send || !sure(m, send, recv)) {
+		ambiguous(m, open, recv, lost);
+		open->taken += send && !lost && !many;
 	} else {
-		edge(b, open->sends[at], recv, false, false);
-		b->done[recv] = b->done[open->sends[at]] = DONE_EXACT;
-		if (!multicast(flow(b, open->sends[at])))
+		edge(m, send, recv, false, false);
+		if (!many)
 			open_remove(open, at);
 	}
 	open_close(open);
 }
 
 /* On one host by time; several hosts: all sends first, as no clock orders them. */
-static void run_bucket(struct bucket *b)
+static void run_ports(struct match *m, struct item *items, size_t n, struct item **room)
 {
-	struct open open = { 0 };
+	struct open open = { .sends = room };
 	bool hosts = false;
 	size_t i;
 
-	open.sends = malloc(b->n * sizeof(*open.sends));
-	b->done = calloc(b->n, 1);
-	if (!open.sends || !b->done) {
-		b->o->memory.failed = ENOMEM;
-		goto out;
+	for (i = 1; i < n && !hosts; i++)
+		hosts = host_of(m, &items[i]) != host_of(m, &items[0]);
+	for (i = 0; i < n && hosts; i++) {
+		if (!items[i].recv)
+			open.sends[open.count++] = &items[i];
 	}
-	for (i = 1; i < b->n && !hosts; i++)
-		hosts = host_of(b, i) != host_of(b, 0);
-	for (i = 0; i < b->n && hosts; i++) {
-		if (!b->items[i].recv)
-			open.sends[open.count++] = i;
-	}
-	for (i = 0; i < b->n; i++) {
-		if (b->items[i].recv)
-			on_recv(b, &open, i);
-		else if (!hosts)
-			open.sends[open.count++] = i;
-	}
-out:
-	free(open.sends);
-}
-
-/* A numbered AF_UNIX message: at most one send and one receive have the number. */
-static bool run_counted(struct bucket *b)
-{
-	if (!flow(b, 0)->counted || b->n != 2 || b->items[0].recv == b->items[1].recv ||
-	    !flow_fits(flow(b, 0), flow(b, 1)))
-		return false;
-	edge(b, b->items[0].recv ? 1 : 0, b->items[0].recv ? 0 : 1, false, false);
-	return true;
-}
-
-static enum order_reason reason(const struct bucket *b, size_t i)
-{
-	if (b->o->lost_any[b->items[i].recv ? LOSS_DGRAM_SEND : LOSS_DGRAM_RECV])
-		return ORDER_LOST;
-	return flow(b, i)->family == AF_UNIX && addr_unset(flow(b, i)->to) ? ORDER_PEER_UNKNOWN
-									   : ORDER_PEER_NOT_RECORDED;
-}
-
-static void report(const struct bucket *b)
-{
-	size_t i;
-
-	for (i = 0; i < b->n; i++) {
-		if (b->done && b->done[i] == DONE_EXACT)
-			continue;
-		order_unmatched_add(b->o, dgram(b, i)->node, dgram(b, i)->bytes,
-				    b->done && b->done[i] == DONE_AMBIGUOUS ? ORDER_AMBIGUOUS : reason(b, i));
-	}
-}
-
-static void fill_items(struct order *o, struct item *items, size_t n)
-{
-	struct order_dgram *all = BIG_AT(&o->dgrams, struct order_dgram);
-	const struct order_flow *flows = BIG_AT(&o->flows, struct order_flow);
-	size_t i;
-
 	for (i = 0; i < n; i++) {
-		struct order_dgram *d = &all[i];
+		if (items[i].recv)
+			on_recv(m, &open, &items[i]);
+		else if (!hosts)
+			open.sends[open.count++] = &items[i];
+	}
+}
 
-		d->node = SLOT_OF(o)[d->node];
-		items[i] = (struct item) { .dgram = (uint32_t)i, .recv = d->recv };
-		items[i].key = item_key(d, &flows[d->flow]);
-		items[i].at = d->recv ? TIME(o)[d->node] : order_begin(o, d->node, d->lead);
+static int hash_compare(const void *pa, const void *pb)
+{
+	const struct item *a = pa, *b = pb;
+
+	if (a->hash != b->hash)
+		return a->hash < b->hash ? -1 : 1;
+	if (a->at != b->at)
+		return a->at < b->at ? -1 : 1;
+	if (a->recv != b->recv)
+		return a->recv < b->recv ? -1 : 1; /* one that may have begun at that moment comes first */
+	return (a->dgram > b->dgram) - (a->dgram < b->dgram);
+}
+
+static int item_compare(const void *pa, const void *pb)
+{
+	const struct item *a = pa, *b = pb;
+
+	if (a->size != b->size)
+		return a->size < b->size ? -1 : 1;
+	if (a->ports != b->ports)
+		return a->ports < b->ports ? -1 : 1;
+	if (a->at != b->at)
+		return a->at < b->at ? -1 : 1;
+	if (a->recv != b->recv)
+		return a->recv < b->recv ? -1 : 1;
+	return (a->dgram > b->dgram) - (a->dgram < b->dgram);
+}
+
+/* Where every payload was seen, each hash is a run of its own. */
+static void run_hashes(struct match *m, struct item *items, size_t n, struct item **room)
+{
+	size_t i, j;
+
+	for (i = 0; i < n && items[i].hash; i++)
+		;
+	if (i < n || m->nloose) {
+		run_ports(m, items, n, room);
+		return;
+	}
+	qsort(items, n, sizeof(*items), hash_compare);
+	for (i = 0; i < n; i = j) {
+		for (j = i + 1; j < n && items[j].hash == items[i].hash; j++)
+			;
+		run_ports(m, &items[i], j - i, room);
+	}
+}
+
+/* What found nothing so far: any send of that size whose addresses fit, else one that may have come through NAT. */
+static void look_wider(struct match *m, struct item *items, size_t n, struct item *recv)
+{
+	bool (*const how[])(const struct match *, const struct item *, const struct item *) = { fits, fits_nat };
+	size_t h, k, edges = 0, looked = 0;
+
+	for (h = 0; h < 2 && !edges; h++) {
+		for (k = n, looked = 0; k-- > 0 && edges < ORDER_CANDIDATES_MAX && looked < LOOK_BACK;) {
+			if (items[k].recv || items[k].done == DONE_EXACT)
+				continue;
+			looked++;
+			if (how[h](m, &items[k], recv)) {
+				edge(m, &items[k], recv, true, send_lost(m, &items[k], recv));
+				edges++;
+			}
+		}
+	}
+}
+
+static int time_compare(const void *pa, const void *pb)
+{
+	const struct item *a = pa, *b = pb;
+
+	return a->at != b->at ? (a->at < b->at ? -1 : 1) : (a->dgram > b->dgram) - (a->dgram < b->dgram);
+}
+
+/* One run of equal size. */
+static void run_size(struct match *m, struct item *items, size_t n, struct item **room)
+{
+	size_t i, j;
+
+	m->loose = room;
+	for (m->nloose = 0; m->nloose < n && !items[m->nloose].ports; m->nloose++)
+		;
+	for (i = 0, j = 0; i < m->nloose; i++) {
+		if (!items[i].recv)
+			m->loose[j++] = &items[i];
+	}
+	i = m->nloose;
+	m->nloose = j;
+	for (; i < n; i = j) {
+		for (j = i + 1; j < n && items[j].ports == items[i].ports; j++)
+			;
+		run_hashes(m, &items[i], j - i, room + m->nloose);
+	}
+	qsort(items, n, sizeof(*items), time_compare);
+	for (i = 0; i < n; i++) {
+		if (items[i].recv && items[i].done == DONE_NOT)
+			look_wider(m, items, n, &items[i]);
+	}
+}
+
+static enum order_reason reason(const struct match *m, const struct item *it)
+{
+	if (it->done == DONE_AMBIGUOUS)
+		return ORDER_AMBIGUOUS;
+	if (m->o->lost_any[it->recv ? LOSS_DGRAM_SEND : LOSS_DGRAM_RECV])
+		return ORDER_LOST;
+	return flow(m, it)->family == AF_UNIX && addr_unset(flow(m, it)->to) ? ORDER_PEER_UNKNOWN
+									     : ORDER_PEER_NOT_RECORDED;
+}
+
+static void item_fill(const struct match *m, struct item *it, uint32_t i)
+{
+	const struct order_dgram *d = &m->all[i];
+	const struct order_flow *f = &m->flows[d->flow];
+	bool recv = d->flags & DGRAM_RECV, local = f->family == AF_UNIX;
+
+	*it = (struct item) { .dgram = i, .recv = recv, .hash = local ? 0 : d->hash };
+	it->size = (uint64_t)local << 32 | d->bytes;
+	it->at = recv ? TIME(m->o)[d->node] : order_begin(m->o, d->node, d->lead);
+	if (local) {
+		memcpy(&it->ports, f->to, sizeof(it->ports));
+		it->size |= (uint64_t)(f->host + 1) << 33;
+	} else if (f->from_port && f->to_port) {
+		it->ports = (uint64_t)f->from_port << 16 | f->to_port;
 	}
 }
 
 void order_match_dgrams(struct order *o)
 {
-	size_t n = BIG_COUNT(&o->dgrams, struct order_dgram), i, j;
-	struct big room = { 0 };
+	size_t n = BIG_COUNT(&o->dgrams, struct order_dgram), kept = 0, i, j;
+	struct match m = { .o = o,
+			   .all = BIG_AT(&o->dgrams, struct order_dgram),
+			   .flows = BIG_AT(&o->flows, struct order_flow) };
+	struct big room = { 0 }, list = { 0 };
 	struct item *items = n ? big_zeroed(&o->memory, &room, n * sizeof(*items)) : NULL;
+	struct item **pointers = items ? big_zeroed(&o->memory, &list, n * sizeof(struct item *)) : NULL;
 
-	if (!items)
+	if (!pointers)
 		return;
 	o->stats.messages += n;
-	fill_items(o, items, n);
-	qsort(items, n, sizeof(*items), item_compare);
-	for (i = 0; i < n && !o->memory.failed; i = j) {
-		struct bucket b = { .o = o,
-				    .all = BIG_AT(&o->dgrams, struct order_dgram),
-				    .flows = BIG_AT(&o->flows, struct order_flow),
-				    .items = &items[i] };
+	for (i = 0; i < n; i++) {
+		struct order_dgram *d = &BIG_AT(&o->dgrams, struct order_dgram)[i];
 
-		for (j = i + 1; j < n && items[j].key == items[i].key; j++)
-			;
-		b.n = j - i;
-		if (run_counted(&b))
-			continue;
-		run_bucket(&b);
-		report(&b);
-		free(b.done);
+		d->node = SLOT_OF(o)[d->node];
+		if (!m.flows[d->flow].counted)
+			item_fill(&m, &items[kept++], (uint32_t)i);
 	}
+	order_match_numbered(o);
+	qsort(items, kept, sizeof(*items), item_compare);
+	for (i = 0; i < kept && !o->memory.failed; i = j) {
+		for (j = i + 1; j < kept && items[j].size == items[i].size; j++)
+			;
+		run_size(&m, &items[i], j - i, pointers);
+	}
+	for (i = 0; i < kept; i++) {
+		if (items[i].done != DONE_EXACT)
+			order_unmatched_add(o, dgram(&m, &items[i])->node, dgram(&m, &items[i])->bytes,
+					    reason(&m, &items[i]));
+	}
+	big_fini(&o->memory, &list);
 	big_fini(&o->memory, &room);
 	big_fini(&o->memory, &o->dgrams);
 }

@@ -245,12 +245,47 @@ static const struct script_case dgrams[] = {
 								       53, 7)
 		  UDP("r", "0/2/2", "recv", 2, 10.0.0.2, 53, 10.0.0.1, 50, 7),
 	  "r!ambiguous s!ambiguous s?r" },
+	{ "a hash that one end did not see: exact where all addresses are known and the queue was empty at first",
+	  "0/2/2 socket sock=2 family=2 protocol=17 socktype=2 *4;" UDP("s", "0/1/1", "send", 1, 10.0.0.1, 50, 10.0.0.2, 53, 7)
+		  UDP("r", "0/2/2", "recv", 2, 10.0.0.2, 53, 10.0.0.1, 50, 0),
+	  "s>r:20" },
+	{ "the same on a socket that was there before: ambiguous",
+	  "0/2/2 socket sock=2 family=2 protocol=17 socktype=2 flags=1 *4;" UDP("s", "0/1/1", "send", 1, 10.0.0.1, 50, 10.0.0.2,
+									       53, 7)
+		  UDP("r", "0/2/2", "recv", 2, 10.0.0.2, 53, 10.0.0.1, 50, 0),
+	  "r!ambiguous s!ambiguous s?r" },
+	{ "to where a send went is not known: it is a candidate of every receive of its size",
+	  "0/2/2 socket sock=2 family=2 protocol=17 socktype=2 *4;" UDP("t", "0/3/3", "send", 3, 0, 51, 0, 0, 0)
+		  UDP("s", "0/1/1", "send", 1, 10.0.0.1, 50, 10.0.0.2, 53, 7)
+			  UDP("r", "0/2/2", "recv", 2, 10.0.0.2, 53, 10.0.0.1, 50, 0)
+				  UDP("q", "0/2/2", "recv", 2, 10.0.0.2, 53, 10.0.0.3, 51, 0),
+	  "q!ambiguous s>r:20 t!ambiguous t?q" },
+	{ "through NAT: candidates by size and payload",
+	  UDP("s", "0/1/1", "send", 1, 10.0.0.1, 50, 10.0.0.2, 53, 7)
+		  UDP("t", "0/1/1", "send", 1, 10.0.0.1, 50, 10.0.0.2, 53, 8)
+			  UDP("r", "0/2/2", "recv", 2, 10.9.9.2, 5353, 10.9.9.1, 50, 7),
+	  "r!ambiguous s!ambiguous s?r t!peer" },
+	{ "AF_UNIX: to the receiver, from whom is not known",
+	  "s: 0/1/1 dgram_send sock=1 peer=2 family=1 bytes=9; u: 0/5/5 dgram_send sock=5 peer=3 family=1 bytes=9;"
+	  "r: 0/2/2 dgram_recv sock=2 family=1 bytes=9; q: 0/2/2 dgram_recv sock=2 peer=1 family=1 bytes=9",
+	  "q!ambiguous r!ambiguous s!ambiguous s?q s?r u!peer" },
+	{ "AF_UNIX by number, two threads at one socket: which number is whose is not known",
+	  "0/1/1 socket sock=1 family=1 socktype=2 peer=2 *4; 0/2/2 socket sock=2 family=1 socktype=2 peer=1 *4;"
+	  "0/1/1 log; 0/1/4 log; s: 0/1/1 dgram_send sock=1 peer=2 family=1 bytes=9 hash=0 flags=8;"
+	  "t: 0/1/4 dgram_send sock=1 peer=2 family=1 bytes=9 hash=1 flags=8;"
+	  "u: 0/1/4 dgram_send sock=1 peer=2 family=1 bytes=7 hash=2 flags=8;"
+	  "r: 0/2/2 dgram_recv sock=2 peer=1 family=1 bytes=9 hash=0 flags=8;"
+	  "q: 0/2/2 dgram_recv sock=2 peer=1 family=1 bytes=9 hash=1 flags=8;"
+	  "p: 0/2/2 dgram_recv sock=2 peer=1 family=1 bytes=7 hash=2 flags=8",
+	  "q!ambiguous r!ambiguous s!ambiguous s?q s?r t!ambiguous t?q t?r u>p:7" },
 	{ "AF_UNIX by number",
-	  "s: 0/1/1 dgram_send sock=1 peer=2 family=1 bytes=9 hash=1 flags=8;"
-	  "t: 0/1/1 dgram_send sock=1 peer=2 family=1 bytes=9 hash=2 flags=8;"
-	  "u: 0/5/5 dgram_send sock=5 peer=2 family=1 bytes=9 hash=1 flags=8;"
-	  "r: 0/2/2 dgram_recv sock=2 peer=1 family=1 bytes=9 hash=1 flags=8;"
-	  "q: 0/2/2 dgram_recv sock=2 peer=5 family=1 bytes=9 hash=1 flags=8",
+	  "0/1/1 socket sock=1 family=1 socktype=2 peer=2 *4; 0/2/2 socket sock=2 family=1 socktype=2 peer=1 *4;"
+	  "0/5/5 socket sock=5 family=1 socktype=2 peer=2 *4;"
+	  "s: 0/1/1 dgram_send sock=1 peer=2 family=1 bytes=9 hash=0 flags=8;"
+	  "t: 0/1/1 dgram_send sock=1 peer=2 family=1 bytes=9 hash=1 flags=8;"
+	  "u: 0/5/5 dgram_send sock=5 peer=2 family=1 bytes=9 hash=0 flags=8;"
+	  "r: 0/2/2 dgram_recv sock=2 peer=1 family=1 bytes=9 hash=0 flags=8;"
+	  "q: 0/2/2 dgram_recv sock=2 peer=5 family=1 bytes=9 hash=0 flags=8",
 	  "s>r:9 t!peer u>q:9" },
 };
 

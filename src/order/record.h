@@ -97,6 +97,7 @@ enum order_sock_flags {
 	SOCK_IMPORTED = 8,
 	SOCK_AMBIGUOUS = 16, /* several possible other ends */
 	SOCK_TX_BASE = 32,   /* *_base are known */
+	SOCK_BORN = 64,	     /* it was made while its process was recorded */
 };
 
 struct order_sock {
@@ -126,7 +127,12 @@ struct order_flow {
 struct order_dgram {
 	uint64_t hash;
 	uint32_t node, flow, bytes, lead;
-	uint32_t recv; /* 1: received */
+	uint32_t flags; /* enum order_dgram_flags */
+};
+
+enum order_dgram_flags {
+	DGRAM_RECV = 1,
+	DGRAM_WHOLE = 2, /* nothing can have waited in its socket's queue when the recording began; or imported */
 };
 
 /* fork, start, join, signal, deliver, stop, cont, exit, timer */
