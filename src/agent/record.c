@@ -246,6 +246,7 @@ static int go_live(struct recorder *r, struct err *err)
 		e = kernel_iterate(r->kernel, "process_describe", err);
 	if (e >= 0)
 		e = kernel_iterate(r->kernel, "socket_snapshot", err);
+	kernel_control(r->kernel)->settled = 1;
 	if (e >= 0)
 		e = dynamic_attach(r->dynamic, r->kernel, err);
 	return e;

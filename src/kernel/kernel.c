@@ -226,7 +226,7 @@ static int program_attach(struct kernel *k, struct bpf_program *p, bool messages
 
 	if (k->nlinks == LINKS_MAX)
 		return err_set(err, E2BIG, "too many BPF programs");
-	link = bpf_program__attach(p);
+	link = object_attach(p);
 	if (!link)
 		return err_errno(err, errno, "cannot attach the BPF program '%s'", bpf_program__name(p));
 	k->attached[k->nlinks] = p;
@@ -269,14 +269,17 @@ static int attach_which(struct kernel *k, enum attach_when when, struct err *err
 	int r;
 
 	for (i = 0; i < k->nobjects; i++) {
-		const struct kernel_object *obj = k->objects[i].obj;
+		struct loaded *l = &k->objects[i];
+		const struct kernel_object *obj = l->obj;
 
 		for (j = 0; j < obj->nladders; j++) {
 			if (!attach_now(k, &obj->ladders[j], when))
 				continue;
-			r = ladder_attach(k, &k->objects[i], j, err);
-			if (r < 0)
+			r = ladder_attach(k, l, j, err);
+			if (r < 0 && !obj->ladders[j].later && !obj->ladders[j].spare)
 				return r;
+			if (r < 0)
+				l->rungs[j] = -1;
 		}
 	}
 	return 0;

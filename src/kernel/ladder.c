@@ -142,7 +142,7 @@ static int functions_attach(struct bpf_object *o)
 
 		if (bpf_program__fd(p) < 0 || !kind || kind->btf_kind != BTF_KIND_FUNC)
 			continue;
-		link = bpf_program__attach(p);
+		link = object_attach(p);
 		if (!link)
 			return -errno;
 		(void)bpf_link__destroy(link);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel/object.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -142,6 +144,29 @@ static int common_keep(struct bpf_object *o, struct common_maps *shared)
 			return -errno;
 	}
 	return 0;
+}
+
+/* Where the hierarchy of version 2 is mounted, opened; -1: nowhere. */
+static int cgroup_root(void)
+{
+	CLEANUP_FCLOSE FILE *f = fopen("/proc/self/mounts", "re");
+	char line[4096], path[2048], type[64];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%*s %2047s %63s", path, type) == 2 && !strcmp(type, "cgroup2"))
+			return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	errno = ENOENT;
+	return -1;
+}
+
+struct bpf_link *object_attach(struct bpf_program *p)
+{
+	CLEANUP_CLOSE int fd = -1;
+
+	if (bpf_program__type(p) != BPF_PROG_TYPE_CGROUP_SOCK_ADDR)
+		return bpf_program__attach(p);
+	fd = cgroup_root();
+	return fd < 0 ? NULL : bpf_program__attach_cgroup(p, fd);
 }
 
 int object_load(const struct kernel_object *obj, const struct kernel_cfg *cfg, struct common_maps *shared,

@@ -9,6 +9,7 @@
 
 #include "kernel/kernel.h"
 
+struct bpf_link;
 struct bpf_object;
 struct bpf_program;
 
@@ -28,5 +29,7 @@ const char *object_last_words(void);
 /* wanted(arg, program name) says which programs are loaded.  shared may be NULL. */
 int object_load(const struct kernel_object *obj, const struct kernel_cfg *cfg, struct common_maps *shared,
 		bool (*wanted)(void *arg, const char *program), void *arg, struct bpf_object **ret, struct err *err);
+/* As bpf_program__attach(); a program of control groups at the root of their hierarchy.  NULL: see errno. */
+struct bpf_link *object_attach(struct bpf_program *p);
 
 #endif

@@ -290,8 +290,7 @@ static void report(struct order *o, const struct direction *tx, const struct dir
 	for (i = 0; i < rx->n; i++) {
 		p = &rx->p[i];
 		if (p->covered < p->bytes)
-			order_unmatched_add(o, p->slot,
-					    tx->numbered ? p->size : (uint32_t)(p->bytes - p->covered),
+			order_unmatched_add(o, p->slot, tx->numbered ? p->size : (uint32_t)(p->bytes - p->covered),
 					    p->ambiguous ? ORDER_AMBIGUOUS
 							 : order_recv_reason(o, rx->sock, p->offset, first));
 	}

@@ -113,18 +113,28 @@ static bool fits_nat(const struct match *m, const struct item *s, const struct i
 
 	if (fs->family == AF_UNIX || fs->host != NONE || fr->host != NONE)
 		return false;
-	return may_be(m, s, r) && (!addr_fits(fs->from, fr->from) || !addr_fits(fs->to, fr->to));
+	return may_be(m, s, r) && (memcmp(fs->from, fr->from, 16) || memcmp(fs->to, fr->to, 16));
 }
 
-/* If s is the only one that fits r: is that enough? */
-static bool sure(const struct match *m, const struct item *s, const struct item *r)
+/* Do both know the sender's address?  Else what fits may be another's, and the right one have come through NAT. */
+static bool firm(const struct match *m, const struct item *s, const struct item *r)
 {
 	const struct order_flow *fs = flow(m, s), *fr = flow(m, r);
 
 	if (s->hash && s->hash == r->hash)
 		return true;
-	return dgram(m, r)->flags & DGRAM_WHOLE && !addr_unset(fs->to) && !addr_unset(fr->from) &&
-	       !memcmp(fs->from, fr->from, 16);
+	/* a port of one namespace is one socket's; over loopback its address need not be known */
+	if (fs->family != AF_UNIX && fs->host != NONE && fr->host != NONE && addr_unset(fs->from))
+		return fs->from_port && fs->from_port == fr->from_port && !addr_unset(fr->from);
+	return !addr_unset(fr->from) && !memcmp(fs->from, fr->from, 16);
+}
+
+/* If s is the only one that fits r: is that enough? */
+static bool sure(const struct match *m, const struct item *s, const struct item *r)
+{
+	if (s->hash && s->hash == r->hash)
+		return true;
+	return dgram(m, r)->flags & DGRAM_WHOLE && !addr_unset(flow(m, s)->to) && firm(m, s, r);
 }
 
 static void edge(const struct match *m, struct item *send, struct item *recv, bool ambiguous, bool after_loss)
@@ -186,37 +196,37 @@ static bool send_lost(const struct match *m, const struct item *send, const stru
 	return order_lost(m->o, host, LOSS_DGRAM_SEND, 0, host == host_of(m, recv) ? recv->at : UINT64_MAX);
 }
 
-/* How many fit, at most two; *ret_at: the first of the open ones. */
+/* How many fit, at most two; *ret_at: the first firm one. */
 static size_t count_fits(const struct match *m, const struct open *open, const struct item *recv, size_t *ret_at)
 {
 	size_t k = open->count > LOOK_BACK ? open->count - LOOK_BACK : 0, n = 0;
 
-	for (; k < open->count && n < 2; k++) {
-		if (fits(m, open->sends[k], recv)) {
-			*ret_at = n++ ? *ret_at : k;
-		}
+	for (; k < open->count && (n < 2 || *ret_at == SIZE_MAX); k++) {
+		if (!fits(m, open->sends[k], recv))
+			continue;
+		n++;
+		if (*ret_at == SIZE_MAX && firm(m, open->sends[k], recv))
+			*ret_at = k;
 	}
-	for (k = m->nloose; k-- > 0 && n < 2;) {
-		if (fits(m, m->loose[k], recv)) {
-			*ret_at = n++ ? *ret_at : SIZE_MAX;
-		}
-	}
+	for (k = m->nloose; k-- > 0 && n < 2;)
+		n += fits(m, m->loose[k], recv);
 	return n;
 }
 
 static void on_recv(struct match *m, struct open *open, struct item *recv)
 {
 	size_t at = SIZE_MAX, n = count_fits(m, open, recv, &at);
-	struct item *send = at == SIZE_MAX ? NULL : open->sends[at];
+	struct item *send;
 	bool lost, many;
 
-	if (!n)
-		return;
-	many = send && multicast(flow(m, send));
-	lost = send ? send_lost(m, send, recv) : false;
-	if (n > 1 || lost || !send || !sure(m, send, recv)) {
+	if (at == SIZE_MAX)
+		return; /* look_wider() */
+	send = open->sends[at];
+	many = multicast(flow(m, send));
+	lost = send_lost(m, send, recv);
+	if (n > 1 || lost || !sure(m, send, recv)) {
 		ambiguous(m, open, recv, lost);
-		open->taken += send && !lost && !many;
+		open->taken += !lost && !many;
 	} else {
 		edge(m, send, recv, false, false);
 		if (!many)
@@ -293,21 +303,18 @@ static void run_hashes(struct match *m, struct item *items, size_t n, struct ite
 	}
 }
 
-/* What found nothing so far: any send of that size whose addresses fit, else one that may have come through NAT. */
+/* What is not known well enough: any send of that size whose addresses fit, or that may have come through NAT. */
 static void look_wider(struct match *m, struct item *items, size_t n, struct item *recv)
 {
-	bool (*const how[])(const struct match *, const struct item *, const struct item *) = { fits, fits_nat };
-	size_t h, k, edges = 0, looked = 0;
+	size_t k, edges = 0, looked = 0;
 
-	for (h = 0; h < 2 && !edges; h++) {
-		for (k = n, looked = 0; k-- > 0 && edges < ORDER_CANDIDATES_MAX && looked < LOOK_BACK;) {
-			if (items[k].recv || items[k].done == DONE_EXACT)
-				continue;
-			looked++;
-			if (how[h](m, &items[k], recv)) {
-				edge(m, &items[k], recv, true, send_lost(m, &items[k], recv));
-				edges++;
-			}
+	for (k = n; k-- > 0 && edges < ORDER_CANDIDATES_MAX && looked < LOOK_BACK;) {
+		if (items[k].recv || items[k].done == DONE_EXACT || !may_be(m, &items[k], recv))
+			continue;
+		looked++;
+		if (fits(m, &items[k], recv) || fits_nat(m, &items[k], recv)) {
+			edge(m, &items[k], recv, true, send_lost(m, &items[k], recv));
+			edges++;
 		}
 	}
 }

@@ -82,7 +82,10 @@ static void count_offsets(struct order *o, struct order_side *s, bool recv)
 	while (s->count > i) {
 		const struct order_message *m = &s->m[--s->count];
 
-		order_unmatched_add(o, m->node, m->bytes, ORDER_LOST);
+		order_unmatched_add(o, m->node, m->bytes,
+				    m->thread & MESSAGE_IMPORTED || o->lost_any[recv ? LOSS_RECV : LOSS_SEND]
+					    ? ORDER_LOST
+					    : ORDER_BEFORE_RECORDING);
 	}
 }
 

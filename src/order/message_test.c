@@ -246,12 +246,13 @@ static const struct script_case dgrams[] = {
 		  UDP("r", "0/2/2", "recv", 2, 10.0.0.2, 53, 10.0.0.1, 50, 7),
 	  "r!ambiguous s!ambiguous s?r" },
 	{ "a hash that one end did not see: exact where all addresses are known and the queue was empty at first",
-	  "0/2/2 socket sock=2 family=2 protocol=17 socktype=2 *4;" UDP("s", "0/1/1", "send", 1, 10.0.0.1, 50, 10.0.0.2, 53, 7)
+	  "0/2/2 socket sock=2 family=2 protocol=17 socktype=2 *4;" UDP("s", "0/1/1", "send", 1, 10.0.0.1, 50, 10.0.0.2,
+									53, 7)
 		  UDP("r", "0/2/2", "recv", 2, 10.0.0.2, 53, 10.0.0.1, 50, 0),
 	  "s>r:20" },
 	{ "the same on a socket that was there before: ambiguous",
-	  "0/2/2 socket sock=2 family=2 protocol=17 socktype=2 flags=1 *4;" UDP("s", "0/1/1", "send", 1, 10.0.0.1, 50, 10.0.0.2,
-									       53, 7)
+	  "0/2/2 socket sock=2 family=2 protocol=17 socktype=2 flags=1 *4;" UDP("s", "0/1/1", "send", 1, 10.0.0.1, 50,
+										10.0.0.2, 53, 7)
 		  UDP("r", "0/2/2", "recv", 2, 10.0.0.2, 53, 10.0.0.1, 50, 0),
 	  "r!ambiguous s!ambiguous s?r" },
 	{ "to where a send went is not known: it is a candidate of every receive of its size",

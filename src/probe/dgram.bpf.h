@@ -2,9 +2,11 @@
 #ifndef SAKER_PROBE_DGRAM_H
 #define SAKER_PROBE_DGRAM_H
 /*
- * UDP payloads on their way: what net_dev_queue sees in a sender's call and consume_skb in a
- * receiver's.  Both run for every packet of the host, so they are attached only once a selected
- * process uses UDP (control.want_dgram); before that a datagram has hash 0.
+ * UDP payloads on their way: what net_dev_queue sees in a sender's call and skb_consume_udp() in a receiver's.
+ * The first runs for every packet of the host, so they are attached only once a selected process uses datagrams
+ * (control.want_dgram); before that a datagram has hash 0.  Where functions cannot be hooked a receiver's payload is
+ * not seen (consume_skb is silent for UDP since 6.18: 6471658dc66c).  The addresses that a call names or asks for
+ * come from the hooks of the root control group; they run for such calls only.
  */
 #define DGRAM_HASHED 64
 
@@ -51,7 +53,7 @@ static __always_inline bool dgram_addrs(struct sk_buff *skb, unsigned char *ip, 
 	return true;
 }
 
-static __always_inline int dgram_seen(struct sk_buff *skb, bool sending)
+static __always_inline int dgram_seen(struct sock *sk, struct sk_buff *skb, bool sending)
 {
 	unsigned char *head = BPF_CORE_READ(skb, head);
 	__u16 transport = BPF_CORE_READ(skb, transport_header), network = BPF_CORE_READ(skb, network_header);
@@ -61,8 +63,10 @@ static __always_inline int dgram_seen(struct sk_buff *skb, bool sending)
 	if (transport == 0xffff || !network || transport <= network)
 		return 0;
 	ci = call_get(bpf_get_current_task_btf());
-	if (!ci || (sending && ci->dgram_bytes))
+	if (!ci || (sending && ci->dgram_bytes && ci->dgram_sk == (__u64)sk))
 		return 0;
+	ci->dgram_bytes = 0;
+	ci->dgram_sk = (__u64)sk;
 	if (bpf_probe_read_kernel(&udp, sizeof(udp), head + transport) < 0)
 		return 0;
 	if (!dgram_addrs(skb, head + network, sending ? ci->local : ci->remote, sending ? ci->remote : ci->local))
@@ -84,31 +88,145 @@ int BPF_PROG(dgram_queued, struct sk_buff *skb)
 	sk = skb->sk;
 	if (!sk || sk->sk_protocol != IPPROTO_UDP_NR)
 		return 0;
-	return dgram_seen(skb, true);
+	return dgram_seen(sk, skb, true);
 }
 
-SEC("tp_btf/consume_skb")
-int BPF_PROG(dgram_consumed, struct sk_buff *skb)
+SEC("fentry/skb_consume_udp")
+int BPF_PROG(dgram_consumed, struct sock *sk, struct sk_buff *skb)
 {
-	if (!current_selected() || BPF_CORE_READ(skb, sk))
-		return 0;
-	return dgram_seen(skb, false);
+	return current_selected() ? dgram_seen(sk, skb, false) : 0;
+}
+
+/* The other address of the current call's datagram, by thread id: no storage of a task in these programs. */
+struct dgram_other {
+	__u8 addr[16];
+	__u64 port;
+};
+
+/* key: thread id, with DGRAM_TO while it sends; owner: this program, gone with the call; full: the oldest go */
+#define DGRAM_TO 0x80000000U
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct dgram_other);
+} dgram_others SEC(".maps");
+
+static __always_inline int dgram_other4(struct bpf_sock_addr *ctx, __u32 direction)
+{
+	struct task_struct *me =
+		bpf_get_current_task_btf(); /* bpf_get_current_pid_tgid() is not for these before 6.10 */
+	__u32 key = me->pid | direction;
+	struct dgram_other other = { .port = be16_to_host(ctx->user_port) };
+
+	addr_v4(other.addr, ctx->user_ip4);
+	if (tgid_selected(me->tgid))
+		bpf_map_update_elem(&dgram_others, &key, &other, BPF_ANY);
+	return 1;
+}
+
+static __always_inline int dgram_other6(struct bpf_sock_addr *ctx, __u32 direction)
+{
+	struct task_struct *me = bpf_get_current_task_btf();
+	__u32 key = me->pid | direction;
+	struct dgram_other other = { .port = be16_to_host(ctx->user_port) };
+	__u32 *words = (__u32 *)other.addr;
+
+	words[0] = ctx->user_ip6[0];
+	words[1] = ctx->user_ip6[1];
+	words[2] = ctx->user_ip6[2];
+	words[3] = ctx->user_ip6[3];
+	if (tgid_selected(me->tgid))
+		bpf_map_update_elem(&dgram_others, &key, &other, BPF_ANY);
+	return 1;
+}
+
+SEC("cgroup/recvmsg4")
+int dgram_from4(struct bpf_sock_addr *ctx)
+{
+	return dgram_other4(ctx, 0);
+}
+
+SEC("cgroup/recvmsg6")
+int dgram_from6(struct bpf_sock_addr *ctx)
+{
+	return dgram_other6(ctx, 0);
+}
+
+SEC("cgroup/sendmsg4")
+int dgram_to4(struct bpf_sock_addr *ctx)
+{
+	return dgram_other4(ctx, DGRAM_TO);
+}
+
+SEC("cgroup/sendmsg6")
+int dgram_to6(struct bpf_sock_addr *ctx)
+{
+	return dgram_other6(ctx, DGRAM_TO);
+}
+
+/* What was seen of a datagram that a call only looked at is not the next one's. */
+static __always_inline void dgram_forget(struct task_struct *me)
+{
+	struct call_info *ci = call_find(me);
+	__u32 tid = me->pid;
+
+	if (ci) {
+		ci->dgram_bytes = 0;
+		ci->unix_other = 0;
+	}
+	bpf_map_delete_elem(&dgram_others, &tid);
+}
+
+static __always_inline void dgram_wanted(void)
+{
+	struct kernel_control *c = control_get();
+
+	if (c && !c->want_dgram)
+		c->want_dgram = 1;
+}
+
+/* The addresses of one datagram, as far as they were seen. */
+static __always_inline void udp_addrs(struct event_dgram_send *e, struct sock *sk, struct task_struct *me, __u16 type)
+{
+	struct call_info *ci = call_find(me);
+	__u32 key = me->pid | (type == EVENT_DGRAM_SEND ? DGRAM_TO : 0);
+	struct dgram_other *other = bpf_map_lookup_elem(&dgram_others, &key);
+
+	e->local_port = sk->__sk_common.skc_num;
+	e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
+	sock_addrs(sk, e->local, e->remote);
+	if (other) {
+		__builtin_memcpy(e->remote, other->addr, 16);
+		e->remote_port = other->port;
+		bpf_map_delete_elem(&dgram_others, &key);
+	}
+	if (!ci || !ci->dgram_bytes)
+		return;
+	if (ci->dgram_sk == (__u64)sk && ci->dgram_bytes == e->bytes + 8 && ci->local_port == e->local_port) {
+		e->hash = ci->hash;
+		__builtin_memcpy(e->local, ci->local, 16);
+		__builtin_memcpy(e->remote, ci->remote, 16);
+		e->remote_port = ci->remote_port;
+	}
+	ci->dgram_bytes = 0;
 }
 
 static __always_inline void udp_emit(struct sock *sk, struct task_struct *me, __u16 type, int ret)
 {
 	struct sock_info *si = sock_used(sk);
-	struct call_info *ci = call_find(me);
-	struct kernel_control *c = control_get();
 	struct event_dgram_send *e;
 
-	if (c && !c->want_dgram)
-		c->want_dgram = 1;
-	if (!si || ret < 0 || kind_shed(KIND_DGRAM))
+	dgram_wanted();
+	if (!si || ret < 0 || kind_shed(KIND_DGRAM)) {
+		dgram_forget(me);
 		return;
+	}
 	e = event_begin(type, sizeof(*e), CONTEXT_TASK);
-	if (!e)
+	if (!e) {
+		dgram_forget(me);
 		return;
+	}
 	e->sock = si->cookie;
 	e->netns = sock_netns(sk);
 	e->peer = 0;
@@ -116,19 +234,9 @@ static __always_inline void udp_emit(struct sock *sk, struct task_struct *me, __
 	e->bytes = ret;
 	e->family = sk->__sk_common.skc_family;
 	e->protocol = IPPROTO_UDP_NR;
-	e->local_port = sk->__sk_common.skc_num;
-	e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	e->flags = 0;
-	sock_addrs(sk, e->local, e->remote);
-	if (ci && ci->dgram_bytes && ci->dgram_bytes == (__u32)ret + 8 && ci->local_port == e->local_port) {
-		e->hash = ci->hash;
-		__builtin_memcpy(e->local, ci->local, 16);
-		__builtin_memcpy(e->remote, ci->remote, 16);
-		e->remote_port = ci->remote_port;
-	}
-	if (ci)
-		ci->dgram_bytes = 0;
+	udp_addrs(e, sk, me, type);
 	event_end(e);
 }
 

@@ -169,6 +169,14 @@ static __always_inline void socket_fill(struct event_socket *e, struct sock *sk,
 	}
 }
 
+/* Is a socket that is met now one that did not exist before its process was recorded? */
+static __always_inline bool sock_born(void)
+{
+	struct kernel_control *c = control_get();
+
+	return c && c->settled && !cfg.port;
+}
+
 static __noinline int socket_describe(struct sock *sk, __u8 context, __u32 flags)
 {
 	__u32 which = context == CONTEXT_TASK ? 0 : 1;
@@ -192,8 +200,8 @@ static __noinline int socket_describe(struct sock *sk, __u8 context, __u32 flags
 		*((char *)e + at) = 0;
 		at++;
 	}
-	event_output(&e->h, at);
-	si->flags |= SOCK_DESCRIBED;
+	if (event_output(&e->h, at))
+		si->flags |= SOCK_DESCRIBED;
 	return 0;
 }
 
@@ -202,11 +210,12 @@ static __always_inline void accept_tell(struct sock *sk, struct sock_info *si, _
 	struct event_accept *e;
 	struct tcp_sock *tp = tcp_of(sk);
 
-	si->flags |= SOCK_ACCEPTED | SOCK_DESCRIBED;
+	si->flags |= SOCK_ACCEPTED;
 	owner_set(si);
 	e = event_begin(EVENT_ACCEPT, sizeof(*e), CONTEXT_TASK);
 	if (!e)
-		return;
+		return; /* the next use describes it */
+	si->flags |= SOCK_DESCRIBED;
 	e->sock = si->cookie;
 	e->listener = si->listener;
 	e->netns = sock_netns(sk);
@@ -239,8 +248,9 @@ static __noinline int sock_meet(struct sock *sk)
 		accept_tell(sk, si, MSGFLAGS_IMPLIED);
 		return 0;
 	}
-	/* not in the snapshot: born since, unless it is TCP and was handed over */
-	si->flags |= is_tcp(sk) ? SOCK_MIDSTREAM : SOCK_COUNTED;
+	/* a passive one whose accept was lost is whole as well; other TCP was handed over */
+	if (!(si->flags & (SOCK_PASSIVE | SOCK_COUNTED | SOCK_MIDSTREAM | SOCK_RX_KNOWN)))
+		si->flags |= !is_tcp(sk) && sock_born() ? SOCK_COUNTED : SOCK_MIDSTREAM;
 	socket_describe(sk, CONTEXT_TASK, 0);
 	return 0;
 }
@@ -455,9 +465,8 @@ static __always_inline void tcp_recv_return(struct sock *sk, struct task_struct 
 	event_end(e);
 }
 
-#include "probe/unix.bpf.h"
-
 #include "probe/dgram.bpf.h"
+#include "probe/unix.bpf.h"
 
 /* --- the call's return, all families (tracepoints since 6.3) --- */
 
@@ -481,9 +490,13 @@ static __always_inline int call_received(struct sock *sk, int ret, int flags)
 	bool wanted;
 
 	/* of TCP only ends and errors are told here: nothing more is asked of the many that are neither */
-	if ((flags & MSG_PEEK_NR) || (ret > 0 && is_tcp(sk)))
+	if (ret > 0 && is_tcp(sk))
 		return 0;
 	me = bpf_get_current_task_btf();
+	if (flags & MSG_PEEK_NR) {
+		dgram_forget(me);
+		return 0;
+	}
 	wanted = sock_selected(sk, me);
 	if (sk->__sk_common.skc_family == AF_UNIX_NR)
 		unix_return(sk, me, ret, false, wanted);
@@ -569,7 +582,7 @@ static __always_inline void connect_end(struct sock *sk, int newstate)
 	si->connect_ns = 0;
 	share_set(sk, si);
 	if (!error)
-		si->flags |= SOCK_DESCRIBED | SOCK_ACTIVE | SOCK_ACTIVE_KNOWN;
+		si->flags |= (e ? SOCK_DESCRIBED : 0) | SOCK_ACTIVE | SOCK_ACTIVE_KNOWN;
 }
 
 static __always_inline void listen_begin(struct sock *sk)

@@ -79,6 +79,8 @@ struct call_info {
 	__u64 bytes; /* of the range */
 	__u64 told;  /* bytes of the call already emitted in earlier ranges */
 	/* a datagram seen on its way, waiting for the call's return */
+	__u64 dgram_sk;	  /* address, only to compare */
+	__u64 unix_other; /* cookie of the AF_UNIX socket that it goes to or comes from */
 	__u64 hash;
 	__u8 local[16], remote[16];
 	__u32 dgram_bytes;

@@ -149,27 +149,30 @@ static __always_inline void event_end(void *e)
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
-/* Sends an event with strings that was built in scratch; len: of the fixed part and the strings. */
-static __always_inline void event_output(struct event_header *h, __u32 len)
+/* Sends an event with strings that was built in scratch, false: lost; len: of the fixed part and the strings. */
+static __always_inline bool event_output(struct event_header *h, __u32 len)
 {
 	struct cpu_state *st = cpu_state();
 	void *ring = ring_get();
 	__u64 zero = 0;
 
 	if (!st || !ring || len > SCRATCH_BYTES - 8)
-		return;
+		return false;
 	if (st->pending[0] | st->pending[1])
 		loss_flush();
 	bpf_probe_read_kernel((char *)h + len, 8, &zero); /* pad with zeros */
 	len = (len + 7) & ~7U;
 	if (len > SCRATCH_BYTES)
-		return;
+		return false;
 	h->length = len;
 	h->boot_ns = bpf_ktime_get_boot_ns();
 	h->cpu = bpf_get_smp_processor_id();
 	h->seq = __sync_fetch_and_add(&st->seq, 1);
-	if (bpf_ringbuf_output(ring, h, len, BPF_RB_NO_WAKEUP) < 0)
+	if (bpf_ringbuf_output(ring, h, len, BPF_RB_NO_WAKEUP) < 0) {
 		loss_note(h->type, h->seq, h->boot_ns);
+		return false;
+	}
+	return true;
 }
 
 static __always_inline __u64 task_netns(struct task_struct *task)

@@ -44,6 +44,7 @@ struct kernel_control {
 	__u64 want_dgram;   /* set by the kernel: a selected process uses datagrams */
 	__u64 dgram_live;   /* set by user space: the payload hooks are attached */
 	__u64 generation;   /* how often messages were left out altogether and taken up again */
+	__u64 settled;	    /* set by user space: what was open at the start has been described */
 	__u64 stream_share; /* of 256: connections whose messages are kept; whole ones, both ends alike */
 	__u64 attaching;    /* set by user space: not all processes that are to be selected are known yet */
 	__u64 found;	    /* counts whom the hooks selected while attaching */
