@@ -193,6 +193,85 @@ static void add_cut(struct story *s, struct fact *f, const struct gap *g)
 	}
 }
 
+/* --- several cuts at once --- */
+
+static bool overlap(const struct incident *a, const struct incident *b)
+{
+	return a->at_ns < b->at_ns + b->lasted_ns && b->at_ns < a->at_ns + a->lasted_ns;
+}
+
+/* b is told with a, around a's victim. */
+static void fold(struct incident *a, const struct incident *b)
+{
+	bool swapped = b->victim != a->victim; /* then b's own are others' to a's victim */
+
+	a->own += swapped ? b->theirs : b->own;
+	a->theirs += swapped ? b->own : b->theirs;
+	a->missed_ns = b->missed_ns < a->missed_ns ? b->missed_ns : a->missed_ns;
+}
+
+static void turn_round(const struct story *s, struct incident *inc)
+{
+	struct incident was = *inc;
+
+	inc->victim = was.other;
+	inc->other = was.victim;
+	inc->own = was.theirs;
+	inc->theirs = was.own;
+	inc->by_id = was.until_by_id;
+	inc->until_by_id = was.by_id;
+	inc->theirs_host = story_actor(s, was.victim)->host;
+}
+
+/* The process that two cuts between pairs share was cut off itself. */
+static void cut_around(const struct story *s, struct incident *inc, uint32_t who)
+{
+	struct gap g;
+
+	inc->both = false;
+	if (inc->victim != who)
+		turn_round(s, inc);
+	if (!isolated(s, who, inc->missed_ns, &g))
+		return;
+	inc->at_ns = g.from_ns;
+	inc->id = g.from_id;
+	inc->until_ns = g.ends ? g.to_ns : 0;
+	inc->lasted_ns = g.to_ns - g.from_ns;
+}
+
+static bool takes_part(const struct incident *inc, uint32_t who)
+{
+	return inc->victim == who || inc->other == who;
+}
+
+/* May b be told with a? Then a is made so that it covers b. */
+static bool joins(const struct story *s, struct incident *a, const struct incident *b)
+{
+	if (!b->both || !overlap(a, b))
+		return false;
+	if (!a->both)
+		return takes_part(b, a->victim);
+	if (takes_part(b, a->victim) == takes_part(b, a->other))
+		return false;
+	cut_around(s, a, takes_part(b, a->victim) ? a->victim : a->other);
+	return true;
+}
+
+/* Two of the incidents from first on become one; false: none can. */
+static bool join_two(struct story *s, size_t first)
+{
+	size_t i, k;
+
+	for (i = first; i < s->nincidents; i++)
+		for (k = first; k < s->nincidents; k++)
+			if (k != i && joins(s, &s->incidents[i], &s->incidents[k])) {
+				fold(&s->incidents[i], &s->incidents[k]);
+				s->incidents[k] = s->incidents[--s->nincidents];
+				return true;
+			}
+	return false;
+}
+
 /*
  * Who ran a program in i's namespace and spoke with nobody: begun not long before from, and at most at to; with `alive`
  * not ended before from.  What cuts a way lives when the last message has passed, and before the first is missed.
@@ -245,6 +324,8 @@ int find_cuts(struct story *s)
 			add_cut(s, &s->troubles.rows[i], &g);
 	map_fini(&known->by_pair);
 	free(known);
+	while (join_two(s, first))
+		;
 	/* one retransmission may be luck */
 	for (i = kept = first; i < s->nincidents; i++) {
 		if (s->incidents[i].own + s->incidents[i].theirs < CUT_RETRANSMITS)

@@ -18,7 +18,8 @@
 #define MAIN_MESSAGES 20	  /* with so many a process is one of the main ones */
 #define POLITE_NS (10 * NS_PER_S) /* so long a polite signal may take */
 #define SHUTDOWN_GAP_NS (2 * NS_PER_S)
-#define COMMAND_NS (NS_PER_S / 2) /* who lives shorter, without messages, is a command of a script */
+#define SHUTDOWN_ONE_HAND_NS (10 * NS_PER_S) /* where the same process asks them */
+#define COMMAND_NS (NS_PER_S / 2)	     /* who lives shorter, without messages, is a command of a script */
 #define PASSED_ON_NS (NS_PER_S / 20)
 
 bool actor_missed(const struct story *s, uint32_t i, uint64_t at)
@@ -44,7 +45,7 @@ static bool is_polite(uint32_t sig)
 	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT;
 }
 
-/* The last signal to target up to `at`: the number sig, or any polite one for 0. */
+/* The last signal to target up to `at`: the number sig, or for 0 any polite one that it did not send itself. */
 const struct fact *signal_before(const struct story *s, uint32_t target, uint32_t sig, uint64_t at)
 {
 	uint32_t n = target < s->cast.count ? s->cast.actors[target].last_signal : 0;
@@ -52,7 +53,7 @@ const struct fact *signal_before(const struct story *s, uint32_t target, uint32_
 	for (; n; n = s->signals.rows[n - 1].before) {
 		const struct fact *f = &s->signals.rows[n - 1];
 
-		if (f->boot_ns <= at && (sig ? f->number == sig : is_polite(f->number)))
+		if (f->boot_ns <= at && (sig ? f->number == sig : is_polite(f->number) && f->actor != target))
 			return f;
 	}
 	return NULL;
@@ -75,6 +76,14 @@ struct incident *incident_add(struct story *s, const struct incident *like)
 
 /* --- shutdown --- */
 
+/* Who asked a to end; NULL: nobody, or too long before. */
+static const struct fact *asked(const struct story *s, const struct actor *a)
+{
+	const struct fact *f = signal_before(s, (uint32_t)(a - s->cast.actors), 0, a->died_ns);
+
+	return f && f->boot_ns + POLITE_NS > a->died_ns && (!a->exit_sig || is_polite(a->exit_sig)) ? f : NULL;
+}
+
 static int death_cmp(const void *pa, const void *pb)
 {
 	const struct actor *a = *(const struct actor *const *)pa, *b = *(const struct actor *const *)pb;
@@ -82,30 +91,31 @@ static int death_cmp(const void *pa, const void *pb)
 	return (a->died_ns < b->died_ns) - (a->died_ns > b->died_ns);
 }
 
-/* When a began to end politely; 0: it did not. */
-static uint64_t polite_start(const struct story *s, const struct actor *a)
+/* Does a's end belong to what began at start, with next's (NULL: a is the last that was asked)? */
+static bool belongs(const struct story *s, const struct actor *a, const struct actor *next, uint64_t start)
 {
-	uint32_t i = (uint32_t)(a - s->cast.actors);
-	const struct fact *asked = signal_before(s, i, 0, a->died_ns);
+	const struct fact *one = asked(s, a), *two = next ? asked(s, next) : NULL;
+	bool same = !next || (one && two && one->actor == two->actor);
 
-	if (asked && asked->boot_ns + POLITE_NS > a->died_ns && (!a->exit_sig || is_polite(a->exit_sig)))
-		return asked->boot_ns;
-	return a->exit_sig || a->exit_code ? 0 : a->died_ns;
+	return one && a->died_ns + (same ? SHUTDOWN_ONE_HAND_NS : SHUTDOWN_GAP_NS) >= start &&
+	       cast_successor(&s->cast, (uint32_t)(a - s->cast.actors)) == CAST_NONE;
 }
 
-/* Deaths, the last first: as long as each was polite, near the next, and nobody took the place. */
+/* Deaths, the last first: as long as each was asked to, soon before the next, and nobody took the place. */
 static void walk_back(struct story *s, const struct actor **dead, size_t count)
 {
+	const struct actor *next = NULL;
 	uint64_t start = s->last_ns;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		uint64_t polite = polite_start(s, dead[i]);
-
-		if (!polite || dead[i]->died_ns + SHUTDOWN_GAP_NS < start ||
-		    cast_successor(&s->cast, (uint32_t)(dead[i] - s->cast.actors)) != CAST_NONE)
+		/* who ended by itself says neither */
+		if (!dead[i]->exit_sig && !asked(s, dead[i]))
+			continue;
+		if (!belongs(s, dead[i], next, start))
 			break;
-		start = polite < start ? polite : start;
+		next = dead[i];
+		start = asked(s, next)->boot_ns < start ? asked(s, next)->boot_ns : start;
 		s->shutdown_ns = start;
 	}
 }
@@ -229,11 +239,13 @@ static bool find_oom(struct story *s, uint32_t i)
 static void find_killed(struct story *s, uint32_t i)
 {
 	const struct actor *a = &s->cast.actors[i];
-	const struct fact *sent = signal_before(s, i, a->exit_sig, a->died_ns);
+	const struct fact *sent = signal_before(s, i, a->exit_sig, a->died_ns), *by = asked(s, a);
 	bool polite = is_polite(a->exit_sig) || a->exit_sig == SIGPIPE;
 	/* who did not end when asked to, at the end of all, is killed: no news */
 	bool at_end = a->died_ns >= s->shutdown_ns && signal_before(s, i, 0, a->died_ns);
 
+	/* a handler may send again to itself what another had sent */
+	sent = by && sent && sent->actor == i ? by : sent;
 	if (polite && (a->died_ns >= s->shutdown_ns || !actor_missed(s, i, a->died_ns)))
 		return;
 	add_death(s, &(struct incident) { .kind = INCIDENT_SIGNAL,
@@ -270,13 +282,13 @@ static bool passes_on(const struct story *s, uint32_t i)
 static void find_exit(struct story *s, uint32_t i)
 {
 	const struct actor *a = &s->cast.actors[i];
-	bool asked = signal_before(s, i, 0, a->died_ns) != NULL;
+	bool wanted = signal_before(s, i, 0, a->died_ns) != NULL;
 	bool command = !a->messages && a->died_ns - a->first_ns < COMMAND_NS;
 
 	if (passes_on(s, i))
 		return;
-	if (asked || command || a->died_ns >= s->shutdown_ns) {
-		s->besides.exits += !asked;
+	if (wanted || command || a->died_ns >= s->shutdown_ns) {
+		s->besides.exits += !wanted;
 		s->besides.last_exit = i;
 		return;
 	}

@@ -18,7 +18,6 @@
 #define WHO_MAX 3
 #define FEW 3 /* fewer segments sent again are not told */
 #define MIRROR_NS (NS_PER_S / 100)
-#define BEFORE_NS (NS_PER_S / 100)
 #define WEIGHT_REFUSED 400
 #define WEIGHT_RESET 300
 #define WEIGHT_RETRANSMIT 310
@@ -38,7 +37,7 @@ struct groups {
 
 static bool of_victim(const struct incident *inc, const struct fact *f)
 {
-	return f->boot_ns + BEFORE_NS >= inc->at_ns && (f->target == inc->victim || f->actor == inc->victim);
+	return f->boot_ns >= inc->at_ns && (f->target == inc->victim || f->actor == inc->victim);
 }
 
 static bool same_group(const struct incident *inc, const struct fact *a, const struct fact *b)

@@ -78,6 +78,10 @@ def resets(_, events):
     return all(e["type"] == "reset" for e in events)
 
 
+def again(_, events):
+    return all(e["type"] == "retransmit" for e in events)
+
+
 def cut(_, events):
     return events[0]["type"] in ("send", "recv") and len(events) > 1 and all(e["type"] == "retransmit" for e in events[1:])
 
@@ -102,6 +106,7 @@ SHAPES = [
     (r" failed with (E\w+)", failed),
     (r" gave up [\d,]+ connect", gave_up),
     (r" resets? ended ", resets),
+    (r" sent [\d,]+ segments? again to ", again),
     (r" was cut off|^nothing passed between", cut),
     (r" ended by itself with status (\d+)", ended),
     (r" died of (SIG\w+)", died),
