@@ -265,6 +265,8 @@ as_the_unit() {
 	said=$(env -u SUDO_UID timeout -s INT 20 setpriv --bounding-set="-all,$caps" --inh-caps=-all --no-new-privs \
 		"$SAKER" record --all --flight 4M -o unit --duration 1s 2>&1)
 	equal "the whole host is recorded with the rights that the unit leaves" "$?" 0
+	ok "which show the kernel's addresses" setpriv --bounding-set="-all,$caps" --inh-caps=-all \
+		grep -qm1 '^[0-9a-f]*[1-9a-f]' /proc/kallsyms
 	ok "and its processes are known ($said)" test "$(count_type unit process)" -gt 2
 }
 
