@@ -156,7 +156,8 @@ static int compile(struct exporting *e, struct err *err)
 
 	if (r < 0)
 		return err_prefix(err, "cannot understand the query");
-	return who_new(host_name, e, &e->who) < 0 ? err_set(err, ENOMEM, "out of memory for the query") : 0;
+	r = who_new(host_name, e, store_hosts(e->reader) > 1, &e->who);
+	return r < 0 ? err_set(err, ENOMEM, "out of memory for the query") : 0;
 }
 
 int export_run(const struct export_run_opts *opts, FILE *out, struct export_counts *ret, struct err *err)

@@ -319,7 +319,7 @@ static int open_and_run(struct show *s)
 
 	if (r >= 0)
 		r = open_query(s);
-	if (r >= 0 && who_new(host_name, s->reader, &s->who) < 0)
+	if (r >= 0 && who_new(host_name, s->reader, store_hosts(s->reader) > 1, &s->who) < 0)
 		r = err_set(s->err, ENOMEM, "out of memory");
 	if (r >= 0)
 		r = open_names(s);

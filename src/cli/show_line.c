@@ -124,6 +124,12 @@ static bool is_silent(const struct event_field *f)
 	return false;
 }
 
+/* Fields that say something when they are 0, too. */
+static bool is_telling(const struct event *ev, const struct event_field *f)
+{
+	return ev->type->id == EVENT_EXIT && !strcmp(f->name, "code");
+}
+
 static bool is_empty(const struct event_value *v)
 {
 	static const uint8_t zero[16];
@@ -150,11 +156,12 @@ static void field_text(struct show *s, const struct event *ev, const struct even
 	struct event_value v, p;
 
 	event_field_get(ev, f, &v);
-	if (is_silent(f) || (is_empty(&v) && !port && !(ev->type->id == EVENT_EXIT && !strcmp(f->name, "code"))))
+	if (port)
+		event_field_get(ev, port, &p);
+	if (is_silent(f) || (is_empty(&v) && !(port && p.u64) && !is_telling(ev, f)))
 		return;
 	buf_printf(&s->line, " %s=", f->name);
 	if (port) {
-		event_field_get(ev, port, &p);
 		end_text(&s->line, v.addr, (uint16_t)p.u64);
 	} else if (v.kind == EVENT_STR && v.len > TEXT_SHOWN) {
 		cut_text(&s->line, v.str);
@@ -231,16 +238,27 @@ static void type_text(struct show *s, const struct event *ev, int width)
 		buf_str(&s->line, PLAIN);
 }
 
+/* The host; of several with the place on it: `hostA/node1`. */
+static void host_text(struct show *s, const struct event *ev, size_t width)
+{
+	const char *host = who_host(s->who, ev), *place = store_hosts(s->reader) > 1 ? who_place(s->who, ev) : "";
+	size_t begin = s->line.len;
+
+	buf_text(&s->line, host, strlen(host));
+	if (*place) {
+		buf_char(&s->line, '/');
+		buf_text(&s->line, place, strlen(place));
+	}
+	while (s->line.len - begin < width)
+		buf_char(&s->line, ' ');
+}
+
 void show_event_short(struct show *s, const struct event *ev)
 {
-	const char *host = who_host(s->who, ev);
-
 	time_text(s, ev);
 	buf_str(&s->line, "  ");
-	if (*host) {
-		buf_text(&s->line, host, strlen(host));
-		buf_char(&s->line, ' ');
-	}
+	host_text(s, ev, 1);
+	buf_char(&s->line, ' ');
 	process_text(s, ev, 0);
 	buf_char(&s->line, ' ');
 	type_text(s, ev, 0);
@@ -249,9 +267,6 @@ void show_event_short(struct show *s, const struct event *ev)
 
 void show_event(struct show *s, const struct event *ev, uint32_t clock)
 {
-	const char *host = who_host(s->who, ev);
-	size_t begin;
-
 	if (s->colour)
 		buf_str(&s->line, DIM);
 	buf_printf(&s->line, "%8" PRIu64 " ", ev->id);
@@ -261,10 +276,7 @@ void show_event(struct show *s, const struct event *ev, uint32_t clock)
 	if (s->colour)
 		buf_str(&s->line, PLAIN);
 	buf_str(&s->line, "  ");
-	begin = s->line.len;
-	buf_text(&s->line, host, strlen(host));
-	while (s->line.len - begin < 10)
-		buf_char(&s->line, ' ');
+	host_text(s, ev, 10);
 	buf_char(&s->line, ' ');
 	process_text(s, ev, 24);
 	buf_char(&s->line, ' ');

@@ -21,12 +21,14 @@ struct role {
 
 struct sock {
 	struct who_ends ends;
-	uint32_t pid; /* who opened or used it, 0: unknown */
+	uint64_t netns; /* where it was made; a process can have moved since, or before */
+	uint32_t pid;	/* who opened or used it, 0: unknown */
 };
 
 struct who {
 	const char *(*host_name)(void *arg, uint32_t host);
 	void *arg;
+	bool several;
 	struct map roles_of; /* host, tgid -> its latest role */
 	struct role *roles;
 	size_t nroles, cap_roles;
@@ -46,7 +48,7 @@ static int16_t field_of(const struct event_type *type, const char *name, uint8_t
 	return i >= 0 && type->fields[i].kind == kind ? (int16_t)i : -1;
 }
 
-int who_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, struct who **ret)
+int who_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, bool several, struct who **ret)
 {
 	struct who *w = calloc(1, sizeof(*w));
 	uint16_t id;
@@ -55,6 +57,7 @@ int who_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, struc
 		return -ENOMEM;
 	w->host_name = host_name;
 	w->arg = arg;
+	w->several = several;
 	for (id = 0; id < TYPES; id++) {
 		w->sock_field[id] = field_of(event_static_type(id), "sock", EVENT_U64);
 		w->netns_field[id] = field_of(event_static_type(id), "netns", EVENT_U64);
@@ -258,6 +261,17 @@ static const struct sock *sock_of(const struct who *w, const struct event *ev)
 	return at ? &w->socks[*at] : NULL;
 }
 
+static uint64_t netns_in(const struct who *w, const struct event *ev)
+{
+	int16_t i = ev->type->id < TYPES ? w->netns_field[ev->type->id] : -1;
+	struct event_value v;
+
+	if (i < 0)
+		return 0;
+	event_field_get(ev, &ev->type->fields[i], &v);
+	return v.u64;
+}
+
 /* Events that describe a socket have the same names for its ends. */
 #define ENDS_OF(e)                                                         \
 	({                                                                 \
@@ -293,15 +307,18 @@ static bool ends_of(const struct event *ev, struct who_ends *ret)
 
 static void learn_sock(struct who *w, const struct event *ev)
 {
-	struct sock *s;
+	bool task = ev->h->tgid && ev->h->context == CONTEXT_TASK;
+	uint64_t netns = netns_in(w, ev);
+	struct sock *s = sock_get(w, ev->host, cookie_of(w, ev));
 
-	if (ev->type->id == EVENT_CONNECT)
-		learn_place(w, ev, EVENT_AS(connect, ev)->netns);
-	s = sock_get(w, ev->host, cookie_of(w, ev));
+	if (task && netns && (ev->type->id == EVENT_CONNECT || ev->type->id == EVENT_LISTEN))
+		learn_place(w, ev, netns);
 	if (!s)
 		return;
 	(void)ends_of(ev, &s->ends);
-	if (ev->h->tgid && ev->h->context == CONTEXT_TASK)
+	if (netns)
+		s->netns = netns;
+	if (task)
 		s->pid = ev->h->tgid;
 }
 
@@ -351,22 +368,19 @@ static const struct role *role_of(const struct who *w, const struct event *ev)
 
 const char *who_place(const struct who *w, const struct event *ev)
 {
-	int16_t i = ev->type->id < TYPES ? w->netns_field[ev->type->id] : -1;
+	uint64_t netns = netns_in(w, ev);
+	const struct sock *s = netns ? NULL : sock_of(w, ev);
 	const struct role *r;
-	struct event_value v;
 
-	if (i >= 0) {
-		event_field_get(ev, &ev->type->fields[i], &v);
-		if (v.u64)
-			return name_of(w, &w->places, ev->host, v.u64);
-	}
-	r = role_of(w, ev);
-	return r ? name_of(w, &w->places, ev->host, r->netns) : "";
+	if (s)
+		netns = s->netns;
+	r = netns ? NULL : role_of(w, ev);
+	return name_of(w, &w->places, ev->host, r ? r->netns : netns);
 }
 
 const char *who_host(const struct who *w, const struct event *ev)
 {
-	const char *place = who_place(w, ev), *name = NULL;
+	const char *place = w->several ? "" : who_place(w, ev), *name = NULL;
 
 	if (!*place && w->host_name)
 		name = w->host_name(w->arg, ev->host);

@@ -27,8 +27,8 @@ struct who_ends {
 	uint8_t family; /* enum sockfamily */
 };
 
-/* host_name: of a host of those that are read together; may give NULL */
-int who_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, struct who **ret); /* -ENOMEM */
+/* host_name: of a host of those that are read together; may give NULL.  several: there is more than one.  -ENOMEM */
+int who_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, bool several, struct who **ret);
 struct who *who_free(struct who *w); /* NULL ok; returns NULL */
 
 void who_learn_names(struct who *w, const struct event *ev); /* namespaces and cgroups only */
@@ -38,8 +38,10 @@ void who_learn(struct who *w, const struct event *ev);
  * Of the event's process, or of the one that it happened to: the one whose wait a timer ended, or who opened the socket;
  * "" where unknown.  Borrowed until something is learnt.
  */
-const char *who_place(const struct who *w, const struct event *ev); /* name of its network namespace */
-const char *who_host(const struct who *w, const struct event *ev);  /* the same, else the host's name */
+const char *who_place(const struct who *w,
+		      const struct event *ev); /* network namespace: its own, its socket's, or its process's */
+const char *who_host(const struct who *w,
+		     const struct event *ev); /* the host of several, else the place if it has a name */
 const char *who_process(const struct who *w, const struct event *ev);
 const char *who_container(const struct who *w, const struct event *ev);		  /* path of its cgroup */
 uint32_t who_pid(const struct who *w, const struct event *ev);			  /* 0: none */

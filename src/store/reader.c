@@ -22,6 +22,7 @@
 struct store_reader {
 	struct event_types *types;
 	struct recording *recs[HOSTS_MAX];
+	char *names[HOSTS_MAX]; /* where several have one host name; else NULL */
 	unsigned int hosts;
 	struct fetch fetch;
 };
@@ -93,6 +94,45 @@ static int add_directory(struct store_reader *r, const char *path, struct err *e
 	return res;
 }
 
+static bool shares_name(const struct store_reader *r, unsigned int host)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->hosts; i++)
+		if (i != host && !strcmp(r->recs[i]->meta.hostname, r->recs[host]->meta.hostname))
+			return true;
+	return false;
+}
+
+/* Recordings of one host are told apart by the names of their folders, and by their numbers where these are one, too. */
+static int name_hosts(struct store_reader *r)
+{
+	unsigned int i, k;
+
+	for (i = 0; i < r->hosts; i++) {
+		const char *path = r->recs[i]->path, *end = path + strlen(path), *begin;
+
+		if (!shares_name(r, i))
+			continue;
+		while (end > path + 1 && end[-1] == '/')
+			end--;
+		for (begin = end; begin > path && begin[-1] != '/';)
+			begin--;
+		r->names[i] = strndup(begin, (size_t)(end - begin));
+		for (k = 0; k < i && r->names[i]; k++) {
+			if (strcmp(store_host_name(r, k), r->names[i]) != 0)
+				continue;
+			free(r->names[i]);
+			if (asprintf(&r->names[i], "%.*s#%u", (int)(end - begin), begin, i + 1) < 0)
+				r->names[i] = NULL;
+			break;
+		}
+		if (!r->names[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int store_open(const char *const *paths, unsigned int npaths, struct store_reader **ret, struct err *err)
 {
 	struct store_reader *r = calloc(1, sizeof(*r));
@@ -108,6 +148,8 @@ int store_open(const char *const *paths, unsigned int npaths, struct store_reade
 		res = recording_here(paths[i]) ? add_recording(r, paths[i], err) : add_directory(r, paths[i], err);
 	if (!res && !r->hosts)
 		res = err_set(err, EINVAL, "no recording was named");
+	if (!res && name_hosts(r) < 0)
+		res = err_set(err, ENOMEM, "out of memory for reading recordings");
 	if (res < 0) {
 		store_reader_free(r);
 		return res;
@@ -123,8 +165,10 @@ struct store_reader *store_reader_free(struct store_reader *r)
 	if (!r)
 		return NULL;
 	fetch_fini(&r->fetch);
-	for (i = 0; i < r->hosts; i++)
+	for (i = 0; i < r->hosts; i++) {
 		recording_free(r->recs[i]);
+		free(r->names[i]);
+	}
 	event_types_free(r->types);
 	free(r);
 	return NULL;
@@ -142,7 +186,9 @@ unsigned int store_hosts(const struct store_reader *r)
 
 const char *store_host_name(const struct store_reader *r, unsigned int host)
 {
-	return host < r->hosts ? r->recs[host]->meta.hostname : "";
+	if (host >= r->hosts)
+		return "";
+	return r->names[host] ? r->names[host] : r->recs[host]->meta.hostname;
 }
 
 uint64_t store_host_epoch(const struct store_reader *r, unsigned int host)

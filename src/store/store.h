@@ -73,6 +73,7 @@ int store_open(const char *const *paths, unsigned int npaths, struct store_reade
 struct store_reader *store_reader_free(struct store_reader *r);	     /* NULL ok; returns NULL */
 const struct event_types *store_types(const struct store_reader *r); /* all recordings' types together */
 unsigned int store_hosts(const struct store_reader *r);
+/* The name in its metadata; where several have one, that of the recording's folder instead. */
 const char *store_host_name(const struct store_reader *r, unsigned int host);
 /* Unix ns of boot_ns 0 on that host, from its clock events; 0: unknown. */
 uint64_t store_host_epoch(const struct store_reader *r, unsigned int host);
