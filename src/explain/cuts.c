@@ -18,6 +18,8 @@
 #define STRANGER_NS (2 * NS_PER_S) /* so long before the cut its maker may have begun */
 #define STRANGERS_MAX 2		   /* with more of them at the place, none is named */
 #define PAIRS_MAX 10000
+#define ELSEWHERE CAST_NONE /* in the place of a process: anybody at another place */
+#define ANYBODY (CAST_NONE - 1)
 
 struct gap {
 	uint64_t from_ns, to_ns; /* to: the end of the recording where nothing follows */
@@ -31,32 +33,36 @@ struct gaps {
 	struct gap rows[PAIRS_MAX];
 };
 
-/* The gap around t in a's messages, with other, or with anybody elsewhere for CAST_NONE; false: no message before. */
+static bool is_with(const struct story *s, const struct actor *a, const struct contact *c, uint32_t other)
+{
+	const struct actor *peer = story_actor(s, c->other);
+
+	if (other == ELSEWHERE)
+		return peer->netns != a->netns || peer->host != a->host;
+	return other == ANYBODY || c->other == other;
+}
+
+/* The gap around t in i's messages with other; false: no message before. */
 static bool gap_around(const struct story *s, uint32_t i, uint32_t other, uint64_t t, struct gap *ret)
 {
 	const struct actor *a = story_actor(s, i);
 	size_t at = cast_contact_at(a, t), k;
-	bool found = false;
 
 	*ret = (struct gap) { .to_ns = s->last_ns };
-	for (k = at; k-- > 0 && !found;) {
-		const struct contact *c = &a->contacts[k];
-
-		if (other == CAST_NONE ? story_actor(s, c->other)->netns == a->netns : c->other != other)
-			continue;
-		ret->from_ns = c->boot_ns;
-		ret->from_id = c->id;
-		found = true;
-	}
 	for (k = at; k < a->ncontacts && !ret->ends; k++) {
-		const struct contact *c = &a->contacts[k];
-
-		if (other == CAST_NONE ? story_actor(s, c->other)->netns == a->netns : c->other != other)
+		if (!is_with(s, a, &a->contacts[k], other))
 			continue;
-		ret->to_ns = c->boot_ns;
+		ret->to_ns = a->contacts[k].boot_ns;
 		ret->ends = true;
 	}
-	return found;
+	for (k = at; k-- > 0;) {
+		if (!is_with(s, a, &a->contacts[k], other))
+			continue;
+		ret->from_ns = a->contacts[k].boot_ns;
+		ret->from_id = a->contacts[k].id;
+		return true;
+	}
+	return false;
 }
 
 /* A gap ends with the life of its actor, or when all is shut down. */
@@ -121,7 +127,7 @@ static uint64_t isolated(const struct story *s, uint32_t i, uint64_t t, struct g
 {
 	uint64_t span;
 
-	if (!gap_around(s, i, CAST_NONE, t, ret))
+	if (!gap_around(s, i, ELSEWHERE, t, ret) && !gap_around(s, i, ANYBODY, t, ret))
 		return 0;
 	gap_cut(s, i, ret);
 	span = ret->to_ns > ret->from_ns ? ret->to_ns - ret->from_ns : 0;

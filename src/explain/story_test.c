@@ -200,11 +200,41 @@ static void test_cut(void **state)
 			       "again in vain{"));
 }
 
-/* A healthy exchange, then both are asked to end. */
+/* Two cuts between pairs that share the server: it was cut off from both. */
+static void test_two_cuts(void **state)
+{
+	CLEANUP(buf_fini) struct buf events = BUF_INIT;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+	unsigned int i;
+
+	(void)state;
+	buf_str(&events, PROCESSES TCP_ENDS
+		"0/4/4 process netns=1 ppid=1 \"other \"/bin/other \" *4;"
+		"0/4/4 connected sock=17 netns=1 local=10.0.0.4 local_port=5000 remote=10.0.0.2 remote_port=80 "
+		"isn=300 peer_isn=700 family=2 protocol=6 *1; 0/2/2 accept sock=18 netns=2 local=10.0.0.2 "
+		"local_port=80 remote=10.0.0.4 remote_port=5000 isn=700 peer_isn=300 family=2 protocol=6;");
+	talk(&events, 0, 30, 1000 MS);
+	buf_printf(&events, "o: 0/4/4 send sock=17 offset=0 bytes=1 @%llu; 0/2/2 recv sock=18 bytes=1;", 1590 MS);
+	buf_printf(&events, "0/3/3 send sock=7 offset=30 bytes=1 @%llu; 0/4/4 send sock=17 offset=1 bytes=1;", 1600 MS);
+	for (i = 0; i < 3; i++)
+		buf_printf(&events,
+			   "0/3/3 retransmit sock=7 offset=30 bytes=1 @%llu *1; 0/4/4 retransmit sock=17 offset=1 "
+			   "bytes=1 *1;",
+			   1800 MS + i * (400 MS));
+	buf_printf(&events, "0/2/2 recv sock=8 offset=30 bytes=1 @%llu; 0/2/2 recv sock=18 offset=1 bytes=1;", 3590 MS);
+	tell(events.data, &out);
+	assert_non_null(strstr(out.data,
+			       "!?server[2] was cut off for 2.000 s: it lived, but nothing passed to or from it (0 "
+			       "segments sent again by it, 6 to it){"));
+	assert_null(strstr(out.data, "nothing passed between"));
+}
+
+/* A healthy exchange, then both are asked to end; between that a command of the script fails. */
 static void test_shutdown(void **state)
 {
 	CLEANUP(buf_fini) struct buf events = BUF_INIT;
 	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+	unsigned int i;
 
 	(void)state;
 	buf_str(&events, PROCESSES TCP_ENDS);
@@ -212,19 +242,21 @@ static void test_shutdown(void **state)
 	buf_str(&events,
 		"0/1/1 signal sig=15 target_tgid=2 target_tid=2 flags=1 @2210000000; 0/2/2 exit sig=15 flags=1;"
 		"0/3/3 reset sock=7 direction=2 state=1 *1; 0/3/3 connect sock=9 netns=1 remote=10.0.0.2 "
-		"remote_port=80; 0/3/3 connected sock=9 netns=1 error=111 *1;"
-		"0/1/1 signal sig=15 target_tgid=3 target_tid=3 flags=1 @2900000000; 0/3/3 exit sig=15 flags=1");
+		"remote_port=80; 0/3/3 connected sock=9 netns=1 error=111 *1; 0/1/1 fork child_tgid=6 child_tid=6;");
+	for (i = 0; i < 30; i++)
+		buf_str(&events, "0/6/6 send sock=40 bytes=1;");
+	buf_str(&events, "0/6/6 exit code=1 flags=1; 0/1/1 signal sig=15 target_tgid=3 target_tid=3 flags=1 "
+			 "@8000000000; 0/3/3 exit sig=15 flags=1");
 	tell(events.data, &out);
-	assert_string_equal(out.data, "|1 failed connect, 1 reset\n");
+	assert_string_equal(out.data,
+			    "|1 failed connect, 1 reset, 1 process that ended with a status other than 0 (sh[6])\n");
 }
 
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_silence),
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_shutdown),
+		cmocka_unit_test(test_rows),	 cmocka_unit_test(test_silence),  cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_two_cuts), cmocka_unit_test(test_shutdown),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # Recordings of the demo cluster with a fault, and what is told of them; tests/e2e/story.sh and tests/long/story.sh
-# source this. $SAKER is the program, $SAKER_BLIND the same without message edges.
+# source this. $SAKER is the program, $SAKER_BLIND the same without message edges. What went wrong is kept in $STORY_KEEP.
 
 story_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 SAKER_BLIND=${SAKER_BLIND:-$SAKER_BUILD/tests/saker_blind}
@@ -60,6 +60,7 @@ story_run() {
 	} >"$1/wrong"
 	"$SAKER" story "$1/rec" >"$1/story.txt" 2>&1
 	story_wrong "$SAKER_BLIND" "$1" "$3" >"$1/blind"
+	[ -z "${STORY_KEEP-}" ] || [ ! -s "$1/wrong" ] || cp -r "$1" "$STORY_KEEP"
 }
 
 # story_all PLACE JOBS FAULT:COUNT...: all of them, JOBS at a time, in PLACE/FAULT-N
