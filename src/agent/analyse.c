@@ -10,12 +10,27 @@
 #include "store/store.h"
 
 #define PROGRESS_EVERY (1U << 20)
+#define SAME_CLOCK_NS 10000000
 
 static const char *host_name(void *arg, uint32_t host)
 {
 	const char *name = store_host_name(arg, host);
 
 	return name ? name : "";
+}
+
+/* Clocks of two machines start at other moments; of one machine they are one, however exactly they were read. */
+static void set_clocks(struct analysis *a)
+{
+	uint64_t first = store_host_epoch(a->reader, 0);
+	unsigned int i;
+
+	for (i = 1; i < store_hosts(a->reader); i++) {
+		int64_t shift = (int64_t)(store_host_epoch(a->reader, i) - first);
+
+		if (first && store_host_epoch(a->reader, i) && (shift > SAME_CLOCK_NS || shift < -SAME_CLOCK_NS))
+			story_clock(a->story, i, shift);
+	}
 }
 
 static int feed(const struct analysis_opts *opts, struct analysis *a, struct err *err)
@@ -50,6 +65,8 @@ int analysis_open(const struct analysis_opts *opts, struct analysis *ret, struct
 		r = order_new(NULL, &a.order, err);
 	if (r >= 0 && opts->story)
 		r = story_new(store_hosts(a.reader) > 1 ? host_name : NULL, a.reader, &a.story, err);
+	if (r >= 0 && a.story)
+		set_clocks(&a);
 	if (r >= 0)
 		r = feed(opts, &a, err);
 	if (r >= 0)

@@ -52,7 +52,7 @@ static int message_add(struct story *s, const struct event *ev, uint32_t actor)
 	row.sock = sock & 0x3fffffffU;
 	row.sent = ev->type->id == EVENT_SEND || ev->type->id == EVENT_DGRAM_SEND;
 	if (ev->type->id == EVENT_SEND && EVENT_AS(send, ev)->begin_ns)
-		row.begin_ns = EVENT_AS(send, ev)->begin_ns;
+		row.begin_ns = EVENT_AS(send, ev)->begin_ns + (uint64_t)s->shift_ns[ev->host];
 	if (sock < s->socks.count && actor != CAST_NONE)
 		s->socks.rows[sock].actor = actor;
 	if (m->count == m->cap) {
@@ -250,11 +250,14 @@ static int add_by_type(struct story *s, const struct event *ev, uint32_t actor)
 	}
 }
 
-int story_add(struct story *s, const struct event *ev, struct err *err)
+int story_add(struct story *s, const struct event *there, struct err *err)
 {
+	struct event here = *there; /* on the clock of host 0 */
+	const struct event *ev = &here;
 	uint32_t actor;
 
-	if (!s->first_ns)
+	here.boot_ns += (uint64_t)s->shift_ns[ev->host % STORY_HOSTS];
+	if (!s->first_ns || ev->boot_ns < s->first_ns)
 		s->first_ns = ev->boot_ns;
 	s->last_ns = ev->boot_ns > s->last_ns ? ev->boot_ns : s->last_ns;
 	cast_learn(&s->cast, ev);

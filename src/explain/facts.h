@@ -94,7 +94,8 @@ struct besides {
 struct story {
 	const char *(*host_name)(void *arg, uint32_t host);
 	void *arg;
-	const struct order *order; /* while telling */
+	const struct order *order;     /* while telling */
+	int64_t shift_ns[STORY_HOSTS]; /* see story_clock() */
 	struct cast cast;
 	struct socks socks;
 	struct facts signals, stops, ooms, troubles, logs;

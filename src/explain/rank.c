@@ -75,7 +75,7 @@ static bool is_alike(const struct story *s, const struct incident *a, const stru
 	uint64_t apart = a->at_ns > b->at_ns ? a->at_ns - b->at_ns : b->at_ns - a->at_ns;
 
 	return a->kind == b->kind && a->by == b->by && a->number == b->number && a->kind != INCIDENT_CUT &&
-	       apart <= ALIKE_NS && a->cause == b->cause &&
+	       apart <= ALIKE_NS && a->cause == b->cause && story_actor(s, a->victim)->exe &&
 	       story_actor(s, a->victim)->exe == story_actor(s, b->victim)->exe;
 }
 

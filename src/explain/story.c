@@ -23,6 +23,12 @@ int story_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, str
 	return 0;
 }
 
+void story_clock(struct story *s, uint32_t host, int64_t shift_ns)
+{
+	if (host < STORY_HOSTS)
+		s->shift_ns[host] = shift_ns;
+}
+
 struct story *story_free(struct story *s)
 {
 	size_t i;

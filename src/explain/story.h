@@ -28,7 +28,7 @@ struct event;
 #define STORY_BYTES_MAX (1ULL << 30)
 
 struct story_line {
-	uint64_t boot_ns;
+	uint64_t boot_ns; /* on the clock of host 0 */
 	uint32_t host;
 	bool cause;    /* a death, a stop or a cut, not only what followed from it */
 	bool inferred; /* put together from the cited events; else each part was observed */
@@ -43,6 +43,8 @@ struct story_line {
 int story_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, struct story **ret, struct err *err);
 struct story *story_free(struct story *s); /* NULL ok; returns NULL */
 
+/* Before events of the host are added: what to add to its times so that they are on the clock of host 0. */
+void story_clock(struct story *s, uint32_t host, int64_t shift_ns);
 int story_add(struct story *s, const struct event *ev, struct err *err);
 int story_tell(struct story *s, const struct order *o, struct err *err);
 

@@ -229,6 +229,33 @@ static void test_two_cuts(void **state)
 	assert_null(strstr(out.data, "nothing passed between"));
 }
 
+/* The clock of host 1 shows 50 s less: its answer of 1 s + 30 ms there is at 51 s + 30 ms here. */
+static void test_two_hosts(void **state)
+{
+	const struct story_line *lines;
+	struct story *story = NULL;
+	struct script *s = calloc(1, sizeof(*s));
+	struct err err = ERR_INIT;
+
+	(void)state;
+	assert_non_null(s);
+	assert_int_equal(order_new(NULL, &s->order, &err), 0);
+	assert_int_equal(story_new(NULL, NULL, &story, &err), 0);
+	story_clock(story, 1, 50LL * 1000000000);
+	s->also = feed;
+	s->arg = story;
+	script_run(s, "0/1/1 signal sig=9 target_tgid=2 target_tid=2 flags=1 @51000000000; 0/2/2 exit sig=9 flags=1;"
+		      "1/7/7 exit sig=11 flags=1 @1030000000; 0/3/3 exit sig=11 flags=1 @51040000000");
+	assert_int_equal(order_solve(s->order, &err), 0);
+	assert_int_equal(story_tell(story, s->order, &err), 0);
+	assert_int_equal(story_lines(story, &lines), 3);
+	assert_int_equal(lines[1].host, 1);
+	assert_int_equal(lines[1].boot_ns, 51030 MS);
+	story_free(story);
+	order_free(s->order);
+	free(s);
+}
+
 /* A healthy exchange, then both are asked to end; between that a command of the script fails. */
 static void test_shutdown(void **state)
 {
@@ -255,8 +282,8 @@ static void test_shutdown(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_rows),	 cmocka_unit_test(test_silence),  cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_two_cuts), cmocka_unit_test(test_shutdown),
+		cmocka_unit_test(test_rows),	 cmocka_unit_test(test_silence),   cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_two_cuts), cmocka_unit_test(test_two_hosts), cmocka_unit_test(test_shutdown),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);
