@@ -5,7 +5,7 @@
  * usage: falcon_order RECORDING RUNS
  *
  * The events are read into memory before the clock runs. A run is order_new(), order_add() of every event and
- * order_solve(): matching included. Prints one JSON object: ns of each run in turn (the first has cold caches), the edges
+ * order_solve(): matching included. Prints one JSON object: ns of CPU time of each run in turn (the first has cold caches), the edges
  * between events of threads, program order included, and each event's Lamport clock.
  */
 #include <inttypes.h>
@@ -64,7 +64,7 @@ static void load(const char *path, struct trace *t, struct store_reader **ret)
 
 static uint64_t run(const struct trace *t, struct order **ret)
 {
-	uint64_t begin = clock_ns(CLOCK_MONOTONIC);
+	uint64_t begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	struct err err = ERR_INIT;
 	size_t i;
 
@@ -76,7 +76,7 @@ static uint64_t run(const struct trace *t, struct order **ret)
 	}
 	if (order_solve(*ret, &err) < 0)
 		die(&err);
-	return clock_ns(CLOCK_MONOTONIC) - begin;
+	return clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
 }
 
 static bool print_edge(void *arg, const struct order_edge *e)
