@@ -75,8 +75,16 @@ int show_unmatched(struct show *s);
 int show_offsets(struct show *s);
 int show_tree(struct show *s);
 void show_edge_json(struct show *s, const struct order_edge *e, unsigned int depth); /* depth 0: none */
+
+struct show_moment {
+	uint32_t host;
+	uint64_t boot_ns; /* on its clock */
+};
+/* When the cause began and when the effect was there; false: one of the events is gone. */
+bool show_moments(struct show *s, const struct order_edge *e, struct show_moment *from, struct show_moment *to);
 /* Bounds of the time from cause to effect, with the uncertainty between the hosts' clocks; false: unknown. */
-bool show_latency(struct show *s, const struct event *from, const struct event *to, int64_t *low, int64_t *high);
+bool show_latency(struct show *s, const struct show_moment *from, const struct show_moment *to, int64_t *low,
+		  int64_t *high);
 void show_latency_text(struct buf *b, int64_t low, int64_t high);
 
 #endif

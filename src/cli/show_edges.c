@@ -38,6 +38,16 @@ static void end_json(struct show *s, const char *name, struct order_ref ref)
 		   ev.type->name, ev.h->tgid, ev.h->tid, sock_of(&ev));
 }
 
+/* What is known of the time that the edge took; the two are one where both ends have one clock. */
+static void latency_json(struct show *s, const struct order_edge *e)
+{
+	struct show_moment from, to;
+	int64_t low, high;
+
+	if (show_moments(s, e, &from, &to) && show_latency(s, &from, &to, &low, &high))
+		buf_printf(&s->line, ",\"latency_low_ns\":%" PRId64 ",\"latency_high_ns\":%" PRId64, low, high);
+}
+
 void show_edge_json(struct show *s, const struct order_edge *e, unsigned int depth)
 {
 	buf_char(&s->line, '{');
@@ -47,8 +57,10 @@ void show_edge_json(struct show *s, const struct order_edge *e, unsigned int dep
 	buf_printf(&s->line, ",\"kind\":\"%s\",\"ambiguous\":%s,\"after_loss\":%s,\"offset\":%" PRIu64 ",\"bytes\":%u",
 		   order_kind_name(e->kind), e->ambiguous ? "true" : "false", e->after_loss ? "true" : "false",
 		   e->offset, e->bytes);
-	if (depth)
+	if (depth) {
 		buf_printf(&s->line, ",\"depth\":%u", depth);
+		latency_json(s, e);
+	}
 	buf_char(&s->line, '}');
 }
 
@@ -145,7 +157,24 @@ static bool same_clock(const struct show *s, uint32_t a, uint32_t b)
 	return a == b || store_host_epoch(s->reader, a) == store_host_epoch(s->reader, b);
 }
 
-bool show_latency(struct show *s, const struct event *from, const struct event *to, int64_t *low, int64_t *high)
+bool show_moments(struct show *s, const struct order_edge *e, struct show_moment *from, struct show_moment *to)
+{
+	struct event ev;
+
+	if (show_fetch(s, e->from, &ev) < 0)
+		return false;
+	*from = (struct show_moment) { ev.host, ev.boot_ns };
+	/* a send's own time is its end, when bytes of it can have been received long ago */
+	if (e->kind == ORDER_MESSAGE && ev.type->id == EVENT_SEND && EVENT_AS(send, &ev)->begin_ns)
+		from->boot_ns = EVENT_AS(send, &ev)->begin_ns;
+	if (show_fetch(s, e->to, &ev) < 0)
+		return false;
+	*to = (struct show_moment) { ev.host, ev.boot_ns };
+	return true;
+}
+
+bool show_latency(struct show *s, const struct show_moment *from, const struct show_moment *to, int64_t *low,
+		  int64_t *high)
 {
 	int64_t apart = (int64_t)(to->boot_ns - from->boot_ns);
 	struct order_offset o;

@@ -181,26 +181,13 @@ static void grow_tree(struct tree *t, struct order_ref root)
 
 /* --- as text --- */
 
-static int event_at(struct tree *t, struct order_ref ref, struct event *ret, void *room, size_t size)
-{
-	int r = show_fetch(t->s, ref, ret);
-
-	if (r >= 0 && room && ret->h->length <= size) {
-		memcpy(room, ret->h, ret->h->length);
-		ret->h = room;
-	}
-	return r;
-}
-
 /* How the node hangs on its parent: what kind of edge, how long it took. */
 static void link_text(struct tree *t, const struct node *n)
 {
-	union {
-		struct event_header h;
-		char bytes[EVENT_LENGTH_MAX];
-	} room;
+	struct order_ref above = t->nodes[n->parent].ref;
+	struct order_edge e = n->edge;
 	struct buf *b = &t->s->line;
-	struct event from, to;
+	struct show_moment from, to;
 	int64_t low, high;
 
 	if (n->edge.kind == ORDER_PROGRAM && n->steps)
@@ -213,9 +200,9 @@ static void link_text(struct tree *t, const struct node *n)
 		buf_str(b, " (one of several candidates)");
 	if (n->edge.after_loss)
 		buf_str(b, " (beside a stretch with loss)");
-	if (event_at(t, t->causes ? n->ref : t->nodes[n->parent].ref, &from, &room, sizeof(room)) >= 0 &&
-	    event_at(t, t->causes ? t->nodes[n->parent].ref : n->ref, &to, NULL, 0) >= 0 &&
-	    show_latency(t->s, &from, &to, &low, &high)) {
+	e.from = t->causes ? n->ref : above; /* over the stretch that was passed over */
+	e.to = t->causes ? above : n->ref;
+	if (show_moments(t->s, &e, &from, &to) && show_latency(t->s, &from, &to, &low, &high)) {
 		buf_str(b, ", ");
 		show_latency_text(b, low, high);
 	}
@@ -240,7 +227,7 @@ static bool node_put(struct tree *t, uint32_t at)
 		buf_str(&s->line, "(see there)");
 		return show_put(s);
 	}
-	s->res = event_at(t, n->ref, &ev, NULL, 0);
+	s->res = show_fetch(s, n->ref, &ev);
 	if (s->res < 0)
 		return false;
 	show_event_short(s, &ev);

@@ -116,6 +116,21 @@ def check_trees(saker, paths, events, edges, report):
                 wrong or ([] if sizes > 100 else ["too few edges"]))
 
 
+def check_latencies(saker, paths, events, report):
+    """Of one clock, so exact: from an event, or the begin of a send whose bytes it took."""
+    by_ref = {ref(e): e for e in events}
+    last = max(by_ref.values(), key=lambda e: (e["type"] == "exit", e["boot_ns"]))
+    name = ":".join(filter(None, (last.get("host"), str(last["id"]))))
+    wrong, kinds = [], set()
+    for r in rows(saker, paths, "--causes", name):
+        a, b = by_ref[ref(r["from"])], by_ref[ref(r["to"])]
+        begin = r["kind"] == "message" and a.get("begin_ns") or a["boot_ns"]  # 0: unknown
+        kinds.add(r["kind"])
+        if r["latency_low_ns"] != b["boot_ns"] - begin or r["latency_high_ns"] != r["latency_low_ns"]:
+            wrong.append(f"{r}")
+    report.case(f"how long edges took: {', '.join(sorted(kinds))}", wrong or ([] if len(kinds) > 2 else ["too few kinds"]))
+
+
 def check_tree_text(saker, paths, events, edges, report):
     """Every event of the tree as text is in the causal past; each is described once."""
     graph = collections.defaultdict(list)
@@ -155,6 +170,7 @@ def main(saker, *paths):
     check_trees(saker, paths, events, edges + program, report)
     check_tree_text(saker, paths, events, edges + program, report)
     if len(paths) == 1:
+        check_latencies(saker, paths, events, report)
         check_window(saker, paths, events, report)
     print(f"1..{report.count}")
     return report.failed
