@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* saker freeze - a copy of what a flight recorder holds now. */
 #include <argp.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "agent/child.h"
 #include "agent/record.h"
@@ -88,6 +90,12 @@ static int freeze_main(int argc, char **argv)
 	if (cli_parse(&cli_freeze, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
 	child_invoker(&uid, &gid);
+	if (!strcmp(a.from, RECORD_FLIGHT_DIR) && access(a.from, F_OK) < 0 && errno == ENOENT) {
+		(void)fprintf(stderr,
+			      "saker freeze: no flight recorder has run here: there is no '%s'; name a recording\n",
+			      a.from);
+		return CLI_FAILED;
+	}
 	r = store_freeze(a.from, a.to, uid, gid, &err);
 	if (r >= 0)
 		r = print_taken(&a, &err);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 180
+# timeout: 300
 #
 # Recordings as files: babeltrace2 reads each of them like Saker does, whatever happened to the recorder and the disk.
 set -u
@@ -220,6 +220,21 @@ by_the_words() {
 	"$SAKER" show --json "$1" | jq -r '"\(.id) \(.boot_ns) \(.seq) \(.tgid) \(.tid)"' | cmp - words
 }
 
+# A stretch of time and one process, by the indexes, and from all events by jq.
+by_index() {
+	local first pid
+	"$SAKER" show --json killed >all
+	first=$(head -n 1 all | jq .boot_ns)
+	"$SAKER" show --json --from +1 --to +1.5 killed | jq .id >found
+	jq --argjson first "$first" 'select(.boot_ns >= $first + 1e9 and .boot_ns < $first + 15e8).id' all >wanted
+	ok "a stretch of time has the same events as a full scan ($(wc -l <found))" cmp found wanted
+	pid=$(jq -r 'select(.context == "task").tgid' all | sort | uniq -c | sort -n | awk '{ print $2; exit }')
+	"$SAKER" show --json killed "pid=$pid" | jq .id >found
+	jq --argjson pid "$pid" 'select(.tgid == $pid).id' all >wanted
+	ok "so has a process ($(wc -l <found))" cmp found wanted
+	ok "and both are some" test -s found
+}
+
 index_rebuilt() {
 	local before
 	before=$("$SAKER" show --json plain | sha256sum)
@@ -259,15 +274,15 @@ flight() {
 
 # The recorder of the unit, with the rights that the unit leaves it.
 as_the_unit() {
-	local caps said
+	local caps
 	caps=$(sed -n 's/^CapabilityBoundingSet=//p' "$here/../packaging/saker-flight.service" | tr 'A-Z ' 'a-z\n' |
 		sed 's/cap_/+/' | paste -sd,)
-	said=$(env -u SUDO_UID timeout -s INT 20 setpriv --bounding-set="-all,$caps" --inh-caps=-all --no-new-privs \
-		"$SAKER" record --all --flight 4M -o unit --duration 1s 2>&1)
+	env -u SUDO_UID timeout -s INT 20 setpriv --bounding-set="-all,$caps" --inh-caps=-all --no-new-privs \
+		"$SAKER" record --all --flight 4M -o unit --duration 1s 2>unit.err
 	equal "the whole host is recorded with the rights that the unit leaves" "$?" 0
 	ok "which show the kernel's addresses" setpriv --bounding-set="-all,$caps" --inh-caps=-all \
 		grep -qm1 '^[0-9a-f]*[1-9a-f]' /proc/kallsyms
-	ok "and its processes are known ($said)" test "$(count_type unit process)" -gt 2
+	ok "and its processes are known" test "$(count_type unit process)" -gt 2
 }
 
 # The recorder is a child of what is recorded.
@@ -292,6 +307,7 @@ owner
 after_loss
 retirement
 killed
+by_index
 full_disk
 two_recorders
 index_rebuilt
