@@ -8,9 +8,10 @@ int BPF_PROG(socket_retransmit, struct sock *sk, struct sk_buff *skb)
 	struct sock_info *si = sock_find(sk);
 	struct tcp_sock *tp = si ? tcp_of(sk) : NULL;
 	struct event_retransmit *e;
+	bool syn = sk->__sk_common.skc_state == STATE_SYN_SENT;
 	__u32 seq[2] = {};
 
-	if (!si || !tp || !(si->flags & (SOCK_DESCRIBED | SOCK_PASSIVE)))
+	if (!si || !tp || !(syn || (si->flags & (SOCK_DESCRIBED | SOCK_PASSIVE))))
 		return 0;
 	bpf_core_read(seq, sizeof(seq), &skb->cb);
 	e = event_reserve(EVENT_RETRANSMIT, sizeof(*e), CONTEXT_SOFTIRQ);
@@ -18,8 +19,9 @@ int BPF_PROG(socket_retransmit, struct sock *sk, struct sk_buff *skb)
 		return 0;
 	header_owner(&e->h, si);
 	e->sock = si->cookie;
-	e->offset = tcp_tx_offset(tp, si) - (__u32)(tp->write_seq - seq[0]);
-	e->bytes = seq[1] - seq[0];
+	/* a SYN lies before the first byte, and is none */
+	e->offset = syn ? 0 : tcp_tx_offset(tp, si) - (__u32)(tp->write_seq - seq[0]);
+	e->bytes = syn ? 0 : seq[1] - seq[0];
 	e->total = tp->total_retrans;
 	e->state = sk->__sk_common.skc_state;
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));

@@ -39,6 +39,14 @@ truth_begin
 scenes=(shutdown reset refused nonblock fin_unread fork_accept pass)
 record_scenes life "${scenes[@]}"
 compare life ranges,edges,connections "${scenes[@]}"
+
+# Refused, timed out, lost on the way, reset
+ok 'trouble: recorded' "$SAKER" record --as-root -o trouble -- "$lib/traffic.sh" topology netns "$lib/trouble.py" play troubled
+ok 'trouble: shown' show trouble
+e2e_include 'trouble: ' < <("$lib/trouble.py" check troubled trouble.events)
+sed -i '0,/"type":"reset"/{/"type":"reset"/d}' trouble.events
+fails 'a missing reset is seen' "$lib/trouble.py" check troubled trouble.events
+
 ok 'midstream: recorded' middle
 ok 'midstream: lost + recorded = produced' "$truth" loss middle.events middle.summary
 ok 'midstream: what each call moved' "$truth" ranges midstream middle.events --lossy

@@ -22,6 +22,8 @@ record_scenes places "${places[@]}"
 compare places ranges,edges,connections "${places[@]}"
 record_scenes counts "${counts[@]}"
 compare counts ranges,edges,connections "${counts[@]%%=*}"
+record_scenes big big # more than 4 GiB on one connection
+compare big ranges,edges,connections big
 
 # A comparison that cannot fail shows nothing
 sed -i '/"kind":"message"/{x;s/^/x/;/^x\{50\}$/{x;d};x}' counts.edges

@@ -7,6 +7,7 @@ usage: truth.py ranges TRUTH EVENTS        which bytes which call of which threa
        truth.py connections TRUTH EVENTS   who connected to whom, with which outcome, and who accepted
        truth.py forks TRUTH EVENTS         that no process or thread was missed
        truth.py loss EVENTS SUMMARY        lost + recorded = produced, by the sequence numbers of each CPU
+       truth.py produced TRUTH... EVENTS   AF_UNIX streams: recorded + lost sends and receives are the generator's calls
        truth.py tap REC CHECK,... TRUTH... REC.events and REC.edges against several truths, as TAP
 
 TRUTH is the generator's folder; EVENTS are the lines of `saker show REC --json`; EDGES those of
@@ -279,6 +280,17 @@ def check_loss(events, summary, report):
     print(f"# produced {summary['produced']} = recorded {recorded} + lost {lost}, {report.bad} differ")
 
 
+def check_produced(truths, events, report):
+    """One call on an AF_UNIX stream is one event, so the generator knows what the kernel's side must have produced."""
+    for kind in STREAM:
+        calls = sum(c.dir == kind for t in truths for c in t.calls.values())
+        recorded = sum(e["type"] == kind and e["bytes"] > 0 for e in events)
+        lost = sum(e["count"] for e in events if e["type"] == "loss" and e["lost_type"] == kind)
+        if calls != recorded + lost:
+            report.differ(f"{kind}: the generator made {calls} calls, recorded {recorded} + lost {lost}")
+        print(f"# {kind}: {calls} calls = {recorded} recorded + {lost} lost")
+
+
 # made by the recorder in user space, as are the losses that it tells at the end: they have no number
 SELF = ("host", "clock", "cost", "cgroup", "netns", "mark", "shed")
 
@@ -313,6 +325,10 @@ def tap(what, report):
 def main():
     args = [a for a in sys.argv[1:] if not a.startswith("--")]
     lossy, exact_only = "--lossy" in sys.argv, "--exact" in sys.argv
+    if args and args[0] == "produced" and len(args) > 2:
+        report = Report()
+        check_produced([Truth(t) for t in args[1:-1]], lines(args[-1]), report)
+        sys.exit(1 if report.bad else 0)
     counts = {"ranges": 3, "edges": 4, "connections": 3, "forks": 3, "loss": 3}
     if args and args[0] == "tap" and len(args) > 3:
         sys.exit(1 if check_tap(args[1], args[2].split(","), args[3:], lossy, exact_only) else 0)

@@ -9,7 +9,7 @@
 #	compare REC CHECK,... DIR...	cases: ranges (what each call moved), edges, connections; TRUTH_FLAGS for truth.py
 #	show REC			writes REC.events and REC.edges
 #
-# RECORD holds further options for `saker record`.
+# RECORD holds further options for `saker record`, SCENE_BEFORE and SCENE_AFTER what runs around each scene.
 
 # shellcheck source=tests/lib/e2e.sh
 . "${BASH_SOURCE[0]%/*}/e2e.sh"
@@ -18,6 +18,8 @@ lib=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 truth=$lib/truth.py
 RECORD=()
 TRUTH_FLAGS=()
+SCENE_BEFORE=
+SCENE_AFTER=
 
 truth_begin() {
 	e2e_begin
@@ -46,7 +48,9 @@ play() {
 	{
 		echo 'set -e'
 		for scene in "$@"; do
+			echo "$SCENE_BEFORE"
 			scene_command "$scene"
+			echo "$SCENE_AFTER"
 		done
 	} >"$rec.play"
 	"$SAKER" record "${RECORD[@]}" --as-root --json -o "$rec" -- bash "$rec.play" >"$rec.summary" && show "$rec"
