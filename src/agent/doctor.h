@@ -3,7 +3,7 @@
 #define SAKER_AGENT_DOCTOR_H
 /*
  * doctor - tries every program of every ladder alone on this host and says what serves what, or why not.
- * Attaches functions for a moment, nothing else.
+ * Attaches an empty program to a test function for a moment, nothing else.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
@@ -40,16 +41,57 @@ static const struct hook_kind *kind_of(const char *section)
 	return NULL;
 }
 
+/*
+ * Can functions be hooked at all?  An empty program is loaded and attached for a moment to a function that the
+ * kernel has for such tests: it may lack the trampolines, or refuse them.
+ */
+static bool functions_hook(const struct btf *btf)
+{
+	const struct bpf_insn nothing[] = { { .code = BPF_ALU64 | BPF_MOV | BPF_K }, { .code = BPF_JMP | BPF_EXIT } };
+	int id = btf__find_by_name_kind(btf, "bpf_fentry_test1", BTF_KIND_FUNC);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY, .attach_btf_id = (__u32)id);
+	CLEANUP_CLOSE int program = -1, link = -1;
+
+	if (id < 0)
+		return false;
+	program = bpf_prog_load(BPF_PROG_TYPE_TRACING, "saker_try", "GPL", nothing, ARRAY_LEN(nothing), &opts);
+	if (program >= 0)
+		link = bpf_raw_tracepoint_open(NULL, program);
+	return link >= 0;
+}
+
+/* What this kernel has to hang programs on. */
+struct hooks {
+	struct bpf_object *object;
+	struct btf *btf;
+	bool functions;
+};
+
+static void hooks_open(struct hooks *h, const struct kernel_object *obj)
+{
+	h->object = bpf_object__open_mem(obj->data, *obj->size, NULL);
+	h->btf = btf__load_vmlinux_btf();
+	h->functions = h->btf && functions_hook(h->btf);
+}
+
+static void hooks_close(struct hooks *h)
+{
+	btf__free(h->btf);
+	bpf_object__close(h->object);
+}
+
 /* What a program hangs on is known to this kernel, or cannot be looked up. */
-static bool hook_there(const struct btf *btf, const char *section)
+static bool hook_there(const struct hooks *h, const char *section)
 {
 	const struct hook_kind *kind = kind_of(section);
 	char name[256];
 
-	if (!kind || !btf)
+	if (!kind || !h->btf)
 		return true;
+	if (kind->btf_kind == BTF_KIND_FUNC && !h->functions)
+		return false;
 	(void)snprintf(name, sizeof(name), "%s%s", kind->type, section + strlen(kind->section));
-	return btf__find_by_name_kind(btf, name, kind->btf_kind) > 0;
+	return btf__find_by_name_kind(h->btf, name, kind->btf_kind) > 0;
 }
 
 bool rung_has(const struct kernel_rung *rung, const char *program)
@@ -66,34 +108,37 @@ bool rung_has(const struct kernel_rung *rung, const char *program)
 }
 
 /* The section of the rung's first program whose hook is missing, or NULL. */
-static const char *rung_lacks(const struct bpf_object *o, const struct btf *btf, const struct kernel_rung *rung)
+static const char *rung_lacks(const struct hooks *h, const struct kernel_rung *rung)
 {
 	struct bpf_program *p;
 
-	bpf_object__for_each_program(p, o)
+	bpf_object__for_each_program(p, h->object)
 	{
-		if (rung_has(rung, bpf_program__name(p)) && !hook_there(btf, bpf_program__section_name(p)))
+		if (rung_has(rung, bpf_program__name(p)) && !hook_there(h, bpf_program__section_name(p)))
 			return bpf_program__section_name(p);
 	}
 	return NULL;
 }
 
+static int ladder_guess(const struct hooks *h, const struct kernel_ladder *ladder)
+{
+	int i;
+
+	for (i = 0; i < KERNEL_RUNGS && ladder->rungs[i].programs; i++)
+		if (!rung_lacks(h, &ladder->rungs[i]))
+			return i;
+	return -1;
+}
+
 void ladders_guess(const struct kernel_object *obj, int rungs[])
 {
-	struct bpf_object *o = bpf_object__open_mem(obj->data, *obj->size, NULL);
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct hooks h;
 	size_t i;
-	int n;
 
-	for (i = 0; o && btf && i < obj->nladders; i++) {
-		const struct kernel_rung *r = obj->ladders[i].rungs;
-
-		for (n = 0; n + 1 < KERNEL_RUNGS && r[n + 1].programs && rung_lacks(o, btf, &r[n]);)
-			n++;
-		rungs[i] = n;
-	}
-	btf__free(btf);
-	bpf_object__close(o);
+	hooks_open(&h, obj);
+	for (i = 0; h.object && i < obj->nladders; i++)
+		rungs[i] = ladder_guess(&h, &obj->ladders[i]);
+	hooks_close(&h);
 }
 
 int ladder_find(const struct kernel_object *obj, const struct kernel_ladder *ladder)
@@ -117,42 +162,21 @@ static bool rung_only(void *arg, const char *program)
 /* 0 when all hooks are there */
 static int hooks_look(const struct kernel_object *obj, const struct kernel_rung *rung, struct err *err)
 {
-	struct bpf_object *o = bpf_object__open_mem(obj->data, *obj->size, NULL);
-	struct btf *btf = btf__load_vmlinux_btf();
-	const char *section = o && btf ? rung_lacks(o, btf, rung) : NULL;
-	const struct hook_kind *kind = section ? kind_of(section) : NULL;
+	const struct hook_kind *kind;
+	const char *section;
+	struct hooks h;
 	int r = 0;
 
-	if (kind)
+	hooks_open(&h, obj);
+	section = h.object ? rung_lacks(&h, rung) : NULL;
+	kind = section ? kind_of(section) : NULL;
+	if (kind && kind->btf_kind == BTF_KIND_FUNC && !h.functions)
+		r = err_set(err, EOPNOTSUPP,
+			    "functions cannot be hooked here (is CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS on?)");
+	else if (kind)
 		r = err_set(err, ENOENT, "this kernel has no %s '%s'", kind->word, section + strlen(kind->section));
-	btf__free(btf);
-	bpf_object__close(o);
+	hooks_close(&h);
 	return r;
-}
-
-/* Functions are attached for a moment: a kernel may load what it then refuses to hook in. */
-static int functions_attach(struct bpf_object *o)
-{
-	struct bpf_program *p;
-
-	bpf_object__for_each_program(p, o)
-	{
-		const struct hook_kind *kind = kind_of(bpf_program__section_name(p));
-		struct bpf_link *link;
-
-		if (bpf_program__fd(p) < 0 || !kind || kind->btf_kind != BTF_KIND_FUNC)
-			continue;
-		link = object_attach(p);
-		if (!link)
-			return -errno;
-		(void)bpf_link__destroy(link);
-	}
-	return 0;
-}
-
-static bool rung_of_functions(const struct kernel_rung *rung)
-{
-	return !strncmp(rung->hook, "fentry:", 7) || !strncmp(rung->hook, "fexit:", 6);
 }
 
 int kernel_try(const struct kernel_object *obj, const struct kernel_rung *rung, struct err *err)
@@ -163,17 +187,9 @@ int kernel_try(const struct kernel_object *obj, const struct kernel_rung *rung, 
 
 	object_quiet();
 	r = hooks_look(obj, rung, err);
-	if (r < 0)
-		return r;
-	r = object_load(obj, &cfg, NULL, rung_only, (void *)(uintptr_t)rung, &o, err);
-	if (r >= 0) {
-		r = functions_attach(o);
+	if (r >= 0)
+		r = object_load(obj, &cfg, NULL, rung_only, (void *)(uintptr_t)rung, &o, err);
+	if (r >= 0)
 		bpf_object__close(o);
-		if (r < 0)
-			(void)err_errno(err, -r, "cannot attach");
-	}
-	if (r < 0 && rung_of_functions(rung))
-		return err_prefix(err,
-				  "functions cannot be hooked here (is CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS on?)");
 	return r;
 }

@@ -7,7 +7,7 @@
 /* The rung needs this program. */
 bool rung_has(const struct kernel_rung *rung, const char *program);
 
-/* By ladder: the first rung whose hooks this kernel has (it may still be refused), else the last. */
+/* By ladder: the first rung whose hooks this kernel has (it may still be refused), else -1. */
 void ladders_guess(const struct kernel_object *obj, int rungs[]);
 
 /* By trying each alone: the first that loads, -1 when none does. */

@@ -2,9 +2,9 @@
 #ifndef SAKER_PROBE_OLDER_H
 #define SAKER_PROBE_OLDER_H
 /*
- * Hooks for kernels that lack the tracepoints tcp_sendmsg_locked (6.13), sock_send_length and
- * sock_recv_length (6.3).  All are fentry and fexit: kprobes see no trusted struct sock, and without one
- * there is no storage of the socket (bpf_sk_storage_get() is for BPF_PROG_TYPE_TRACING only).
+ * Hooks for kernels that lack the tracepoints tcp_sendmsg_locked (6.13), sock_send_length, sock_recv_length and
+ * sk_data_ready (6.3).  All are fentry and fexit: kprobes see no trusted struct sock, and without one there is no
+ * storage of the socket (bpf_sk_storage_get() is for BPF_PROG_TYPE_TRACING only).
  */
 
 /* --- TCP send ranges, socket lock held ---
@@ -144,6 +144,13 @@ SEC("fexit/sk_stream_wait_connect")
 int BPF_PROG(older_connect_end, struct sock *sk)
 {
 	return range_resume(sk);
+}
+
+/* sk->sk_data_ready of every AF_UNIX socket (sock_init_data_uid()); the tracepoint is younger (6.3) */
+SEC("fentry/sock_def_readable")
+int BPF_PROG(older_unix_arrived, struct sock *sk)
+{
+	return unix_reached(sk);
 }
 
 /* --- the call's return --- */

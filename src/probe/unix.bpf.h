@@ -8,8 +8,7 @@
  * Which socket a datagram went to shows when that is told that it has data, in the sender's call; which one
  * it came from when the receiver copies it.
  */
-SEC("tp_btf/sk_data_ready")
-int BPF_PROG(unix_arrived, struct sock *sk)
+static __always_inline int unix_reached(struct sock *sk)
 {
 	struct call_info *ci;
 
@@ -19,6 +18,12 @@ int BPF_PROG(unix_arrived, struct sock *sk)
 	if (ci)
 		ci->unix_other = bpf_get_socket_cookie(sk);
 	return 0;
+}
+
+SEC("tp_btf/sk_data_ready")
+int BPF_PROG(unix_arrived, struct sock *sk)
+{
+	return unix_reached(sk);
 }
 
 SEC("tp_btf/skb_copy_datagram_iovec")
