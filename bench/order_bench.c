@@ -2,11 +2,12 @@
 /*
  * order_bench - how fast order/ is, what it needs, and how long happens_before takes.
  *
- * usage: order_bench [EVENTS [THREADS [RUNS]]]	(10000000 100 5)
+ * usage: order_bench [EVENTS [THREADS [RUNS [MEGABYTES]]]]	(10000000 100 5, no limit of memory)
  * smoke: 200000 20 1
  *
  * The events are made before the clock runs: processes that talk over TCP connections, 45 % sends, 45 % receives
  * (partial ones and m:n among them), 10 % others; a receive comes up to some hundred events after its send.
+ * The last lines are rows of a Markdown table.
  * "floor" is the same loop with a sum over each event's header in place of order_add(): what reading them costs.
  */
 #include <stdio.h>
@@ -186,8 +187,11 @@ static void ask(const struct world *w, const struct order *o)
 		us[i] = (double)(clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin) / 1e3;
 	}
 	qsort(us, PAIRS, sizeof(*us), double_compare);
-	printf("happens_before %u pairs (%.0f %% yes): p50 %.2f us, p99 %.2f us, p99.9 %.2f us, max %.2f us\n", PAIRS,
-	       100.0 * (double)yes / PAIRS, us[PAIRS / 2], us[PAIRS / 100 * 99], us[PAIRS / 1000 * 999], us[PAIRS - 1]);
+	printf("| happens_before, %u events, %u threads | p99 %.2f us, longest %.0f us | <= 1000 us | %u random pairs, "
+	       "half of "
+	       "them close together, %.0f %% yes; p50 %.2f us, p99.9 %.0f us |\n",
+	       w->n, w->threads, us[PAIRS / 100 * 99], us[PAIRS - 1], PAIRS, 100.0 * (double)yes / PAIRS, us[PAIRS / 2],
+	       us[PAIRS / 1000 * 999]);
 	free(us);
 }
 
@@ -207,8 +211,14 @@ static uint64_t peak(bool reset)
 	return kb * 1024;
 }
 
-static double one_run(const struct world *w, bool last)
+struct outcome {
+	double rate, kept, most; /* M events/s; bytes an event afterwards, and meanwhile */
+};
+
+static struct outcome one_run(const struct world *w, uint64_t memory, bool last)
 {
+	struct order_opts opts = { .memory_bytes = memory };
+	struct outcome got;
 	uint64_t begin, added, solved, before;
 	struct order_stats stats;
 	struct err err = ERR_INIT;
@@ -216,8 +226,8 @@ static double one_run(const struct world *w, bool last)
 	size_t at = 0;
 	uint32_t i;
 
-	if (order_new(NULL, &o, &err) < 0)
-		return 0;
+	if (order_new(&opts, &o, &err) < 0)
+		exit(1);
 	(void)peak(true);
 	before = peak(false);
 	begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -234,9 +244,10 @@ static double one_run(const struct world *w, bool last)
 	}
 	solved = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	order_get_stats(o, &stats);
+	got = (struct outcome) { w->n * 1e3 / (double)(solved - begin), (double)stats.bytes_of_memory / w->n,
+				 (double)(peak(false) - before) / w->n };
 	printf("add %.0f ns, solve %.0f ns an event: %.2f M events/s; %.1f bytes an event kept, %.1f at most\n",
-	       (double)(added - begin) / w->n, (double)(solved - added) / w->n, w->n * 1e3 / (double)(solved - begin),
-	       (double)stats.bytes_of_memory / w->n, (double)(peak(false) - before) / w->n);
+	       (double)(added - begin) / w->n, (double)(solved - added) / w->n, got.rate, got.kept, got.most);
 	if (last) {
 		printf("%llu edges, %llu of %llu messages matched, highest clock %u\n",
 		       (unsigned long long)stats.edges[ORDER_MESSAGE], (unsigned long long)stats.matched,
@@ -244,7 +255,22 @@ static double one_run(const struct world *w, bool last)
 		ask(w, o);
 	}
 	order_free(o);
-	return w->n * 1e3 / (double)(solved - begin);
+	return got;
+}
+
+static void print_rows(const struct world *w, double median, int runs, const struct outcome *got, uint64_t memory)
+{
+	if (memory) {
+		printf("| order with %llu MB of memory, the rest in files: %u events | %.2f M events/s | works | %.0f "
+		       "MB resident at "
+		       "most |\n",
+		       (unsigned long long)memory >> 20, w->n, median, got->most * w->n / 1048576);
+		return;
+	}
+	printf("| order, %u events of %u processes | %.2f M events/s | >= 10 M/s | median of %d; CPU time of its one "
+	       "thread |\n"
+	       "| its memory with the index | %.1f bytes an event | <= 64 | %.1f at most while solving |\n",
+	       w->n, w->threads, median, runs, got->kept, got->most);
 }
 
 int main(int argc, char **argv)
@@ -252,6 +278,8 @@ int main(int argc, char **argv)
 	uint32_t events = argc > 1 ? (uint32_t)atoi(argv[1]) : 10000000,
 		 threads = argc > 2 ? (uint32_t)atoi(argv[2]) : 100;
 	int runs = argc > 3 ? atoi(argv[3]) : 5, i;
+	uint64_t memory = argc > 4 ? (uint64_t)atoi(argv[4]) << 20 : 0;
+	struct outcome got = { 0 };
 	struct world w = { 0 };
 	double rate[64];
 
@@ -260,10 +288,12 @@ int main(int argc, char **argv)
 		return 1;
 	printf("%u events, %u threads, %.0f bytes an event\n", w.n, threads, (double)w.len / w.n);
 	printf("floor %.1f ns an event\n", floor_seconds(&w) * 1e9 / w.n);
-	for (i = 0; i < runs; i++)
-		rate[i] = one_run(&w, i + 1 == runs);
+	for (i = 0; i < runs; i++) {
+		got = one_run(&w, memory, i + 1 == runs);
+		rate[i] = got.rate;
+	}
 	qsort(rate, (size_t)runs, sizeof(rate[0]), double_compare);
-	printf("median of %d: %.2f M events/s\n", runs, rate[runs / 2]);
+	print_rows(&w, rate[runs / 2], runs, &got, memory);
 	free(w.events);
 	free(w.conns);
 	free(w.waiting);
