@@ -5,7 +5,10 @@
  * From b backwards; per thread only the latest event that is known to be in b's past matters, for all before it
  * are too.  A checkpoint at or before that event knows whether a is in its past: if so, done; if not, nothing
  * behind the checkpoint can lead to a, and only the edges since have to be followed.  Nothing with a clock not
- * above a's need be followed either.
+ * above a's need be followed either: of two events that are close together this leaves little.
+ *
+ * A checkpoint that does not know a says the same of all that it knows itself.  So the first few that lie
+ * right before what is followed are read whole: what they know of other threads need not be followed there.
  *
  * An a whose thread has no column in the index is replaced by the first events in threads with one that it leads to.
  */
@@ -24,16 +27,26 @@ struct slots {
 	size_t count, cap;
 };
 
+#define LEARN_MAX 8   /* checkpoints that are read whole */
+#define LEARN_NEAR 16 /* those among them that have at most that part of the spacing behind them */
+
+/* What is known of a thread. */
+struct mark {
+	uint32_t entry;	  /* from this slot on, a leads there */
+	uint32_t want;	  /* latest slot in b's past + 1 */
+	uint32_t scanned; /* edges below this place were followed */
+	uint32_t known;	  /* slots below do not come after a */
+	bool queued;
+};
+
 struct reach {
 	const struct order *o;
 	const struct order_thread *threads;
-	uint32_t floor;	   /* clock of a: nothing at or below need be followed */
-	uint32_t *entry;   /* by thread: from this slot on, a leads there */
-	uint32_t *want;	   /* by thread: latest slot in b's past + 1 */
-	uint32_t *scanned; /* by thread: edges below this place were followed */
-	uint32_t *queue;   /* threads with want beyond scanned, a ring */
-	bool *queued;
+	uint32_t floor;	    /* clock of a: nothing at or below need be followed */
+	struct mark *marks; /* by thread */
+	uint32_t *queue;    /* threads with want beyond scanned, a ring */
 	uint32_t head, waiting, nthreads;
+	uint32_t learned; /* checkpoints that were read whole */
 	struct target *targets;
 	size_t ntargets, cap;
 	struct slots loose; /* events outside program order, to be followed */
@@ -69,22 +82,23 @@ static void loose_push(struct reach *r, struct slots *f, struct map *seen, uint3
 static void meet(struct reach *r, uint32_t slot)
 {
 	uint32_t thread = order_thread_of(r->o, slot);
+	struct mark *m = &r->marks[thread];
 
 	if (r->threads[thread].flags & THREAD_LOOSE) {
 		if (CLOCK(r->o)[slot] > r->floor)
 			loose_push(r, &r->loose, &r->loose_seen, slot);
 		return;
 	}
-	if (slot >= r->entry[thread]) {
+	if (slot >= m->entry) {
 		r->found = true;
 		return;
 	}
-	if (slot < r->want[thread])
+	if (slot < m->want || slot < m->known)
 		return;
-	r->want[thread] = slot + 1;
-	if (r->queued[thread] || CLOCK(r->o)[slot] <= r->floor)
+	m->want = slot + 1;
+	if (m->queued || CLOCK(r->o)[slot] <= r->floor)
 		return;
-	r->queued[thread] = true;
+	m->queued = true;
 	r->queue[(r->head + r->waiting++) % r->nthreads] = thread;
 }
 
@@ -97,11 +111,14 @@ static void follow_loose(struct reach *r)
 		meet(r, FROM(o)[i]);
 }
 
-/* Is a in the past of the k-th checkpoint of the thread? */
-static bool checkpoint_knows(const struct reach *r, const struct order_thread *t, uint32_t k)
+static const int32_t *checkpoint_row(const struct reach *r, const struct order_thread *t, uint32_t k)
 {
-	const struct order *o = r->o;
-	const int32_t *row = BIG_AT(&o->rows, int32_t) + (size_t)(t->cp_first + k - 1) * o->columns;
+	return BIG_AT(&r->o->rows, int32_t) + (size_t)(t->cp_first + k - 1) * r->o->columns;
+}
+
+/* Is a in the past of the checkpoint? */
+static bool row_knows(const struct reach *r, const int32_t *row)
+{
 	size_t i;
 
 	for (i = 0; i < r->ntargets; i++) {
@@ -111,26 +128,59 @@ static bool checkpoint_knows(const struct reach *r, const struct order_thread *t
 	return false;
 }
 
-/* Follows the edges into the thread up to want, latest first, down to the checkpoint or what was followed before. */
+/* The checkpoint does not know a: nor does anything that it knows. */
+static void learn(struct reach *r, const int32_t *row)
+{
+	uint32_t i;
+
+	r->learned++;
+	for (i = 0; i < r->nthreads; i++) {
+		const struct order_thread *t = &r->threads[i];
+		uint32_t known = t->column == NONE ? 0 : t->base + (uint32_t)row[t->column];
+
+		if (known > r->marks[i].known)
+			r->marks[i].known = known;
+	}
+}
+
+/* Follows the edges from place low on into the slots before end, latest first; none into a slot with a clock too low. */
+static void follow_edges(struct reach *r, uint32_t low, uint32_t end)
+{
+	const uint32_t *first = IN_FIRST(r->o), *clock = CLOCK(r->o), *from = FROM(r->o);
+	uint32_t slot, i;
+
+	for (slot = end; slot-- > 0 && first[slot + 1] > low && clock[slot] > r->floor;) {
+		uint32_t last = first[slot] > low ? first[slot] : low;
+
+		for (i = first[slot + 1]; i-- > last && !r->found;)
+			meet(r, from[i]);
+	}
+}
+
+/* Follows the edges into the thread up to want, down to the checkpoint or what was followed before. */
 static void follow(struct reach *r, uint32_t thread)
 {
 	const struct order *o = r->o;
 	const struct order_thread *t = &r->threads[thread];
-	uint32_t first = IN_FIRST(o)[t->base], end = IN_FIRST(o)[r->want[thread]], low = first, i, k = 0;
+	struct mark *m = &r->marks[thread];
+	uint32_t first = IN_FIRST(o)[t->base], end = IN_FIRST(o)[m->want], low = first, known;
+	uint32_t k = o->rows.len ? (end - first) / o->spacing : 0;
 
-	if (o->rows.len)
-		k = (end - first) / o->spacing;
 	if (k) {
+		const int32_t *row = checkpoint_row(r, t, k);
+
 		low = first + k * o->spacing;
-		if (checkpoint_knows(r, t, k)) {
-			r->found = true;
+		r->found = row_knows(r, row);
+		if (r->found)
 			return;
-		}
+		if (r->learned < LEARN_MAX && (end - low) * LEARN_NEAR <= o->spacing)
+			learn(r, row);
 	}
-	low = low > r->scanned[thread] ? low : r->scanned[thread];
-	r->scanned[thread] = end > r->scanned[thread] ? end : r->scanned[thread];
-	for (i = end; i-- > low && !r->found;)
-		meet(r, FROM(o)[i]);
+	known = m->known > t->base ? IN_FIRST(o)[m->known] : 0;
+	low = low > known ? low : known;
+	low = low > m->scanned ? low : m->scanned;
+	m->scanned = end > m->scanned ? end : m->scanned;
+	follow_edges(r, low, m->want);
 }
 
 static void search(struct reach *r, uint32_t b)
@@ -146,7 +196,7 @@ static void search(struct reach *r, uint32_t b)
 		thread = r->queue[r->head];
 		r->head = (r->head + 1) % r->nthreads;
 		r->waiting--;
-		r->queued[thread] = false;
+		r->marks[thread].queued = false;
 		follow(r, thread);
 	}
 }
@@ -157,9 +207,9 @@ static bool enter(struct reach *r, uint32_t slot, uint32_t ceiling)
 	uint32_t thread = order_thread_of(r->o, slot);
 	const struct order_thread *t = &r->threads[thread];
 
-	if (r->entry[thread] <= slot || CLOCK(r->o)[slot] > ceiling)
+	if (r->marks[thread].entry <= slot || CLOCK(r->o)[slot] > ceiling)
 		return false;
-	r->entry[thread] = slot;
+	r->marks[thread].entry = slot;
 	if (t->column == NONE)
 		return true;
 	if (r->ntargets == r->cap) {
@@ -232,25 +282,18 @@ static int ask(struct reach *r, uint32_t a, uint32_t b)
 {
 	const struct order *o = r->o;
 	size_t n = NTHREADS(o), i;
-	uint32_t *room = malloc(n * (4 * sizeof(uint32_t) + sizeof(bool)));
 
-	if (!room)
+	r->marks = malloc(n * (sizeof(*r->marks) + sizeof(*r->queue)));
+	if (!r->marks)
 		return -ENOMEM;
-	r->entry = room;
-	r->want = room + n;
-	r->scanned = room + 2 * n;
-	r->queue = room + 3 * n;
-	r->queued = (bool *)(room + 4 * n);
+	r->queue = (uint32_t *)(r->marks + n);
 	r->nthreads = (uint32_t)n;
-	for (i = 0; i < n; i++) {
-		r->entry[i] = NONE;
-		r->want[i] = r->scanned[i] = 0;
-		r->queued[i] = false;
-	}
+	for (i = 0; i < n; i++)
+		r->marks[i] = (struct mark) { .entry = NONE };
 	expand(r, a, b);
 	if (!r->found && !r->failed)
 		search(r, b);
-	free(room);
+	free(r->marks);
 	free(r->targets);
 	free(r->loose.slots);
 	map_fini(&r->loose_seen);
