@@ -236,6 +236,8 @@ static int record_main(int argc, char **argv)
 		a->opts.dir = a->opts.flight ? RECORD_FLIGHT_DIR : "saker-rec";
 	(void)sigaction(SIGINT, &sa, NULL);
 	(void)sigaction(SIGTERM, &sa, NULL);
+	if (signal(SIGHUP, SIG_IGN) != SIG_IGN) /* nohup(1) stays what it is */
+		(void)sigaction(SIGHUP, &sa, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	r = record_run(&a->opts, &record_stop, record_ready, &a->opts, &result, &err);
 	if (result.events)

@@ -111,6 +111,56 @@ static void test_every_size(void **state)
 	assert_true(full > 20 && passed > 2);
 }
 
+static void tmpfs_at(const char *path, const char *size)
+{
+	(void)mkdir(path, 0700);
+	assert_int_equal(mount("none", path, "tmpfs", 0, size), 0);
+}
+
+/* Half a copy is of no use, so nothing of it stays. */
+static void test_freeze(void **state)
+{
+	struct scratch *s = *state;
+	char disk[300], copy[320];
+	uint64_t events;
+
+	if (!own_mounts())
+		skip();
+	(void)snprintf(disk, sizeof(disk), "%s/disk", s->dir);
+	(void)snprintf(copy, sizeof(copy), "%s/copy", disk);
+	OK(s, fill(s, &events));
+	tmpfs_at(disk, "size=64k");
+	assert_int_equal(store_freeze(s->rec, copy, UINT32_MAX, UINT32_MAX, &s->err), -ENOSPC);
+	assert_int_not_equal(access(copy, F_OK), 0);
+	assert_int_equal(umount(disk), 0);
+	assert_int_equal(read_all(s, s->rec).events, events);
+}
+
+/* A repair that finds no room for the new chunk leaves the old one. */
+static void test_repair(void **state)
+{
+	struct scratch *s = *state;
+	struct seen before, after;
+	uint64_t events;
+
+	if (!own_mounts())
+		skip();
+	tmpfs_at(s->rec, "size=320k");
+	OK(s, fill(s, &events));
+	(void)shell("printf x | dd status=none conv=notrunc bs=1 seek=2500 of=%s/stream-000001.ctf", s->rec);
+	(void)shell("dd status=none if=/dev/zero of=%s/rest 2>/dev/null", s->rec);
+	before = read_all(s, s->rec);
+	assert_true(before.damage >= 1);
+	assert_int_equal(store_repair(s->rec, NULL, NULL, &s->err), -ENOSPC);
+	after = read_all(s, s->rec);
+	assert_int_equal(after.events, before.events);
+	assert_string_equal(after.all, before.all);
+	(void)shell("rm %s/rest", s->rec);
+	OK(s, store_repair(s->rec, NULL, NULL, &s->err));
+	assert_int_equal(read_all(s, s->rec).events, before.events);
+	assert_int_equal(umount(s->rec), 0);
+}
+
 /* EFBIG stands for every error but a full disk. */
 static void test_other_errors(void **state)
 {
@@ -146,6 +196,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STORE_TEST(test_other_errors),
 		STORE_TEST(test_every_size),
+		STORE_TEST(test_freeze),
+		STORE_TEST(test_repair),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -267,9 +267,10 @@ flight() {
 	"$SAKER" record -o flight -p "$STREAM" --flight 600K --duration 1s 2>flight.err2
 	equal "a second flight recorder is refused" "$?" 1
 	ok "and the first one's place is untouched" kill -0 "$RECORDER"
-	stop_record INT
+	stop_record HUP
 	stop_stream
-	equal "so it ends well" "$STATUS" 0
+	equal "so it ends well, also when its terminal is closed" "$STATUS" 0
+	same flight
 }
 
 # The recorder of the unit, with the rights that the unit leaves it.
