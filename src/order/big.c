@@ -9,7 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BIG_MIN 65536
+#define BIG_MIN 1024
+#define BIG_HEAP (256UL << 10) /* below it on the heap: mapping costs more than what it holds */
+#define BIG_ALIGN 64	       /* for vector instructions */
+#define BIG_PAGES 65536
 #define BIG_HUGE (2UL << 20) /* from here on in huge pages, aligned to them */
 
 static void account(struct big_memory *m, const struct big *b, size_t cap)
@@ -17,6 +20,19 @@ static void account(struct big_memory *m, const struct big *b, size_t cap)
 	m->total += cap - b->cap;
 	if (!b->file)
 		m->anonymous += cap - b->cap;
+}
+
+static bool on_heap(const struct big *b)
+{
+	return !b->file && b->cap < BIG_HEAP;
+}
+
+static void release(struct big *b)
+{
+	if (b->data && on_heap(b))
+		free(b->data);
+	else if (b->data)
+		(void)munmap(b->data, b->cap);
 }
 
 static void *fail(struct big_memory *m, int code)
@@ -91,8 +107,7 @@ void big_fini(struct big_memory *m, struct big *b)
 		*b = (struct big) { 0 };
 		return;
 	}
-	if (b->data)
-		(void)munmap(b->data, b->cap);
+	release(b);
 	account(m, b, 0);
 	if (b->file)
 		(void)close(b->file - 1);
@@ -127,8 +142,7 @@ static void *move_to_file(struct big_memory *m, struct big *b, size_t cap)
 	}
 	if (b->len)
 		memcpy(data, b->data, b->len);
-	if (b->data)
-		(void)munmap(b->data, b->cap);
+	release(b);
 	account(m, b, 0);
 	m->total += cap;
 	b->file = fd + 1;
@@ -152,10 +166,44 @@ static void *reserve(size_t cap)
 	return data + skip;
 }
 
-static void *grow_anonymous(struct big_memory *m, struct big *b, size_t cap)
+static void *grow_heap(struct big_memory *m, struct big *b, size_t cap)
+{
+	void *data = aligned_alloc(BIG_ALIGN, cap);
+
+	if (!data)
+		return fail(m, ENOMEM);
+	if (b->len)
+		memcpy(data, b->data, b->len);
+	free(b->data);
+	account(m, b, cap);
+	b->cap = cap;
+	return b->data = data;
+}
+
+/* From the heap into a mapping of its own. */
+static void *leave_heap(struct big_memory *m, struct big *b, size_t cap)
 {
 	void *data = reserve(cap);
 
+	if (data == MAP_FAILED)
+		return fail(m, errno);
+	if (b->len)
+		memcpy(data, b->data, b->len);
+	release(b);
+	account(m, b, cap);
+	b->cap = cap;
+	return b->data = data;
+}
+
+static void *grow_anonymous(struct big_memory *m, struct big *b, size_t cap)
+{
+	void *data;
+
+	if (cap < BIG_HEAP)
+		return grow_heap(m, b, cap);
+	if (on_heap(b))
+		return leave_heap(m, b, cap);
+	data = reserve(cap);
 	if (data == MAP_FAILED)
 		return fail(m, errno);
 	if (b->data && mremap(b->data, b->cap, cap, MREMAP_MAYMOVE | MREMAP_FIXED, data) == MAP_FAILED) {
@@ -185,11 +233,16 @@ static void *grow_file(struct big_memory *m, struct big *b, size_t cap)
 	return b->data = data;
 }
 
+static size_t whole_units(size_t cap)
+{
+	size_t unit = cap >= BIG_HUGE ? BIG_HUGE : cap >= BIG_HEAP ? BIG_PAGES : BIG_MIN;
+
+	return (cap + unit - 1) / unit * unit;
+}
+
 static void *set_cap(struct big_memory *m, struct big *b, size_t cap)
 {
-	size_t unit = cap >= BIG_HUGE ? BIG_HUGE : BIG_MIN;
-
-	cap = (cap + unit - 1) / unit * unit;
+	cap = whole_units(cap);
 	if (b->file)
 		return grow_file(m, b, cap);
 	if (!b->data && take_spare(m, b, cap))
@@ -228,21 +281,25 @@ void *big_zeroed(struct big_memory *m, struct big *b, size_t bytes)
 	spare = find_spare(m, bytes);
 	if (!big_sized(m, b, bytes))
 		return NULL;
-	if (spare != BIG_SPARES)
+	if (spare != BIG_SPARES || on_heap(b))
 		memset(b->data, 0, bytes);
 	return b->data;
 }
 
 void big_trim(struct big_memory *m, struct big *b)
 {
-	size_t unit = b->len >= BIG_HUGE ? BIG_HUGE : BIG_MIN, cap = (b->len + unit - 1) / unit * unit;
+	size_t cap = whole_units(b->len);
 
-	if (!b->data || cap >= b->cap || b->file)
+	if (!b->data || b->file || on_heap(b))
 		return;
-	if (!cap) {
+	if (!b->len) {
 		big_fini(m, b);
 		return;
 	}
+	if (cap < BIG_HEAP)
+		cap = BIG_HEAP; /* what is smaller counts as heap */
+	if (cap >= b->cap)
+		return;
 	(void)munmap((char *)b->data + cap, b->cap - cap);
 	account(m, b, cap);
 	b->cap = cap;

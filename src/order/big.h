@@ -4,7 +4,7 @@
 /*
  * big - arrays that may be larger than memory.
  *
- * Each is its own anonymous mapping; once the sum of all exceeds the limit, what grows next moves into an
+ * Small ones lie on the heap, each larger one is its own anonymous mapping; once the sum of all exceeds the limit, what grows next moves into an
  * unlinked file in $TMPDIR (else /tmp), reserved in advance so that a full disk is an error and no SIGBUS.
  * An array's data moves when it grows: keep indices, not pointers.
  *
@@ -30,7 +30,7 @@ struct big_memory {
 struct big {
 	void *data;
 	size_t len; /* bytes in use */
-	size_t cap; /* bytes mapped */
+	size_t cap; /* bytes that are there; see on_heap() */
 	int file;   /* descriptor + 1, 0: anonymous */
 };
 

@@ -313,6 +313,19 @@ int order_host_offset(const struct order *o, uint32_t a, uint32_t b, uint64_t a_
 	return a < b ? offset_of(h, a_ns, ret) : offset_mirrored(h, a_ns, ret);
 }
 
+/* Between the tightest bounds, as if there were no drift. */
+static double flat_offset(const struct order_hull *h)
+{
+	int64_t high = h->upper.p[0].bound, low = h->lower.p[0].bound;
+	size_t i;
+
+	for (i = 1; i < h->upper.count; i++)
+		high = h->upper.p[i].bound < high ? h->upper.p[i].bound : high;
+	for (i = 1; i < h->lower.count; i++)
+		low = h->lower.p[i].bound > low ? h->lower.p[i].bound : low;
+	return (double)low + ((double)high - (double)low) / 2;
+}
+
 /* A guess of each host's clock minus the first's, for display: one step at a time over hosts that talked. */
 static void spread_shifts(struct order *o)
 {
@@ -326,18 +339,13 @@ static void spread_shifts(struct order *o)
 		moved = false;
 		for (i = 0; i < o->nhulls; i++) {
 			struct order_hull *h = &o->hulls[i];
-			struct order_offset t;
-			double middle;
 
 			if (known[h->a] == known[h->b] || !h->upper.count || !h->lower.count)
 				continue;
-			if (offset_of(h, h->upper.p[h->upper.count / 2].at, &t) < 0)
-				continue;
-			middle = (double)t.low_ns + ((double)t.high_ns - (double)t.low_ns) / 2;
 			if (known[h->a])
-				HOSTS(o)[h->b].shift_ns = HOSTS(o)[h->a].shift_ns + middle;
+				HOSTS(o)[h->b].shift_ns = HOSTS(o)[h->a].shift_ns + flat_offset(h);
 			else
-				HOSTS(o)[h->a].shift_ns = HOSTS(o)[h->b].shift_ns - middle;
+				HOSTS(o)[h->a].shift_ns = HOSTS(o)[h->b].shift_ns - flat_offset(h);
 			known[h->a] = known[h->b] = moved = true;
 		}
 	}
