@@ -15,7 +15,8 @@ usage() {
 	cat <<'END'
 usage: sudo ./check.sh             installs what it needs by apt, builds, runs every test
        ./check.sh --quick          no root, no installation, at most 60 s: build, unit tests, static checks
-       sudo ./check.sh --long      everything, and both commands of the README in a bare Debian
+       sudo ./check.sh --long      everything, both commands of the README in a bare Debian, and
+                                   recording on Linux 6.1 and 6.12, emulated
        ./check.sh SUITE [NAME]     only static, unit, fuzz, e2e, bench or long; of these only NAME
 
 The logs of all suites are in build/check/. Where ../shared/data or $SAKER_TEST_DATA is missing, or root, or a
@@ -145,7 +146,8 @@ install() {
 		echo "check.sh: not root: nothing is installed, and suites that need root are skipped" >&2
 		return 0
 	fi
-	suite install 1800 bash -c '. tools/deps.sh; deps_install build test demo bench && echo "ok - packages are there" && echo 1..1'
+	suite install 1800 bash -c '. tools/deps.sh; deps_install "$@" && echo "ok - packages are there" && echo 1..1' \
+		deps build test demo bench "$@"
 	suite_passed install
 }
 
@@ -162,7 +164,7 @@ main() {
 	case $mode in
 	--quick) quick ;;
 	'' | --long)
-		if install; then
+		if install ${mode:+long}; then
 			everything
 			[ "$mode" = '' ] || run_scripts tests/long
 		fi ;;

@@ -16,7 +16,7 @@ DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 python3-bt2 jq
 DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
 DEPS_BENCH="redis-server redis-tools nginx wrk strace procps z3"
 DEPS_PACKAGE="dpkg-dev binutils"
-DEPS_LONG="debootstrap git util-linux"
+DEPS_LONG="debootstrap git util-linux qemu-system-x86 busybox-static kmod xz-utils"
 
 DEPS_POLICY=/usr/sbin/policy-rc.d
 
