@@ -283,7 +283,10 @@ int main(int argc, char **argv)
 	struct world w = { 0 };
 	double rate[64];
 
-	runs = runs > 64 ? 64 : runs;
+	if (events < 1000 || threads < 2 || runs < 1 || runs > 64) {
+		(void)fprintf(stderr, "usage: order_bench [EVENTS [THREADS [RUNS [MEGABYTES]]]]\n");
+		return 2;
+	}
 	if (!make(&w, events, threads))
 		return 1;
 	printf("%u events, %u threads, %.0f bytes an event\n", w.n, threads, (double)w.len / w.n);
