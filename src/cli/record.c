@@ -220,6 +220,20 @@ static void summary_json(const struct record_args *a, const struct record_result
 		     r->kernel_ns, r->rss_bytes, r->exit_code, a->opts.command ? "true" : "false");
 }
 
+/* What is ignored stays so (nohup), and nothing is ignored newly: the recorded command would inherit that. */
+static void take_signal(int sig, void (*handler)(int sig))
+{
+	struct sigaction sa = { .sa_handler = handler }, old;
+
+	if (!sigaction(sig, NULL, &old) && old.sa_handler != SIG_IGN)
+		(void)sigaction(sig, &sa, NULL);
+}
+
+static void on_pipe(int sig)
+{
+	(void)sig; /* the write fails: that is enough */
+}
+
 static int record_main(int argc, char **argv)
 {
 	CLEANUP_FREE struct record_args *a = calloc(1, sizeof(*a));
@@ -236,9 +250,8 @@ static int record_main(int argc, char **argv)
 		a->opts.dir = a->opts.flight ? RECORD_FLIGHT_DIR : "saker-rec";
 	(void)sigaction(SIGINT, &sa, NULL);
 	(void)sigaction(SIGTERM, &sa, NULL);
-	if (signal(SIGHUP, SIG_IGN) != SIG_IGN) /* nohup(1) stays what it is */
-		(void)sigaction(SIGHUP, &sa, NULL);
-	(void)signal(SIGPIPE, SIG_IGN);
+	take_signal(SIGHUP, on_stop);
+	take_signal(SIGPIPE, on_pipe);
 	r = record_run(&a->opts, &record_stop, record_ready, &a->opts, &result, &err);
 	if (result.events)
 		summary_text(a, &result);

@@ -286,6 +286,12 @@ as_the_unit() {
 	ok "and its processes are known" test "$(count_type unit process)" -gt 2
 }
 
+same_signals() {
+	"$SAKER" record -o signals -- grep SigIgn /proc/self/status >signals.with 2>/dev/null
+	grep SigIgn /proc/self/status >signals.without
+	ok "the recorded command ignores the signals that it would ignore without" cmp signals.with signals.without
+}
+
 # The recorder is a child of what is recorded.
 own_parent() {
 	timeout -s INT 20 "$SAKER" record -p $$ -o parent --duration 0.2s 2>/dev/null
@@ -315,5 +321,6 @@ index_rebuilt
 flight
 as_the_unit
 own_parent
+same_signals
 unit_file
 e2e_end
