@@ -274,7 +274,7 @@ static int open_names(struct show *s)
 	struct event_source *source;
 	const struct event *ev;
 	int r = store_read(s->reader, &ro, &source, s->err);
-	bool whole = !s->args->json || query_needs_scope(s->query);
+	bool whole = !s->args->json || s->args->what == SHOW_OFFSETS || query_needs_scope(s->query);
 	bool first = true;
 	uint64_t n = 0;
 
@@ -289,6 +289,7 @@ static int open_names(struct show *s)
 		if (!whole)
 			break;
 		who_learn_names(s->who, ev);
+		s->last_unix_ns = MAX(s->last_unix_ns, store_host_epoch(s->reader, ev->host) + ev->boot_ns);
 	}
 	show_progress_end(s);
 	event_source_close(source);

@@ -43,6 +43,7 @@ struct show {
 	uint64_t begun_ns;
 	int write_errno;	/* of the standard output */
 	uint64_t first_unix_ns; /* of the first event; on host 0's boot clock where the wall clock is unknown */
+	uint64_t last_unix_ns;	/* of the last one; only where names are learnt before */
 	uint64_t shown;
 	struct buf line;
 	union {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "cli/show.h"
 
 static uint64_t sock_of(const struct event *ev)
@@ -151,12 +152,6 @@ int show_unmatched(struct show *s)
 
 /* --- clocks --- */
 
-/* The epochs are set alike where recordings are of one boot: then there is one clock. */
-static bool same_clock(const struct show *s, uint32_t a, uint32_t b)
-{
-	return a == b || store_host_epoch(s->reader, a) == store_host_epoch(s->reader, b);
-}
-
 bool show_moments(struct show *s, const struct order_edge *e, struct show_moment *from, struct show_moment *to)
 {
 	struct event ev;
@@ -179,7 +174,7 @@ bool show_latency(struct show *s, const struct show_moment *from, const struct s
 	int64_t apart = (int64_t)(to->boot_ns - from->boot_ns);
 	struct order_offset o;
 
-	if (same_clock(s, from->host, to->host)) {
+	if (store_same_boot(s->reader, from->host, to->host)) {
 		*low = *high = apart;
 		return true;
 	}
@@ -228,41 +223,82 @@ static void bound_text(struct buf *b, int64_t ns)
 		ns_text(b, ns);
 }
 
-static void offset_line(struct show *s, uint32_t a, uint32_t b, uint64_t a_ns)
+/*
+ * The offset in the middle of the recording, or where one was adjusted then, at a moment near that at which both its
+ * bounds are known.  *ret_ns: that moment, on a's boot clock.
+ */
+static struct order_offset offset_of(struct show *s, uint32_t a, uint32_t b, uint64_t *ret_ns)
 {
-	struct order_offset o = { .low_ns = INT64_MIN, .high_ns = INT64_MAX };
-	bool same = same_clock(s, a, b);
+	static const unsigned int sixteenths[] = { 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15, 0, 16 };
+	uint64_t begin = s->first_unix_ns - store_host_epoch(s->reader, a), span = s->last_unix_ns - s->first_unix_ns;
+	struct order_offset o, best = { .low_ns = INT64_MIN, .high_ns = INT64_MAX };
+	size_t i;
 
-	if (same)
-		o = (struct order_offset) { 0 };
-	else
-		(void)order_host_offset(s->order, a, b, a_ns, &o);
-	buf_reset(&s->line);
-	if (s->args->json) {
-		buf_str(&s->line, "{\"a\":");
-		buf_json(&s->line, store_host_name(s->reader, a), strlen(store_host_name(s->reader, a)));
-		buf_str(&s->line, ",\"b\":");
-		buf_json(&s->line, store_host_name(s->reader, b), strlen(store_host_name(s->reader, b)));
-		buf_printf(&s->line, ",\"same_clock\":%s,\"messages_ab\":%" PRIu64 ",\"messages_ba\":%" PRIu64,
-			   same ? "true" : "false", o.messages_ab, o.messages_ba);
-		bound_json(&s->line, "low_ns", o.low_ns);
-		bound_json(&s->line, "high_ns", o.high_ns);
-		buf_printf(&s->line, ",\"drift_low\":%.3f,\"drift_high\":%.3f}", o.drift_low, o.drift_high);
-		return;
+	*ret_ns = begin + span / 2;
+	for (i = 0; i < ARRAY_LEN(sixteenths); i++) {
+		uint64_t at = begin + span / 16 * sixteenths[i];
+		int r = order_host_offset(s->order, a, b, at, &o);
+
+		if (!i)
+			best = o;
+		if (r < 0 || o.low_ns == INT64_MIN || o.high_ns == INT64_MAX)
+			continue;
+		*ret_ns = at;
+		return o;
 	}
+	return best;
+}
+
+static void offset_json(struct show *s, uint32_t a, uint32_t b, const struct order_offset *o, uint64_t at_ns, bool same)
+{
+	buf_str(&s->line, "{\"a\":");
+	buf_json(&s->line, store_host_name(s->reader, a), strlen(store_host_name(s->reader, a)));
+	buf_str(&s->line, ",\"b\":");
+	buf_json(&s->line, store_host_name(s->reader, b), strlen(store_host_name(s->reader, b)));
+	buf_printf(&s->line,
+		   ",\"same_clock\":%s,\"messages_ab\":%" PRIu64 ",\"messages_ba\":%" PRIu64 ",\"boot_ns\":%" PRIu64,
+		   same ? "true" : "false", o->messages_ab, o->messages_ba, at_ns);
+	bound_json(&s->line, "low_ns", o->low_ns);
+	bound_json(&s->line, "high_ns", o->high_ns);
+	buf_printf(&s->line, ",\"drift_low\":%.3f,\"drift_high\":%.3f}", o->drift_low, o->drift_high);
+}
+
+static void offset_text(struct show *s, uint32_t a, uint32_t b, const struct order_offset *o, uint64_t at_ns, bool same)
+{
+	uint64_t since = at_ns + store_host_epoch(s->reader, a) - s->first_unix_ns;
+
 	buf_printf(&s->line, "%s - %s: ", store_host_name(s->reader, b), store_host_name(s->reader, a));
 	if (same) {
 		buf_str(&s->line, "one clock (the same boot of one machine)");
 		return;
 	}
-	bound_text(&s->line, o.low_ns);
+	if (!o->messages_ab && !o->messages_ba) {
+		buf_str(&s->line, "unknown: no message between them");
+		return;
+	}
+	bound_text(&s->line, o->low_ns);
 	buf_str(&s->line, " to ");
-	bound_text(&s->line, o.high_ns);
-	buf_printf(&s->line, ", drift %.1f to %.1f ns/s, from %" PRIu64 " and %" PRIu64 " messages", o.drift_low,
-		   o.drift_high, o.messages_ab, o.messages_ba);
+	bound_text(&s->line, o->high_ns);
+	buf_printf(&s->line, " at %+.3f s, drift %.1f to %.1f ns/s, from %" PRIu64 " and %" PRIu64 " messages",
+		   (double)since / 1e9, o->drift_low, o->drift_high, o->messages_ab, o->messages_ba);
 }
 
-/* Boot-time clock of b minus that of a, at the beginning. */
+static void offset_line(struct show *s, uint32_t a, uint32_t b)
+{
+	bool same = store_same_boot(s->reader, a, b);
+	struct order_offset o = { 0 };
+	uint64_t at_ns = s->first_unix_ns - store_host_epoch(s->reader, a);
+
+	if (!same)
+		o = offset_of(s, a, b, &at_ns);
+	buf_reset(&s->line);
+	if (s->args->json)
+		offset_json(s, a, b, &o, at_ns, same);
+	else
+		offset_text(s, a, b, &o, at_ns, same);
+}
+
+/* Boot-time clock of b minus that of a. */
 int show_offsets(struct show *s)
 {
 	uint32_t hosts = store_hosts(s->reader), a, b;
@@ -271,7 +307,7 @@ int show_offsets(struct show *s)
 		return err_set(s->err, EINVAL, "one recording has one clock: name the recordings of several hosts");
 	for (a = 0; a < hosts; a++) {
 		for (b = a + 1; b < hosts; b++) {
-			offset_line(s, a, b, s->first_unix_ns - store_host_epoch(s->reader, a));
+			offset_line(s, a, b);
 			if (!show_put(s))
 				return s->res;
 		}

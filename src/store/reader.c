@@ -196,6 +196,16 @@ uint64_t store_host_epoch(const struct store_reader *r, unsigned int host)
 	return host < r->hosts ? r->recs[host]->epoch_ns : 0;
 }
 
+bool store_same_boot(const struct store_reader *r, unsigned int a, unsigned int b)
+{
+	const char *boot;
+
+	if (a >= r->hosts || b >= r->hosts)
+		return false;
+	boot = r->recs[a]->meta.boot_id;
+	return a == b || (boot[0] && !strcmp(boot, r->recs[b]->meta.boot_id));
+}
+
 /* Whether the block can hold something that is wanted. */
 static bool wanted(const struct reader_source *src, const struct reader_stream *rs, const struct index_entry *e)
 {

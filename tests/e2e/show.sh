@@ -67,6 +67,17 @@ ok 'two recordings: one clock' grep -q 'one clock' <(show rec other --offsets)
 ok 'two recordings: an event of each has its name' grep -q '^other:2 ' <(show rec other --causes other:2)
 ok 'two recordings: a number alone is not enough' says 'HOST:2' show rec other --causes 2
 
+# hosts with clocks of their own
+zookeeper=$SAKER_TEST_DATA/falcon/zookeeper/zktrace_full.log
+if [ -e "$zookeeper" ]; then
+	ok 'an import of three hosts' "$SAKER" import falcon -o zk "$zookeeper"
+	equal 'import: no two hosts have one clock' "$(show zk --offsets | grep -c 'one clock')" 0
+	equal 'import: two of them have bounds on both sides' "$(show zk --offsets | grep -c ' ms to .* at +.* messages')" 2
+	e2e_include 'import: ' < <($PY "$here/lib/show_check.py" "$SAKER" zk)
+else
+	skip 'hosts with clocks of their own' "no $zookeeper"
+fi
+
 # text
 lines=$(show rec --json | wc -l)
 equal 'a line for each event' "$(show rec | wc -l)" "$lines"
