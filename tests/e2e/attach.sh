@@ -24,7 +24,7 @@ storming() { [ $((($(last_pid) - $1 + PIDS) % PIDS)) -gt 3000 ]; }
 # storm_round: leaves lives, events, ready, root
 storm_round() {
 	local storm recorder root
-	rm -rf lives rec go events said
+	rm -rf lives rec rec.err go events said
 	mkfifo go
 	nice -n 10 "$SAKER_BUILD/tests/storm" lives <go >said &
 	storm=$!

@@ -22,9 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPINES 2     /* these live as long as the storm, so there is always something to begin from */
-#define DEPTH_MAX 8  /* of what begins at a spine */
-#define ALIVE_MAX 12 /* with so many the spines take a rest */
+#define SPINES 2      /* these live as long as the storm, so there is always something to begin from */
+#define DEPTH_MAX 8   /* of what begins at a spine */
+#define ALIVE_MAX 60 /* with so many the spines take a rest */
 #define SLOTS_MAX (1U << 20)
 
 struct life {
@@ -107,12 +107,15 @@ static void branch(unsigned int depth, bool wait_for_it);
 /* One or two children, waited for or left behind */
 static void branch_main(struct life *l, pid_t parent, unsigned int depth)
 {
+	static const struct timespec rest = { .tv_nsec = 600000000 };
 	uint32_t dice;
 
 	life_begin(l, parent);
 	dice = mix((uint32_t)l->pid + depth);
 	if (dice % 8 == 0)
 		one_thread();
+	if ((dice >> 12 & 7) == 0) /* long enough to be left behind, and met by whoever attaches meanwhile */
+		(void)nanosleep(&rest, NULL);
 	if (depth < DEPTH_MAX) {
 		branch(depth + 1, dice >> 8 & 1);
 		if (dice >> 9 & 1)

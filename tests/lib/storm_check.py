@@ -85,7 +85,7 @@ def main():
                     print(f"# {key} of {row['parent']} was not seen to {what}")
     before = sum(1 for r in rows if r["begin_ns"] < live_ns)
     print(f"# {before} lives before, {want['begin']} begun and {want['end']} ended since, {missed} not seen, {lost} lost")
-    sys.exit(missed > 0 or lost > 0 or min(want.values()) < 500 or before < 500)
+    sys.exit(missed > 0 or lost > 0 or min(want.values()) < 200 or before < 500)
 
 
 if __name__ == "__main__":
