@@ -60,14 +60,22 @@ static int become_invoker(void)
 	return 0;
 }
 
-static void __attribute__((noreturn)) child_main(int go, int failed, char *const *argv, bool as_root)
+/* What the recorder handles or ignores is as the caller of the recorder had it. */
+static void signals_restore(uint64_t ignored)
+{
+	static const int handled[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(handled); i++)
+		(void)signal(handled[i], ignored >> handled[i] & 1 ? SIG_IGN : SIG_DFL);
+}
+
+static void __attribute__((noreturn)) child_main(int go, int failed, char *const *argv, bool as_root, uint64_t ignored)
 {
 	int code = 0;
-	sigset_t none;
 	char byte;
 
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	signals_restore(ignored);
 	if (read(go, &byte, 1) != 1)
 		_exit(0); /* the recorder gave up */
 	if (!as_root)
@@ -80,18 +88,19 @@ static void __attribute__((noreturn)) child_main(int go, int failed, char *const
 	_exit(127);
 }
 
-int child_start(struct child *c, char *const *argv, bool as_root, struct err *err)
+int child_start(struct child *c, char *const *argv, bool as_root, uint64_t ignored, struct err *err)
 {
 	int go[2] = { -1, -1 }, failed[2] = { -1, -1 };
 
 	if (pipe2(go, O_CLOEXEC) < 0 || pipe2(failed, O_CLOEXEC) < 0)
 		return err_errno(err, errno, "cannot make a pipe");
+	c->name = argv[0];
 	c->pid = fork();
 	if (c->pid < 0)
 		return err_errno(err, errno, "cannot fork");
 	if (c->pid == 0) {
 		(void)close(go[1]);
-		child_main(go[0], failed[1], argv, as_root);
+		child_main(go[0], failed[1], argv, as_root, ignored);
 	}
 	(void)close(go[0]);
 	(void)close(failed[1]);
@@ -108,7 +117,7 @@ int child_release(struct child *c, struct err *err)
 		return err_errno(err, errno, "cannot start the command");
 	(void)close(TAKE_FD(c->go));
 	if (read(c->failed, &code, sizeof(code)) == (ssize_t)sizeof(code))
-		return err_errno(err, code, "cannot run the command");
+		return err_errno(err, code, "cannot run '%s'", c->name);
 	return 0;
 }
 
@@ -119,17 +128,23 @@ bool child_ended(struct child *c)
 	return c->done;
 }
 
+void child_stop(struct child *c)
+{
+	if (c->pid > 0 && !c->done)
+		(void)kill(c->pid, SIGTERM);
+}
+
 void child_end(struct child *c)
 {
+	bool started = c->go < 0;
+
 	if (c->go >= 0)
 		(void)close(TAKE_FD(c->go));
 	if (c->failed >= 0)
 		(void)close(TAKE_FD(c->failed));
-	if (c->pid > 0 && !c->done) {
-		(void)kill(c->pid, SIGTERM);
-		(void)waitpid(c->pid, &c->status, 0);
+	/* one that still waits for its start ends by itself, as its pipe is closed */
+	if (c->pid > 0 && !c->done && !started && waitpid(c->pid, &c->status, 0) == c->pid)
 		c->done = true;
-	}
 }
 
 int child_exit_code(const struct child *c)

@@ -12,9 +12,10 @@
 struct err;
 
 struct child {
-	pid_t pid;  /* 0: none */
-	int go;	    /* write end of the pipe */
-	int failed; /* read end: errno of a failed exec arrives here */
+	const char *name; /* borrowed from argv */
+	pid_t pid;	  /* 0: none */
+	int go;		  /* write end of the pipe */
+	int failed;	  /* read end: errno of a failed exec arrives here */
 	bool done;
 	int status; /* as of waitpid(2), once done */
 };
@@ -27,11 +28,12 @@ struct child {
 /* The invoking user behind sudo (SUDO_UID, SUDO_GID); own ids otherwise. */
 void child_invoker(uid_t *ret_uid, gid_t *ret_gid);
 
-/* as_root: keep root instead of becoming the invoking user. */
-int child_start(struct child *c, char *const *argv, bool as_root, struct err *err);
+/* as_root: keep root instead of becoming the invoking user; ignored: bit per signal that the command is to ignore. */
+int child_start(struct child *c, char *const *argv, bool as_root, uint64_t ignored, struct err *err);
 int child_release(struct child *c, struct err *err); /* -ENOENT, -EACCES: it could not be run */
 bool child_ended(struct child *c);		     /* looks, does not block */
-void child_end(struct child *c);		     /* kills and reaps what was started; zeroed ok */
-int child_exit_code(const struct child *c);	     /* as a shell says it: 128 + signal */
+void child_stop(struct child *c);		     /* asks it to end (SIGTERM), if it runs */
+void child_end(struct child *c);	    /* reaps one that was never released; one that runs is left alone */
+int child_exit_code(const struct child *c); /* as a shell says it: 128 + signal */
 
 #endif

@@ -4,9 +4,10 @@
 /*
  * mask - secrets in command lines and log lines become asterisks before anything is stored.
  *
- * Masked in place, length kept: the value after a word of the list (`--password=x`, `--token x`,
- * `PGPASSWORD=x`, `-pSECRET` of mysql is not known by its shape and stays), and the password in
- * `scheme://user:password@host`.
+ * Masked in place, length kept: the value after a word of the list (`--password=x`, `--token x`, `PGPASSWORD=x`,
+ * `{"password":"x"}`), the password in `scheme://user:password@host` and in curl's `-u user:password`, and mysql's and
+ * sshpass's `-pSECRET`.  Arguments may be separated by NULs, as the kernel has them: then a value that is an argument, or
+ * the rest of one, is masked to its end, spaces included.
  */
 #include <stddef.h>
 

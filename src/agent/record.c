@@ -25,9 +25,11 @@
 #include "probe/probe.h"
 #include "store/store.h"
 
-#define TICK_NS (10 * NS_PER_MS)   /* a wake-up costs 47 us: at 5 ms an idle recorder used 1 % of a CPU */
-#define SETTLE_NS (20 * NS_PER_MS) /* an event is in its ring this long after its time stamp, at latest */
-#define FLUSH_NS (500 * NS_PER_MS) /* a block closes after 1 s at latest */
+#define TICK_NS (10 * NS_PER_MS)      /* a wake-up costs 47 us: at 5 ms an idle recorder used 1 % of a CPU */
+#define SETTLE_NS (20 * NS_PER_MS)    /* an event is in its ring this long after its time stamp, at latest */
+#define INTERRUPT_NS (2 * NS_PER_SEC) /* after SIGINT, which a terminal sends to the command as well: SIGTERM */
+#define PATIENCE_NS (5 * NS_PER_SEC)  /* so long a command may take to end */
+#define FLUSH_NS (500 * NS_PER_MS)    /* a block closes after 1 s at latest */
 
 struct recorder {
 	const struct record_opts *opts;
@@ -39,7 +41,8 @@ struct recorder {
 	struct budget budget;
 	struct child child;
 	struct err *err;
-	uint64_t lost, last_flush_ns;
+	uint64_t lost, last_flush_ns, end_ns, stopping_ns;
+	bool asked; /* the command, to end */
 };
 
 static int store_event(void *arg, const struct event_header *h)
@@ -106,16 +109,51 @@ static int store_identity(struct recorder *r, const struct event_header *h)
 		skip += !room.bytes[at];
 	while (end > at && !room.bytes[end - 1])
 		end--;
+	mask_secrets(room.bytes + at, end - at);
 	for (i = at; i < end; i++)
 		if (!room.bytes[i])
 			room.bytes[i] = ' ';
-	mask_secrets(room.bytes + at, end - at);
 	room.h.length = (uint16_t)((end + 1 + 7) & ~7U);
 	memset(room.bytes + end, 0, room.h.length - end);
 	i = (size_t)store_event(r, &room.h);
 	if ((int)i < 0)
 		return (int)i;
 	return places_see(r->places, e->netns, e->cgroup, h->tgid);
+}
+
+/* Each string for itself: a NUL between them is an end. */
+static void mask_strings(char *text, size_t len)
+{
+	size_t at, n;
+
+	for (at = 0; at < len; at += n + 1) {
+		n = strnlen(text + at, len - at);
+		mask_secrets(text + at, n);
+	}
+}
+
+/* Fields of tracepoints named on the command line can be command lines too (sched_process_exec, syscalls). */
+static int store_dynamic(struct recorder *r, const struct event_header *h)
+{
+	union {
+		struct event_header h;
+		char bytes[EVENT_LENGTH_MAX];
+	} room;
+	const struct event_type *type = event_types_get(r->types, h->type);
+	int i;
+
+	if (!type)
+		return store_event(r, h);
+	memcpy(&room, h, h->length);
+	for (i = 0; i < type->nfields; i++) {
+		const struct event_field *f = &type->fields[i];
+
+		if (f->kind == EVENT_CHARS)
+			mask_secrets(room.bytes + f->offset, strnlen(room.bytes + f->offset, f->size));
+	}
+	if (type->size < h->length)
+		mask_strings(room.bytes + type->size, h->length - type->size);
+	return store_event(r, &room.h);
 }
 
 /* Every event from the rings passes here. */
@@ -133,6 +171,8 @@ static int take_event(void *arg, const struct event_header *h)
 			       : places_see(r->places, ((const struct event_socket *)(const void *)h)->netns, 0,
 					    h->tgid);
 	default:
+		if (h->type >= EVENT_DYNAMIC_MIN)
+			return store_dynamic(r, h);
 		break;
 	}
 	return store_event(r, h);
@@ -280,17 +320,33 @@ static int tick(struct recorder *r)
 	return e;
 }
 
+/* Is the recording to end?  A command that still runs is asked to end first, and recorded until it does. */
+static bool over(struct recorder *r, int stop)
+{
+	uint64_t now = clock_boot_ns();
+
+	if (!r->stopping_ns && !stop && now < r->end_ns)
+		return false;
+	if (!r->stopping_ns)
+		r->stopping_ns = now;
+	if (!r->child.pid || stop < 0 || now - r->stopping_ns > PATIENCE_NS)
+		return true;
+	if (!r->asked && (stop != SIGINT || now - r->stopping_ns > INTERRUPT_NS)) {
+		child_stop(&r->child);
+		r->asked = true;
+	}
+	return false;
+}
+
 static int loop(struct recorder *r, volatile sig_atomic_t *stop)
 {
-	uint64_t end = r->opts->duration_ns ? clock_boot_ns() + r->opts->duration_ns : UINT64_MAX;
+	bool ended = false;
 	int e = 0;
 
-	while (e >= 0 && !*stop && clock_boot_ns() < end) {
-		bool ended = r->child.pid && child_ended(&r->child);
-
+	r->end_ns = r->opts->duration_ns ? clock_boot_ns() + r->opts->duration_ns : UINT64_MAX;
+	while (e >= 0 && !ended && !over(r, *stop)) {
+		ended = r->child.pid && child_ended(&r->child);
 		e = tick(r);
-		if (ended)
-			break;
 	}
 	return e;
 }
@@ -303,6 +359,7 @@ static int finish(struct recorder *r, struct record_result *ret)
 
 	kernel_detach(r->kernel);
 	dynamic_detach(r->dynamic);
+	kernel_quiesce();
 	e = drain(r, 0);
 	if (e >= 0)
 		e = kernel_last_losses(r->kernel, store_event, r);
@@ -331,6 +388,7 @@ static void result_fill(struct recorder *r, struct record_result *ret)
 	ret->retired = st.retired_events;
 	ret->lost = r->lost;
 	ret->exit_code = child_exit_code(&r->child);
+	ret->left = r->child.pid && !r->child.done ? r->child.pid : 0;
 	budget_totals(&r->budget, &ret->span_ns, &ret->user_ns, &ret->kernel_ns, &ret->rss_bytes);
 	ret->measured_kernel = ret->kernel_ns > 0;
 }
@@ -341,7 +399,7 @@ static int run(struct recorder *r, volatile sig_atomic_t *stop, void (*ready)(vo
 	int e, last;
 
 	if (r->opts->command) {
-		e = child_start(&r->child, r->opts->command, r->opts->as_root, err);
+		e = child_start(&r->child, r->opts->command, r->opts->as_root, r->opts->ignored, err);
 		if (e < 0)
 			return e;
 	}

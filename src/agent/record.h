@@ -22,6 +22,7 @@ struct record_opts {
 	/* whom: any of these together */
 	char *const *command; /* NULL-terminated, run until it ends; NULL: none */
 	bool as_root;	      /* the command keeps root */
+	uint64_t ignored;     /* bit per signal that the caller ignored, and the command is to ignore */
 	const uint32_t *pids;
 	size_t npids;
 	const char *unit, *container, *cgroup, *netns;
@@ -42,10 +43,14 @@ struct record_result {
 	uint64_t span_ns, user_ns, kernel_ns; /* kernel_ns 0: not measured */
 	uint64_t rss_bytes;
 	int exit_code; /* of the command */
+	int left;      /* process id of the command if it did not end when it was asked to, 0: it did */
 	bool measured_kernel;
 };
 
-/* ready(arg) is called once all is attached.  *stop ends the recording. */
+/*
+ * ready(arg) is called once all is attached.  *stop, a signal's number, ends the recording: a command is asked to end as
+ * well and is recorded until it does, for some seconds; -1 ends it at once.
+ */
 int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void (*ready)(void *arg), void *arg,
 	       struct record_result *ret, struct err *err);
 

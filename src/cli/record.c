@@ -63,10 +63,35 @@ struct record_args {
 
 static volatile sig_atomic_t record_stop;
 
+/* The second one ends it at once. */
 static void on_stop(int sig)
 {
+	record_stop = record_stop ? -1 : sig;
+}
+
+static void on_pipe(int sig)
+{
 	(void)sig;
-	record_stop = 1;
+}
+
+/* Returns which of them the caller ignored: a bit each. */
+static uint64_t signals_handle(void)
+{
+	static const int handled[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
+	uint64_t ignored = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(handled); i++) {
+		struct sigaction sa = { .sa_handler = handled[i] == SIGPIPE ? on_pipe : on_stop }, old;
+
+		(void)sigaction(handled[i], &sa, &old);
+		if (old.sa_handler != SIG_IGN)
+			continue;
+		ignored |= 1ULL << handled[i];
+		if (handled[i] == SIGHUP) /* nohup(1) stays what it is */
+			(void)sigaction(SIGHUP, &old, NULL);
+	}
+	return ignored;
 }
 
 static void parse_pids(struct record_args *a, char *text, struct argp_state *state)
@@ -220,24 +245,9 @@ static void summary_json(const struct record_args *a, const struct record_result
 		     r->kernel_ns, r->rss_bytes, r->exit_code, a->opts.command ? "true" : "false");
 }
 
-/* What is ignored stays so (nohup), and nothing is ignored newly: the recorded command would inherit that. */
-static void take_signal(int sig, void (*handler)(int sig))
-{
-	struct sigaction sa = { .sa_handler = handler }, old;
-
-	if (!sigaction(sig, NULL, &old) && old.sa_handler != SIG_IGN)
-		(void)sigaction(sig, &sa, NULL);
-}
-
-static void on_pipe(int sig)
-{
-	(void)sig; /* the write fails: that is enough */
-}
-
 static int record_main(int argc, char **argv)
 {
 	CLEANUP_FREE struct record_args *a = calloc(1, sizeof(*a));
-	struct sigaction sa = { .sa_handler = on_stop };
 	struct record_result result;
 	struct err err = ERR_INIT;
 	int r;
@@ -248,19 +258,19 @@ static int record_main(int argc, char **argv)
 		return CLI_USAGE;
 	if (!a->opts.dir)
 		a->opts.dir = a->opts.flight ? RECORD_FLIGHT_DIR : "saker-rec";
-	(void)sigaction(SIGINT, &sa, NULL);
-	(void)sigaction(SIGTERM, &sa, NULL);
-	take_signal(SIGHUP, on_stop);
-	take_signal(SIGPIPE, on_pipe);
+	a->opts.ignored = signals_handle();
 	r = record_run(&a->opts, &record_stop, record_ready, &a->opts, &result, &err);
 	if (result.events)
 		summary_text(a, &result);
 	if (a->json && result.events)
 		summary_json(a, &result);
-	if (r < 0) {
+	if (result.left)
+		(void)fprintf(stderr, "saker record: '%s' does not end: it still runs as process %d\n",
+			      a->opts.command[0], result.left);
+	if (r < 0)
 		(void)fprintf(stderr, "saker record: %s\n", err.text);
+	if (r < 0 || result.left)
 		return CLI_FAILED;
-	}
 	return result.exit_code;
 }
 

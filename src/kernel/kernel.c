@@ -2,11 +2,12 @@
 #include "kernel/kernel.h"
 
 #include <inttypes.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -125,6 +126,12 @@ void kernel_detach(struct kernel *k)
 {
 	while (k->nlinks)
 		(void)bpf_link__destroy(k->links[--k->nlinks]);
+}
+
+/* A program that was running when it was detached ends within an RCU grace period: membarrier(2), GLOBAL, is one. */
+void kernel_quiesce(void)
+{
+	(void)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 struct kernel *kernel_free(struct kernel *k)

@@ -94,7 +94,8 @@ struct kernel_counts {
 void kernel_counts(struct kernel *k, struct kernel_counts *ret);
 /* Losses not yet told by a `loss` event: given to fn as such events (context recorder).  After detaching. */
 int kernel_last_losses(struct kernel *k, kernel_event_fn *fn, void *arg);
-void kernel_detach(struct kernel *k); /* no more events; rings stay readable */
+void kernel_detach(struct kernel *k); /* rings stay readable */
+void kernel_quiesce(void);	      /* after detaching: returns when no program runs any more */
 
 /* The loaded object itself, for probes that attach by their own means; borrowed; NULL: not loaded. */
 struct bpf_object;

@@ -191,6 +191,9 @@ static __noinline int socket_describe(struct sock *sk, __u8 context, __u32 flags
 	e->h.context = CONTEXT_RECORDER;
 	e->h.flags = 0;
 	header_task(&e->h, bpf_get_current_task_btf());
+	barrier_var(si); /* or clang makes one load of two kinds of pointers, which the verifier refuses */
+	if (flags & SOCKFLAGS_SNAPSHOT) /* the recorder is the current task then */
+		header_owner(&e->h, si);
 	socket_fill(e, sk, si);
 	e->flags |= flags;
 	if (e->family == AF_UNIX_NR) {

@@ -22,8 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPINES 2      /* these live as long as the storm, so there is always something to begin from */
-#define DEPTH_MAX 8   /* of what begins at a spine */
+#define SPINES 2     /* these live as long as the storm, so there is always something to begin from */
+#define DEPTH_MAX 8  /* of what begins at a spine */
 #define ALIVE_MAX 60 /* with so many the spines take a rest */
 #define SLOTS_MAX (1U << 20)
 
