@@ -318,6 +318,8 @@ static int open_and_run(struct show *s)
 	struct analysis an = { 0 };
 	int r = open_order(s, &an);
 
+	if (r < 0 && strpbrk(s->args->paths[0], "=<>~"))
+		(void)err_prefix(s->err, "a recording comes before the query");
 	if (r >= 0)
 		r = open_query(s);
 	if (r >= 0 && who_new(host_name, s->reader, store_hosts(s->reader) > 1, &s->who) < 0)

@@ -98,6 +98,7 @@ ok 'a closed pipe is no error where SIGPIPE is ignored' bash -c \
 ok 'a full disk is one' says 'No space left' bash -c '"$SAKER" show rec >/dev/full'
 ok 'an unknown recording' says "'nowhere'" show nowhere
 ok 'an unknown recording behind another' says "no recording 'nowhere'" show rec nowhere
+ok 'a query without a recording' says 'a recording comes before the query' show type=send
 ok 'an unknown event' says 'no event 99999999' show rec --causes 99999999
 ok 'an event that is none' says "'x' is no event" show rec --effects x
 ok 'an unknown order' says 'time, causal or thread' show rec --order up
