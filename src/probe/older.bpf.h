@@ -30,7 +30,7 @@ static __always_inline int range_goes_on(struct sock *sk, struct task_struct *me
 	struct sock_info *si;
 	__u64 offset;
 
-	if (!tp || !tcp_writable(sk))
+	if (!tp || !tcp_writable(sk) || tcp_layered(tp))
 		return 0;
 	si = sock_used(sk);
 	if (!si)
@@ -96,7 +96,10 @@ static __always_inline int range_end(struct sock *sk, long ret)
 	if (!tp)
 		return 0;
 	ci->sk = 0;
-	if (ret <= 0 || (__u64)ret <= ci->told)
+	if (ret <= 0 || ci->start == RANGE_NONE)
+		return 0;
+	ci->ended = (__u64)sk;
+	if ((__u64)ret <= ci->told)
 		return 0;
 	last = ret - ci->told;
 	send_emit(me, ci, last,

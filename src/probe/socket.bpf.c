@@ -354,7 +354,7 @@ int BPF_PROG(socket_send_turn, struct sock *sk, struct msghdr *msg)
 	si = sock_used(sk);
 	ci = call_get(me);
 	tp = tcp_of(sk);
-	if (!si || !ci || !tp)
+	if (!si || !ci || !tp || tcp_layered(tp))
 		return 0;
 	offset = tcp_tx_offset(tp, si);
 	left = msg->msg_iter.count;
@@ -375,6 +375,39 @@ int BPF_PROG(socket_send_turn, struct sock *sk, struct msghdr *msg)
 	return 0;
 }
 
+/* A send of which no turn was seen: all of it went with the SYN (RFC 7413), or its offset is not known. */
+static __always_inline void tcp_send_untold(struct sock *sk, struct task_struct *me, struct call_info *ci, __u32 bytes)
+{
+	struct sock_info *si = sock_used(sk);
+	struct tcp_sock *tp = si ? tcp_of(sk) : NULL;
+	struct call_info whole = {};
+
+	if (ci && ci->ended == (__u64)sk) {
+		ci->ended = 0;
+		return;
+	}
+	if (!tp)
+		return;
+	whole.cookie = si->cookie;
+	whole.share = si->share;
+	whole.begin_ns = bpf_ktime_get_boot_ns();
+	send_emit(me, &whole, bytes, !tcp_layered(tp) && tcp_tx_offset(tp, si) == bytes ? 0 : MSGFLAGS_OFFSET_UNKNOWN);
+}
+
+/* What is more than was left at the last turn went before the first one: with the SYN, or before the hook was there. */
+static __always_inline void tcp_send_last(struct task_struct *me, struct call_info *ci, __u64 bytes)
+{
+	__u64 most = ci->bytes + ci->left;
+
+	if (bytes > most) {
+		if (ci->start == bytes - most)
+			ci->start = 0;
+		else
+			bytes = most;
+	}
+	send_emit(me, ci, bytes, 0);
+}
+
 /* The call's return, lock released: the last range is what the earlier ones left. */
 static __always_inline void tcp_send_return(struct sock *sk, struct task_struct *me, int ret)
 {
@@ -392,11 +425,14 @@ static __always_inline void tcp_send_return(struct sock *sk, struct task_struct 
 			event_end(e);
 		}
 	}
-	if (!ci || ci->sk != (__u64)sk)
+	if (!ci || ci->sk != (__u64)sk) {
+		if (ret > 0)
+			tcp_send_untold(sk, me, ci, ret);
 		return;
+	}
 	ci->sk = 0;
 	if (ret > 0 && (__u64)ret > ci->told)
-		send_emit(me, ci, ret - ci->told, 0);
+		tcp_send_last(me, ci, ret - ci->told);
 }
 
 static __always_inline void recv_emit(struct task_struct *me, struct sock_info *si, __u64 offset, __u32 bytes,
@@ -429,7 +465,7 @@ int BPF_PROG(socket_recv_moved, struct sock *sk)
 	if (!si)
 		return 0;
 	tp = tcp_of(sk);
-	if (!tp)
+	if (!tp || tcp_layered(tp))
 		return 0;
 	end = tcp_rx_offset(tp);
 	start = si->rx_next;
@@ -571,8 +607,8 @@ static __always_inline void connect_end(struct sock *sk, int newstate)
 		e->duration_ns = e->h.boot_ns - si->connect_ns;
 		e->netns = sock_netns(sk);
 		sock_addrs(sk, e->local, e->remote);
-		/* at this moment snd_una and copied_seq stand at the first bytes, whatever is queued already */
-		e->isn = error ? 0 : tp->snd_una;
+		/* copied_seq stands at the first byte; snd_una too, but for what went with the SYN (RFC 7413), which counts 1 */
+		e->isn = error ? 0 : tp->snd_una - (__u32)tp->bytes_acked + 1;
 		e->peer_isn = error ? 0 : tp->copied_seq;
 		e->local_port = sk->__sk_common.skc_num;
 		e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
@@ -626,19 +662,31 @@ static __always_inline void passive_begin(struct sock *sk)
 	si->rx_next = 0;
 }
 
+/* Before the FIN is queued, which counts as a byte, and before tcp_disconnect() moves write_seq on. */
+static __always_inline void tx_end_note(struct sock_info *si, struct tcp_sock *tp)
+{
+	if (si->flags & SOCK_TX_ENDED)
+		return;
+	si->tx_end = tcp_tx_offset(tp, si);
+	si->flags |= SOCK_TX_ENDED;
+}
+
 static __always_inline void closing_tell(struct sock *sk, int newstate)
 {
 	struct sock_info *si = sock_find(sk);
 	struct tcp_sock *tp = tcp_of(sk);
 	struct event_shutdown *e;
 
-	if (!si || !tp || !current_selected())
+	if (!si || !tp)
+		return;
+	tx_end_note(si, tp);
+	if (newstate == STATE_CLOSE || !current_selected())
 		return;
 	e = event_begin(EVENT_SHUTDOWN, sizeof(*e), CONTEXT_TASK);
 	if (!e)
 		return;
 	e->sock = si->cookie;
-	e->tx_offset = tcp_tx_offset(tp, si);
+	e->tx_offset = si->tx_end;
 	e->rx_offset = si->flags & SOCK_RX_KNOWN ? si->rx_next : tcp_rx_offset(tp);
 	e->state = newstate;
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
@@ -660,7 +708,7 @@ int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
 	} else if (newstate == STATE_LISTEN) {
 		if (sock_selected(sk, bpf_get_current_task_btf()))
 			listen_begin(sk);
-	} else if (newstate == STATE_FIN_WAIT1 || newstate == STATE_LAST_ACK) {
+	} else if (newstate == STATE_FIN_WAIT1 || newstate == STATE_LAST_ACK || newstate == STATE_CLOSE) {
 		closing_tell(sk, newstate);
 	}
 	return 0;
@@ -681,7 +729,7 @@ int BPF_PROG(socket_destroy, struct sock *sk)
 		return 0;
 	header_owner(&e->h, si);
 	e->sock = si->cookie;
-	e->tx_offset = tp ? tcp_tx_offset(tp, si) : 0;
+	e->tx_offset = si->flags & SOCK_TX_ENDED ? si->tx_end : tp ? tcp_tx_offset(tp, si) : 0;
 	e->rx_offset = si->flags & SOCK_RX_KNOWN || !tp ? si->rx_next : tcp_rx_offset(tp);
 	e->state = sk->__sk_common.skc_state;
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));

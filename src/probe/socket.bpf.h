@@ -41,13 +41,15 @@ enum sock_flags {
 	SOCK_ACCEPTED = 64,
 	SOCK_MIDSTREAM = 128,
 	SOCK_COUNTED = 256, /* AF_UNIX: counters run since the socket's first byte */
-	SOCK_GAP = 512,	    /* and this is no longer so: for a while nothing was counted */
+	SOCK_TX_ENDED = 1024,
+	SOCK_GAP = 512, /* and this is no longer so: for a while nothing was counted */
 };
 
 /* One per socket that a selected process used; lives and dies with the socket. */
 struct sock_info {
 	__u64 cookie;
 	__u64 listener;		/* cookie, on a passive socket */
+	__u64 tx_end;		/* bytes before the FIN, with SOCK_TX_ENDED */
 	__u64 rx_next;		/* stream offset that is read next */
 	__u64 unix_tx, unix_rx; /* AF_UNIX: bytes or messages so far */
 	__u64 connect_ns;
@@ -78,6 +80,7 @@ struct call_info {
 	__u64 left;  /* bytes of the call not yet taken, at the last turn */
 	__u64 bytes; /* of the range */
 	__u64 told;  /* bytes of the call already emitted in earlier ranges */
+	__u64 ended; /* address of the socket whose send is told already (older.bpf.h) */
 	/* a datagram seen on its way, waiting for the call's return */
 	__u64 dgram_sk;	  /* address, only to compare */
 	__u64 unix_other; /* cookie of the AF_UNIX socket that it goes to or comes from */
@@ -97,6 +100,12 @@ struct {
 static __always_inline struct tcp_sock *tcp_of(struct sock *sk)
 {
 	return (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+}
+
+/* Something between the program and TCP (kTLS): the bytes of calls are not those of the stream, and are moved in softirqs. */
+static __always_inline bool tcp_layered(struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_ulp_ops;
 }
 
 static __always_inline __u64 tcp_rx_offset(struct tcp_sock *tp)

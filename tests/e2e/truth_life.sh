@@ -47,6 +47,13 @@ e2e_include 'trouble: ' < <("$lib/trouble.py" check troubled trouble.events)
 sed -i '0,/"type":"reset"/{/"type":"reset"/d}' trouble.events
 fails 'a missing reset is seen' "$lib/trouble.py" check troubled trouble.events
 
+# Bytes that go with the SYN
+ok 'fastopen: recorded' "$SAKER" record --as-root -o fastopen -- bash -c 'unshare --net sh -c "ip link set lo up; $0" >sent' \
+	"$lib/fastopen.py"
+ok 'fastopen: shown' show fastopen
+equal 'fastopen: every byte has its edge' \
+	"$(jq -s 'map(select(.kind == "message" and .from.type == "send").bytes) | add' fastopen.edges) 3" "$(cat sent)"
+
 ok 'midstream: recorded' middle
 ok 'midstream: lost + recorded = produced' "$truth" loss middle.events middle.summary
 ok 'midstream: what each call moved' "$truth" ranges midstream middle.events --lossy

@@ -75,10 +75,12 @@ class Truth:
     def __init__(self, folder):
         self.folder = folder
         self.conns = {c["conn"]: c for c in lines(folder + "/conns.jsonl")}
+        self.totals = collections.Counter()
         self.calls, self.by_thread, self.anonymous = {}, collections.defaultdict(list), collections.defaultdict(list)
         for row in lines(folder + "/calls.jsonl"):
             call = Call(row, self.cookie(row["conn"], row["way"], row["dir"]))
             self.calls[call.key + (call.dir,) if call.tid is None else call.key] = call
+            self.totals[call.cookie, call.dir] += call.len
             if call.tid is None:
                 self.anonymous[call.cookie, call.dir].append(call)
             else:
@@ -188,6 +190,14 @@ def address(event, which):
     return f"[{host}]:{event[which + '_port']}" if ":" in host else f"{host}:{event[which + '_port']}"
 
 
+def check_totals(truth, conn, event, report):
+    """What a socket says at its end: how many bytes went in and out."""
+    for direction, field in (("send", "tx_offset"), ("recv", "rx_offset")):
+        total = truth.totals[event["sock"], direction]
+        if event[field] != total:
+            report.differ(f"{conn}: socket {event['sock']} ends with {field} {event[field]}, the calls moved {total}")
+
+
 def check_connections(truth, events, report):
     by_sock = collections.defaultdict(lambda: collections.defaultdict(list))
     for event in events:
@@ -215,7 +225,9 @@ def check_connections(truth, events, report):
                 report.differ(f"{conn['conn']} {end}: truth {want}, recorded {got}")
             if event.get("error", 0) not in (0, "0", ""):
                 report.differ(f"{conn['conn']}: connected with error {event['error']}")
-            one(want["cookie"], "close", conn["conn"])
+            end_event = one(want["cookie"], "close", conn["conn"])
+            if end_event and not conn["lossy"]:
+                check_totals(truth, conn["conn"], end_event, report)
         if conn["a"]["cookie"]:
             one(conn["a"]["cookie"], "connect", conn["conn"])
     failed = [r for r in lines(truth.folder + "/other.jsonl") if r["what"] == "connect"]

@@ -51,7 +51,12 @@ struct sock {
 	__u32 sk_max_ack_backlog;
 };
 
+struct inet_connection_sock {
+	const void *icsk_ulp_ops;
+};
+
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
 	__u64 bytes_received, bytes_acked, bytes_sent, bytes_retrans;
 	__u32 rcv_nxt, copied_seq, snd_una, snd_nxt, write_seq, total_retrans;
 };
