@@ -116,9 +116,9 @@ def budget(args, work):
             shed += recorder.count("shed")
             print(f"# budget: {costs[-1]:.2f} %, after the first quarter {after[-1]:.2f} %, {recorder.words()}",
                   file=sys.stderr, flush=True)
-    row("redis under load, `--budget 2%`: cost in % of one CPU", f"{statistics.median(after):.2f} %",
-        f"<= {GOAL_BUDGET} %", f"after the first {args.seconds:g} s; from the first moment "
-        f"{statistics.median(costs):.2f} %; {shed} `shed` events in {len(costs)} recordings")
+    row("redis under load, `--budget 2%`: cost in % of one CPU", f"{statistics.median(costs):.2f} %",
+        f"<= {GOAL_BUDGET} %", f"over {4 * args.seconds:g} s from the first moment on; after the first quarter "
+        f"{statistics.median(after):.2f} %; {shed} `shed` events in {len(costs)} recordings")
 
 
 def memory(args, work):

@@ -16,8 +16,8 @@
 #define SPAN_NS NS_PER_SEC
 #define CHECK_NS (100 * NS_PER_MS)
 #define SHARE_ALL 256
-#define GROSS 4				/* times the budget: acted on after TRUSTED_NS already, else after a second */
-#define TRUSTED_NS (2 * CHECK_NS)	/* a stretch after a change that says how it is now */
+#define GROSS 2				/* times the budget: acted on after TRUSTED_NS already, else after a second */
+#define TRUSTED_NS (3 * CHECK_NS)	/* a stretch after a change that says how it is now */
 #define PATIENCE_NS (10 * NS_PER_SEC)	/* so long below half of the limit before something is taken up again */
 #define PATIENCE_MAX (320 * NS_PER_SEC) /* doubled each time that this was too early */
 #define RELAPSE_NS (5 * NS_PER_SEC)
@@ -135,7 +135,7 @@ static int level_adapt(struct budget *b, struct kernel *k, uint64_t now, kernel_
 	double percent = cost_now(b, now, spent_ns(k));
 	unsigned int top = ARRAY_LEN(levels) - 1, more = 1;
 
-	if (percent > 2 * b->percent)
+	if (4 * percent > 5 * b->percent)
 		more = percent > GROSS * b->percent ? 3 : 2;
 	if (percent < 0)
 		return 0;
