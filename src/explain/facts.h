@@ -147,6 +147,7 @@ void rank_incidents(struct story *s); /* the causes first */
 void tell_incident(struct story *s, const struct incident *inc);
 int tell_effects(struct story *s, const struct incident *inc);	 /* -ENOMEM */
 int tell_wait(struct story *s, const struct incident *inc);	 /* -ENOMEM */
+int tell_slow(struct story *s);					 /* -ENOMEM */
 void tell_troubles(struct story *s, const struct incident *inc); /* NULL: nothing befell anybody */
 
 /* The last timer that ended a wait of the actor at most `within` before t; NULL: none */

@@ -158,7 +158,7 @@ static int tell_all(struct story *s)
 		else
 			s->besides.causes++;
 	}
-	r = first ? tell_effects(s, first) : 0;
+	r = first ? tell_effects(s, first) : tell_slow(s);
 	tell_troubles(s, first);
 	return r;
 }

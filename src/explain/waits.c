@@ -12,6 +12,7 @@
 #include "explain/facts.h"
 
 #define WAIT_MIN_NS (NS_PER_S / 5)
+#define MANY_WAITS 20
 #define WAIT_TIMES 4 /* so much longer than its other waits on average */
 #define TIMER_TO_CLOSE_NS (NS_PER_S / 20)
 #define WEIGHT_WAIT 590
@@ -20,17 +21,16 @@
 struct waiting {
 	const struct message *asked; /* NULL: it waits for nothing */
 	const struct message *best_asked, *best_answer;
-	uint64_t best_ns, others_ns, others;
+	uint64_t best_ns, all_ns, all;
 };
 
 static void wait_ended(struct waiting *w, const struct message *answer, const struct incident *inc, uint64_t end)
 {
 	uint64_t span = answer->boot_ns - w->asked->begin_ns;
 
-	if (answer->boot_ns < inc->at_ns || w->asked->begin_ns > end) {
-		w->others_ns += span;
-		w->others++;
-	} else if (span > w->best_ns) {
+	w->all_ns += span;
+	w->all++;
+	if (answer->boot_ns >= inc->at_ns && w->asked->begin_ns <= end && span > w->best_ns) {
 		w->best_ns = span;
 		w->best_asked = w->asked;
 		w->best_answer = answer;
@@ -86,9 +86,12 @@ static bool is_client(const struct actor *a)
 	return a->connected && !a->accepted;
 }
 
+/* Far longer than the others on average: all but the longest, which may be this one. */
 static bool is_long(const struct waiting *w, uint64_t span)
 {
-	return span >= WAIT_MIN_NS && span > WAIT_TIMES * (w->others ? w->others_ns / w->others : 0);
+	uint64_t others = w->all > 1 ? (w->all_ns - w->best_ns) / (w->all - 1) : 0;
+
+	return span >= WAIT_MIN_NS && span > WAIT_TIMES * others;
 }
 
 /* Who waited longest and got an answer. */
@@ -177,6 +180,29 @@ static void in_vain_line(struct story *s, const struct incident *inc, const stru
 	(void)snprintf(l->text, sizeof(l->text), "%s had waited %.3f s for an answer of %s, %s%s", actor_text(s, who),
 		       (double)(end - w->asked->begin_ns) / 1e9, actor_text(s, inc->victim), t ? "a timer fired, " : "",
 		       id == a->died_id ? "it ended" : "it closed the connection");
+}
+
+/* With no incident at all: the client that, of many waits, had one that was out of the ordinary. */
+int tell_slow(struct story *s)
+{
+	struct incident whole = { .at_ns = s->first_ns, .victim = CAST_NONE };
+	struct waiting *waits = calloc(s->cast.count + 1, sizeof(*waits));
+	uint32_t i, best = CAST_NONE;
+
+	if (!waits)
+		return -ENOMEM;
+	pass(s, &whole, waits);
+	for (i = 0; i < s->cast.count; i++) {
+		const struct waiting *w = &waits[i];
+
+		if (is_client(&s->cast.actors[i]) && w->all >= MANY_WAITS && is_long(w, w->best_ns) &&
+		    peer_of(s, w->best_answer) != CAST_NONE && (best == CAST_NONE || w->best_ns > waits[best].best_ns))
+			best = i;
+	}
+	if (best != CAST_NONE)
+		answered_line(s, &waits[best], best);
+	free(waits);
+	return 0;
 }
 
 int tell_wait(struct story *s, const struct incident *inc)

@@ -80,7 +80,6 @@ play_stopped() {
 
 # nft_play RULE: for the time in which the client asks
 nft_play() {
-	(netns_run "$CASE_NS-a" nft flush ruleset)
 	actor a server 10.78.0.1 $PORT &
 	note victim $!
 	actor b ask 10.78.0.1 $PORT 500 "$2" asked &
@@ -92,11 +91,21 @@ nft_play() {
 	wait $!
 	wait "$(cat client.pid)"
 	kill "$(cat victim.pid)"
-	true
+	(netns_run "$CASE_NS-a" nft flush ruleset)
 }
 
 play_drop() { nft_play drop 2; }
 play_reject() { nft_play 'reject with tcp reset' 2; }
+
+play_slow() {
+	actor a slow 10.78.0.1 $PORT &
+	note victim $!
+	actor b ask 10.78.0.1 $PORT 100 5 asked &
+	note client $!
+	wait $!
+	kill "$(cat victim.pid)" 2>/dev/null
+	true
+}
 
 play_crash() {
 	actor a crash go &
@@ -179,6 +188,10 @@ all_cases() {
 	told 'reject: reset' false "^[12] resets? ended (a connection|connections) "
 	told 'reject: refused, though it listens' false \
 		"connects? of python3\[$client\] on $name-b to python3\[$victim\] on $name-a failed with ECONNREFUSED"
+
+	story slow
+	told 'slow: who waited for whom' false "^$name-a answered; python3\[$client\] on $name-b had waited 1\.0[0-9]* s for it"
+	causes slow 0
 
 	story crash
 	told 'crash: of what it died' true "^python3\[$victim\] on $name-a died of SIGSEGV"

@@ -3,6 +3,7 @@
 """Small programs to which something happens; tests/e2e/story_cases.sh plays them.
 
     server ADDR PORT                    answers each line; a line of a client each
+    slow ADDR PORT                      the same for one client, but the 60th answer takes a second
     ask ADDR PORT TIMES TIMEOUT FILE    asks TIMES times, reconnecting; makes FILE after 50 answers; status 1 on a time-out
     connect ADDR PORT                   once; status 1 when it fails
     crash FILE                          reads address 0 when FILE is there
@@ -30,6 +31,17 @@ def server(addr, port):
     while True:
         sock, _ = listener.accept()
         threading.Thread(target=answer, args=(sock,), daemon=True).start()
+
+
+def slow(addr, port):
+    sock, _ = socket.create_server((addr, int(port))).accept()
+    for count in range(1, 10**6):
+        data = sock.recv(100)
+        if not data:
+            return
+        if count == 60:
+            time.sleep(1)
+        sock.sendall(data)
 
 
 def wait_for_file(path):
