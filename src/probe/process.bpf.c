@@ -206,7 +206,11 @@ int BPF_PROG(process_exec, struct task_struct *p, int old_pid, struct linux_binp
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(process_moved, struct cgroup *to, const char *path, struct task_struct *task, bool threadgroup)
 {
-	if (!cfg.by_place || tgid_selected(task->tgid) || (task->flags & PF_KTHREAD) || !place_wanted((__u64)to))
+	__u64 address = 0; /* of `to`, as a number */
+
+	if (!cfg.by_place || tgid_selected(task->tgid) || (task->flags & PF_KTHREAD))
+		return 0;
+	if (bpf_probe_read_kernel(&address, sizeof(address), ctx) < 0 || !place_wanted(address))
 		return 0;
 	tgid_select(task->tgid);
 	identity_emit(task, EVENT_PROCESS, PROCFLAGS_SNAPSHOT, NULL, false);
