@@ -203,7 +203,7 @@ static __noinline int socket_describe(struct sock *sk, __u8 context, __u32 flags
 		*((char *)e + at) = 0;
 		at++;
 	}
-	if (event_output(&e->h, at))
+	if (event_output(&e->h, at) && !(si->flags & SOCK_LISTENER))
 		si->flags |= SOCK_DESCRIBED;
 	return 0;
 }
@@ -239,6 +239,25 @@ static __always_inline void accept_tell(struct sock *sk, struct sock_info *si, _
 	event_end(e);
 }
 
+/*
+ * A child of a selected listener begins with a copy of its sock_info: make it its own.  Mostly when the connection is
+ * established; at the first use if that hook was skipped (recursion) or bytes came with the SYN.
+ */
+static __always_inline void passive_begin(struct sock *sk, struct sock_info *si)
+{
+	__u64 cookie;
+
+	if (!si || !(si->flags & SOCK_LISTENER))
+		return;
+	cookie = bpf_get_socket_cookie(sk);
+	if (cookie == si->cookie)
+		return;
+	si->listener = si->cookie;
+	si->cookie = cookie;
+	si->flags = SOCK_PASSIVE | SOCK_RX_KNOWN | SOCK_ACTIVE_KNOWN;
+	si->rx_next = 0;
+}
+
 /* The first use of a socket by a selected thread. */
 static __noinline int sock_meet(struct sock *sk)
 {
@@ -246,6 +265,7 @@ static __noinline int sock_meet(struct sock *sk)
 
 	if (!si || (si->flags & SOCK_DESCRIBED))
 		return 0;
+	passive_begin(sk, si);
 	share_set(sk, si);
 	if ((si->flags & SOCK_PASSIVE) && !(si->flags & SOCK_ACCEPTED)) {
 		accept_tell(sk, si, MSGFLAGS_IMPLIED);
@@ -631,7 +651,8 @@ static __always_inline void listen_begin(struct sock *sk)
 
 	if (!si)
 		return;
-	si->flags |= SOCK_LISTENER | SOCK_DESCRIBED;
+	/* not SOCK_DESCRIBED: its children begin with its flags */
+	si->flags = (si->flags & ~SOCK_DESCRIBED) | SOCK_LISTENER;
 	owner_set(si);
 	e = event_begin(EVENT_LISTEN, sizeof(*e), CONTEXT_TASK);
 	if (!e)
@@ -647,19 +668,6 @@ static __always_inline void listen_begin(struct sock *sk)
 	e->protocol = IPPROTO_TCP_NR;
 	e->backlog = sk->sk_max_ack_backlog;
 	event_end(e);
-}
-
-/* A child of a selected listener begins with a copy of its sock_info: make it its own. */
-static __always_inline void passive_begin(struct sock *sk)
-{
-	struct sock_info *si = sock_find(sk);
-
-	if (!si || !(si->flags & SOCK_LISTENER))
-		return;
-	si->listener = si->cookie;
-	si->cookie = bpf_get_socket_cookie(sk);
-	si->flags = SOCK_PASSIVE | SOCK_RX_KNOWN | SOCK_ACTIVE_KNOWN;
-	si->rx_next = 0;
 }
 
 /* Before the FIN is queued, which counts as a byte, and before tcp_disconnect() moves write_seq on. */
@@ -679,6 +687,7 @@ static __always_inline void closing_tell(struct sock *sk, int newstate)
 
 	if (!si || !tp)
 		return;
+	passive_begin(sk, si);
 	tx_end_note(si, tp);
 	if (newstate == STATE_CLOSE || !current_selected())
 		return;
@@ -704,7 +713,7 @@ int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
 	} else if (oldstate == STATE_SYN_SENT && (newstate == STATE_ESTABLISHED || newstate == STATE_CLOSE)) {
 		connect_end(sk, newstate);
 	} else if (newstate == STATE_ESTABLISHED) {
-		passive_begin(sk);
+		passive_begin(sk, sock_find(sk));
 	} else if (newstate == STATE_LISTEN) {
 		if (sock_selected(sk, bpf_get_current_task_btf()))
 			listen_begin(sk);
@@ -721,7 +730,8 @@ int BPF_PROG(socket_destroy, struct sock *sk)
 	struct event_close *e;
 	struct tcp_sock *tp;
 
-	if (!si || !(si->flags & SOCK_DESCRIBED))
+	passive_begin(sk, si);
+	if (!si || !(si->flags & (SOCK_DESCRIBED | SOCK_LISTENER)))
 		return 0;
 	tp = tcp_of(sk);
 	e = event_reserve(EVENT_CLOSE, sizeof(*e), CONTEXT_SOFTIRQ);
@@ -761,7 +771,7 @@ int socket_snapshot(struct bpf_iter__task_file *ctx)
 	if (!sk)
 		return 0;
 	si = sock_get(sk);
-	if (!si || (si->flags & SOCK_DESCRIBED))
+	if (!si || (si->flags & (SOCK_DESCRIBED | SOCK_LISTENER)))
 		return 0;
 	state = sk->__sk_common.skc_state;
 	if (is_tcp(sk) && state == STATE_LISTEN)
