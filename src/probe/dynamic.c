@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/dynamic.h"
 
+#include <fcntl.h>
+#include <gelf.h>
 #include <linux/perf_event.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,11 +166,39 @@ static int tracepoint_attach(struct spot *s, uint32_t key, struct bpf_program *p
 	return s->link_fd < 0 ? err_errno(err, errno, "cannot attach to the tracepoint") : 0;
 }
 
+/* Has the file lost its symbol table?  Then only what it exports can be found. */
+static bool file_stripped(const char *path)
+{
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	Elf *elf = NULL;
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	bool found = false;
+
+	if (fd < 0 || elf_version(EV_CURRENT) == EV_NONE || !(elf = elf_begin(fd, ELF_C_READ, NULL)))
+		return false;
+	while (!found && (section = elf_nextscn(elf, section)))
+		found = gelf_getshdr(section, &header) && header.sh_type == SHT_SYMTAB;
+	(void)elf_end(elf);
+	return !found;
+}
+
+static int function_missing(const struct spot *s, struct err *err)
+{
+	if (file_stripped(s->path))
+		return err_set(err, ENOENT,
+			       "there is no function '%s' in '%s': it is stripped, only what it exports is known",
+			       s->function, s->path);
+	return err_set(err, ENOENT, "there is no function '%s' in '%s'", s->function, s->path);
+}
+
 static int function_attach(struct spot *s, uint32_t key, struct bpf_program *p, struct err *err)
 {
 	LIBBPF_OPTS(bpf_uprobe_opts, opts, .func_name = s->function, .bpf_cookie = key);
 
 	s->link = bpf_program__attach_uprobe_opts(p, -1, s->path, 0, &opts);
+	if (!s->link && errno == ENOENT)
+		return function_missing(s, err);
 	if (!s->link)
 		return err_errno(err, errno, "cannot attach to function '%s' of '%s'", s->function, s->path);
 	return 0;
