@@ -85,7 +85,7 @@ static void count_offsets(struct order *o, struct order_side *s, bool recv)
 		order_unmatched_add(o, m->node, m->bytes,
 				    m->thread & MESSAGE_IMPORTED || o->lost_any[recv ? LOSS_RECV : LOSS_SEND]
 					    ? ORDER_LOST
-					    : ORDER_BEFORE_RECORDING);
+					    : ORDER_NO_OFFSET);
 	}
 }
 
@@ -96,7 +96,8 @@ static void drop_unknown(struct order *o, struct order_side *s)
 
 	for (i = 0; i < s->count; i++) {
 		if (s->m[i].thread & MESSAGE_UNKNOWN)
-			order_unmatched_add(o, s->m[i].node, s->m[i].bytes, ORDER_LOST);
+			order_unmatched_add(o, s->m[i].node, s->m[i].bytes,
+					    s->m[i].thread & MESSAGE_AFTER_LOSS ? ORDER_LOST : ORDER_NO_OFFSET);
 		else
 			s->m[kept++] = s->m[i];
 	}

@@ -180,6 +180,9 @@ static const struct script_case unix_streams[] = {
 	  "q: 0/2/2 recv sock=2 offset=10 bytes=10 flags=8; p: 0/2/2 recv sock=2 offset=20 bytes=10 flags=8;"
 	  "o: 0/2/2 recv sock=2 offset=30 bytes=10 flags=8",
 	  "p!ambiguous q!peer r!ambiguous s!ambiguous s?r t!ambiguous t?p u>o:10" },
+	{ "sockets that were open before: no place in the stream",
+	  UNIX_ENDS "s: 0/1/1 send sock=1 bytes=10 flags=1; r: 0/2/2 recv sock=2 bytes=10 flags=1",
+	  "r!offset s!offset" },
 	{ "connect -> accept by the peer's cookie",
 	  "c: 0/1/1 connect sock=1 family=1;" UNIX_ENDS "a: 0/2/2 accept sock=2 family=1", "c>a" },
 };

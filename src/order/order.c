@@ -277,6 +277,7 @@ static const char *const reason_texts[ORDER_REASONS] = {
 	[ORDER_AFTER_RECORDING] = "not received when the recording or the connection ended",
 	[ORDER_LOST] = "events were lost there",
 	[ORDER_AMBIGUOUS] = "several candidates",
+	[ORDER_NO_OFFSET] = "its place in the stream is not known",
 };
 
 static const char *const kind_names[ORDER_KINDS] = {

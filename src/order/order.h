@@ -88,6 +88,7 @@ enum order_reason {
 	ORDER_AFTER_RECORDING,	 /* not received when it ended, or the connection was reset */
 	ORDER_LOST,		 /* the other end has a stretch of loss there */
 	ORDER_AMBIGUOUS,	 /* several candidates: see the ambiguous edges */
+	ORDER_NO_OFFSET,	 /* AF_UNIX sockets that were open before, kTLS: no place in the stream */
 	ORDER_REASONS
 };
 const char *order_reason_text(enum order_reason reason);

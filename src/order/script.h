@@ -193,7 +193,8 @@ static inline bool script_edge(void *arg, const struct order_edge *e)
 
 static inline bool script_unmatched(void *arg, struct order_ref a, enum order_reason reason, uint64_t bytes)
 {
-	static const char *const words[ORDER_REASONS] = { "peer", "unknown", "before", "after", "lost", "ambiguous" };
+	static const char *const words[ORDER_REASONS] = { "peer", "unknown",   "before", "after",
+							  "lost", "ambiguous", "offset" };
 	struct script *s = arg;
 
 	assert_true(bytes > 0 && s->nparts < 511);

@@ -58,4 +58,6 @@ ok 'midstream: recorded' middle
 ok 'midstream: lost + recorded = produced' "$truth" loss middle.events middle.summary
 ok 'midstream: what each call moved' "$truth" ranges midstream middle.events --lossy
 ok 'midstream: no wrong edge' "$truth" edges midstream middle.events middle.edges --lossy
+# AF_UNIX has no offsets, TCP has: the second half of it must be there
+ok 'midstream: TCP from then on' "$truth" edges midstream middle.events middle.edges --since-tcp
 e2e_end

@@ -13,7 +13,8 @@ usage: truth.py ranges TRUTH EVENTS        which bytes which call of which threa
 TRUTH is the generator's folder; EVENTS are the lines of `saker show REC --json`; EDGES those of
 `saker show REC --edges --json`; SUMMARY is what `saker record --json` prints.  Prints what differs (at most ten
 lines), then a line of totals; exits 1 on a difference.  With --lossy missing ones are no difference, wrong ones
-still are.  With --exact ambiguous edges are a difference too.
+still are.  With --exact ambiguous edges are a difference too; --since-tcp looks only for what TCP moved after the
+snapshot.
 
 An event belongs to the call of its thread during which it happened: the generator notes the time before and after
 each call, and calls of one thread do not overlap.  So events find their calls without looking at offsets.
@@ -172,6 +173,12 @@ def check_edges(truth, events, edges, lossy, exact_only, report):
         else:
             exact[pair].append((edge["offset"], edge["offset"] + edge["bytes"]))
     found = unsure = 0
+    if "--since-tcp" in sys.argv:
+        # only TCP, and only what was sent when the last socket had been described
+        start = max(e["boot_ns"] for e in events if e["type"] == "socket" and "snapshot" in e["flags"])
+        pairs = {p: r for p, r in pairs.items() if p[0].kind == "tcp" and p[0].begin > start}
+        if not pairs:
+            report.differ("no TCP after the snapshot")
     for pair, ranges in pairs.items():
         have = merged(exact[pair]) if pair[0].kind == "tcp" else ranges if pair in exact else []
         whole = sum(e - b for b, e in ranges) == sum(e - b for b, e in exact[pair]) or pair[0].kind != "tcp"
