@@ -86,14 +86,24 @@ hint() {
 	[ -z "$id" ] || echo "    build/src/saker show $1 --causes $id"
 }
 
-# The recorder ends its command, the command removes the cluster; what it did not, is removed here.
+# demo_processes: the recorder and the script that runs the cluster
+demo_processes() {
+	pgrep -f -- "etcd.sh run --dir $place "
+}
+
+# The recorder ends its command, the command removes the cluster. A second signal makes the recorder end at once: then
+# the command is ended here, and what is left removed.
 demo_clean() {
-	if [ -n "$recorder" ]; then
-		kill "$recorder" 2>/dev/null
-		wait "$recorder"
-		recorder=
-	fi
-	[ -z "$place" ] || [ ! -e "$place/state" ] || demo/etcd.sh down --dir "$place" 2>/dev/null
+	local end=$((SECONDS + 30))
+	[ -n "$place" ] || return 0
+	# shellcheck disable=SC2046
+	kill $(demo_processes) 2>/dev/null
+	[ -z "$recorder" ] || wait "$recorder"
+	recorder=
+	while demo_processes >/dev/null && [ $SECONDS -lt $end ]; do
+		sleep 0.1
+	done
+	[ ! -e "$place/state" ] || demo/etcd.sh down --dir "$place" 2>/dev/null
 	rm -rf "$place"
 	place=
 }

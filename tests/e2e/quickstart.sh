@@ -11,38 +11,41 @@ root=${here%/tests}
 
 prefix=qs$$-
 
-# start FAULT: in a session of its own, as a terminal has it; $pid leads it. Its temporary folder is $WORK/tmp.
+runs=0
+
+# start FAULT: in a process group of its own, as a terminal has it; $leader leads it. Its temporary folder is $TMP.
 start() {
-	rm -rf "$WORK/tmp"
-	mkdir "$WORK/tmp"
-	# a shell with job control: its jobs have groups of their own and do not ignore SIGINT
+	runs=$((runs + 1))
+	TMP=$WORK/tmp$runs
+	mkdir "$TMP"
 	set -m
-	TMPDIR=$WORK/tmp "$root/quickstart.sh" --once --fault "$1" --prefix "$prefix" >"$WORK/out" 2>"$WORK/talk" </dev/null &
-	pid=$!
+	# where this suite runs in the background, SIGINT is ignored, and a shell cannot change that
+	TMPDIR=$TMP env --default-signal=INT "$root/quickstart.sh" --once --fault "$1" --prefix "$prefix" \
+		>"$WORK/out" 2>"$WORK/talk" </dev/null &
+	leader=$!
 	set +m
-	e2e_kill_later $pid
 }
 
-asked() { test -s "$WORK"/tmp/tmp.*/client.log; }
+asked() { test -s "$TMP"/tmp.*/client.log; }
 recording() { grep -q '^recording' "$WORK/talk"; }
 namespace() { test -e "/run/netns/${prefix}node2"; }
-lifted() { test -s "$WORK"/tmp/tmp.*/truth.jsonl; }
+lifted() { test -s "$TMP"/tmp.*/truth.jsonl; }
 
 
 stopped() {
 	local node
-	for node in $(sed -n 's/^NODE[123]_PID=\([0-9]*\).*/\1/p' "$WORK"/tmp/tmp.*/state); do
+	for node in $(sed -n 's/^NODE[123]_PID=\([0-9]*\).*/\1/p' "$TMP"/tmp.*/state); do
 		! grep -q '^State:.T' "/proc/$node/status" || return 0
 	done
 	return 1
 }
 
-ours() { pgrep -f -- "--prefix $prefix" || pgrep -f "$WORK/tmp"; }
+ours() { pgrep -f -- "--prefix $prefix" || pgrep -f "$TMP"; }
 
 # The processes, namespaces, cgroups and folders that a run made are gone
 nothing_left() {
 	! compgen -G "/run/netns/$prefix*" && ! compgen -G "/sys/fs/cgroup/*saker-demo-$prefix*" &&
-		! compgen -G "/sys/fs/cgroup/*/saker-demo-$prefix*" && ! ours && [ -z "$(ls -A "$WORK/tmp")" ]
+		! compgen -G "/sys/fs/cgroup/*/saker-demo-$prefix*" && ! ours && [ -z "$(ls -A "$TMP")" ]
 }
 
 # interrupted WHAT SIGNAL CONDITION: to the whole group, as Ctrl-C does, or to the script alone
@@ -51,10 +54,10 @@ interrupted() {
 	start pause
 	ok "$1: reached" wait_for 30 "$3"
 	case $2 in
-	INT) kill -s INT -- -$pid ;;
-	*) kill -s "$2" $pid ;;
+	INT) kill -s INT -- -$leader ;;
+	*) kill -s "$2" $leader ;;
 	esac
-	wait $pid || status=$?
+	wait $leader || status=$?
 	ok "$1: it says so by its status, $status" test $status -gt 128
 	ok "$1: nothing is left" nothing_left
 }
@@ -62,7 +65,7 @@ interrupted() {
 whole_run() {
 	local status=0 rec command
 	start kill
-	wait $pid || status=$?
+	wait $leader || status=$?
 	equal 'a whole run: status' $status 0
 	rec=$(sed -n 's/^the recording is in \([^;]*\);.*/\1/p' "$WORK/out")
 	ok 'a whole run: the story names the kill' grep -Eq "sent SIGKILL to etcd\[[0-9]+\] on ${prefix}node[123], which died of it" "$WORK/out"
@@ -75,8 +78,11 @@ whole_run() {
 }
 
 e2e_clean() {
-	local rec
-	[ ! -e "/run/netns/${prefix}net" ] || { kill "$pid" 2>/dev/null; wait_for 20 nothing_left; }
+	local rec state
+	kill "$leader" 2>/dev/null && wait_for 20 nothing_left
+	for state in "$WORK"/tmp*/tmp.*/state; do
+		[ ! -e "$state" ] || "$root/demo/etcd.sh" down --dir "${state%/state}"
+	done
 	for rec in "$root"/rec/*; do
 		grep -qxF "$rec" <<<"$before" || rm -rf "$rec"
 	done
