@@ -30,6 +30,7 @@
 #define INTERRUPT_NS (2 * NS_PER_SEC) /* after SIGINT, which a terminal sends to the command as well: SIGTERM */
 #define PATIENCE_NS (5 * NS_PER_SEC)  /* so long a command may take to end */
 #define FLUSH_NS (500 * NS_PER_MS)    /* a block closes after 1 s at latest */
+#define REFUSED_TOLD 10		      /* losses, after which events that are refused get no mark */
 
 struct recorder {
 	const struct record_opts *opts;
@@ -45,13 +46,44 @@ struct recorder {
 	bool asked; /* the command, to end */
 };
 
+/* An event that does not fit its type is our own fault: it is counted as lost, with a mark that says why. */
+static int refuse_event(struct recorder *r, const struct event_header *h)
+{
+	struct event_loss e = { .h = { .type = EVENT_LOSS,
+				       .length = sizeof(e),
+				       .boot_ns = clock_boot_ns(),
+				       .context = CONTEXT_RECORDER },
+				.count = 1,
+				.first_seq = h->seq,
+				.last_seq = h->seq,
+				.from_ns = h->boot_ns,
+				.to_ns = h->boot_ns,
+				.lost_type = h->type,
+				.lost_cpu = h->cpu };
+	struct event_mark mark = { .h = e.h };
+	const char *strings[] = { r->err->text, NULL };
+	union {
+		struct event_header h;
+		char bytes[1024];
+	} room;
+
+	mark.h.type = EVENT_MARK;
+	if (r->lost++ < REFUSED_TOLD && event_build(&room, sizeof(room), &mark, strings) > 0)
+		(void)store_append(r->store, &room.h, NULL);
+	*r->err = (struct err)ERR_INIT;
+	return store_append(r->store, &e.h, r->err);
+}
+
 static int store_event(void *arg, const struct event_header *h)
 {
 	struct recorder *r = arg;
+	int code = store_append(r->store, h, r->err);
 
-	if (h->type == EVENT_LOSS)
+	if (code == -EBADMSG || code == -EINVAL)
+		return refuse_event(r, h);
+	if (code >= 0 && h->type == EVENT_LOSS)
 		r->lost += ((const struct event_loss *)(const void *)h)->count;
-	return store_append(r->store, h, r->err);
+	return code;
 }
 
 /* Appends one file or link of /proc/PID to the strings of e; returns its length. */

@@ -13,71 +13,84 @@ struct {
 	__type(value, struct dynamic_type);
 } dynamic_types SEC(".maps");
 
-static __always_inline struct dynamic_type *dynamic_begin(void *ctx, struct event_header **ret)
+static __always_inline struct dynamic_type *dynamic_begin(void *ctx, struct scratch **ret)
 {
-	__u32 key = bpf_get_attach_cookie(ctx), which = 0;
+	__u32 key = bpf_get_attach_cookie(ctx);
 	struct dynamic_type *t = bpf_map_lookup_elem(&dynamic_types, &key);
-	struct event_header *h = bpf_map_lookup_elem(&scratches, &which);
+	struct event_header *h;
+	struct scratch *s;
 
-	if (!t || !h || !current_selected())
+	if (!t || !current_selected())
 		return NULL;
+	s = scratch_take(t->type);
+	if (!s)
+		return NULL;
+	h = (void *)s;
 	h->type = t->type;
 	h->context = CONTEXT_TASK;
 	h->flags = 0;
 	header_task(h, bpf_get_current_task_btf());
-	*ret = h;
+	*ret = s;
 	return t;
+}
+
+/* A string of a tracepoint's record; returns the new length. */
+static __always_inline __u32 dynamic_string(void *ctx, void *base, __u32 at, __u16 word)
+{
+	__u32 loc = 0;
+	long len;
+
+	bpf_probe_read_kernel(&loc, sizeof(loc), ctx + word);
+	len = bpf_probe_read_kernel_str((char *)base + at, DYNAMIC_STRING_BYTES, ctx + (loc & 0xffff));
+	if (len > 0)
+		return at + (__u32)len;
+	*((char *)base + at) = 0;
+	return at + 1;
 }
 
 /* A tracepoint's record begins 8 bytes into ctx (the common fields before it are not Saker's business). */
 SEC("tracepoint")
 int dynamic_tracepoint(void *ctx)
 {
-	struct event_header *h;
-	struct dynamic_type *t = dynamic_begin(ctx, &h);
+	struct scratch *s;
+	struct dynamic_type *t = dynamic_begin(ctx, &s);
+	struct event_header *h = (void *)s;
 	__u32 at, n, i;
 
 	if (!t)
 		return 0;
 	n = t->bytes;
-	if (n > DYNAMIC_BYTES)
+	if (n > DYNAMIC_BYTES || (n && bpf_probe_read_kernel(h + 1, n, ctx + 8) < 0)) {
+		scratch_drop(s);
 		return 0;
-	if (n && bpf_probe_read_kernel(h + 1, n, ctx + 8) < 0)
-		return 0;
+	}
 	at = sizeof(*h) + n;
 	for (i = 0; i < DYNAMIC_STRINGS && i < t->nstrings; i++) {
-		__u32 loc = 0;
-		long len;
-
-		bpf_probe_read_kernel(&loc, sizeof(loc), ctx + t->strings[i]);
-		if (at > SCRATCH_BYTES - 8 - DYNAMIC_STRING_BYTES)
+		if (at > SCRATCH_BYTES - 8 - DYNAMIC_STRING_BYTES) {
+			scratch_drop(s);
 			return 0;
-		len = bpf_probe_read_kernel_str((char *)h + at, DYNAMIC_STRING_BYTES, ctx + (loc & 0xffff));
-		if (len <= 0) {
-			*((char *)h + at) = 0;
-			len = 1;
 		}
-		at += (__u32)len;
+		at = dynamic_string(ctx, h, at, t->strings[i]);
 	}
-	event_output(h, at);
+	event_output(s, at);
 	return 0;
 }
 
 SEC("uprobe")
 int dynamic_function(struct pt_regs *ctx)
 {
-	struct event_header *h;
-	struct dynamic_type *t = dynamic_begin(ctx, &h);
+	struct scratch *s;
+	struct dynamic_type *t = dynamic_begin(ctx, &s);
 	__u64 *args;
 
 	if (!t)
 		return 0;
-	args = (__u64 *)(h + 1);
+	args = (__u64 *)((struct event_header *)s + 1);
 	args[0] = PT_REGS_PARM1(ctx);
 	args[1] = PT_REGS_PARM2(ctx);
 	args[2] = PT_REGS_PARM3(ctx);
 	args[3] = PT_REGS_PARM4(ctx);
 	args[4] = PT_REGS_PARM5(ctx);
-	event_output(h, sizeof(*h) + DYNAMIC_ARGS * 8);
+	event_output(s, sizeof(struct event_header) + DYNAMIC_ARGS * 8);
 	return 0;
 }

@@ -20,11 +20,6 @@
 
 static const struct ended_children no_children = {};
 
-static __always_inline struct scratch *scratch_get(__u32 which)
-{
-	return bpf_map_lookup_elem(&scratches, &which);
-}
-
 /* Fills who the task is; strings follow through identity_strings(). */
 static __always_inline void identity_fixed(struct event_process *e, struct task_struct *task, __u32 flags)
 {
@@ -75,7 +70,7 @@ static __always_inline __u32 args_add(void *base, __u32 at, struct task_struct *
 
 static __always_inline void identity_emit(struct task_struct *task, __u16 type, __u32 flags, const char *exe, bool args)
 {
-	struct scratch *s = scratch_get(0);
+	struct scratch *s = scratch_take(type);
 	struct event_process *e = (void *)s;
 	__u32 at = sizeof(*e);
 
@@ -90,7 +85,7 @@ static __always_inline void identity_emit(struct task_struct *task, __u16 type, 
 		at = args_add(e, at, task);
 	else
 		at = string_add(e, at, 1, NULL);
-	event_output(&e->h, at);
+	event_output(s, at);
 }
 
 static __always_inline bool attaching(void)
@@ -172,7 +167,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	if (!child_select(parent, child))
 		return 0;
 	join_check();
-	s = scratch_get(0);
+	s = scratch_take(EVENT_FORK);
 	if (!s)
 		return 0;
 	e = (void *)s;
@@ -186,7 +181,7 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	e->flags = child->tgid == parent->tgid ? PROCFLAGS_THREAD : 0;
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	at = string_add(e, at, 16, child->comm);
-	event_output(&e->h, at);
+	event_output(s, at);
 	return 0;
 }
 
@@ -275,7 +270,7 @@ static __always_inline void ended_forget(__u32 tgid)
 
 static __always_inline void exit_emit(struct task_struct *p, bool last)
 {
-	struct scratch *s = scratch_get(0);
+	struct scratch *s = scratch_take(EVENT_EXIT);
 	struct event_exit *e = (void *)s;
 	__u32 at = sizeof(*e);
 	int code = exit_status(p, last);
@@ -291,7 +286,7 @@ static __always_inline void exit_emit(struct task_struct *p, bool last)
 	e->flags = (last ? EXITFLAGS_LAST_THREAD : 0) | (code & 0x80 ? EXITFLAGS_CORE_DUMPED : 0);
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	at = string_add(e, at, 16, p->comm);
-	event_output(&e->h, at);
+	event_output(s, at);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -357,7 +352,7 @@ static __always_inline bool signal_from_kernel(struct kernel_siginfo *info, int 
 static __always_inline void signal_emit(struct task_struct *self, int sig, struct kernel_siginfo *info,
 					struct task_struct *task, int group, int result)
 {
-	struct scratch *s = scratch_get(0);
+	struct scratch *s = scratch_take(EVENT_SIGNAL);
 	struct event_signal *e = (void *)s;
 	__u32 at = sizeof(*e);
 	bool from_kernel;
@@ -379,7 +374,7 @@ static __always_inline void signal_emit(struct task_struct *self, int sig, struc
 	e->result = result;
 	e->flags = (group ? SIGNALFLAGS_GROUP : 0) | (from_kernel ? SIGNALFLAGS_FROM_KERNEL : 0);
 	at = string_add(e, at, 16, task->comm);
-	event_output(&e->h, at);
+	event_output(s, at);
 }
 
 /*
@@ -453,7 +448,7 @@ int BPF_PROG(process_deliver, int sig, struct kernel_siginfo *info, struct k_sig
 
 static __always_inline int oom_emit(struct task_struct *victim, __u32 uid)
 {
-	struct scratch *s = scratch_get(0);
+	struct scratch *s = scratch_take(EVENT_OOM_KILL);
 	struct event_oom_kill *e = (void *)s;
 	__u32 at = sizeof(*e);
 
@@ -470,7 +465,7 @@ static __always_inline int oom_emit(struct task_struct *victim, __u32 uid)
 	e->rss = 0;
 	e->cgroup = task_cgroup(victim);
 	at = string_add(e, at, 16, victim->comm);
-	event_output(&e->h, at);
+	event_output(s, at);
 	return 0;
 }
 
@@ -488,10 +483,13 @@ SEC("tp_btf/mark_victim")
 int BPF_PROG(process_oom_pid, int pid)
 {
 	struct event_oom_kill *e;
-	struct scratch *s = scratch_get(0);
+	struct scratch *s;
 	__u32 at = sizeof(*e);
 
-	if (!s || (!tgid_selected(pid) && !current_selected()))
+	if (!tgid_selected(pid) && !current_selected())
+		return 0;
+	s = scratch_take(EVENT_OOM_KILL);
+	if (!s)
 		return 0;
 	e = (void *)s;
 	__builtin_memset(e, 0, sizeof(*e));
@@ -500,7 +498,7 @@ int BPF_PROG(process_oom_pid, int pid)
 	header_task(&e->h, bpf_get_current_task_btf());
 	e->victim_tgid = pid;
 	at = string_add(e, at, 1, NULL);
-	event_output(&e->h, at);
+	event_output(s, at);
 	return 0;
 }
 

@@ -179,9 +179,8 @@ static __always_inline bool sock_born(void)
 
 static __noinline int socket_describe(struct sock *sk, __u8 context, __u32 flags)
 {
-	__u32 which = context == CONTEXT_TASK ? 0 : 1;
-	struct scratch *s = bpf_map_lookup_elem(&scratches, &which);
 	struct sock_info *si = sock_get(sk);
+	struct scratch *s = si ? scratch_take(EVENT_SOCKET) : NULL;
 	struct event_socket *e = (void *)s;
 	__u32 at = sizeof(*e);
 
@@ -203,7 +202,7 @@ static __noinline int socket_describe(struct sock *sk, __u8 context, __u32 flags
 		*((char *)e + at) = 0;
 		at++;
 	}
-	if (event_output(&e->h, at) && !(si->flags & SOCK_LISTENER))
+	if (event_output(s, at) && !(si->flags & SOCK_LISTENER))
 		si->flags |= SOCK_DESCRIBED;
 	return 0;
 }

@@ -50,6 +50,16 @@ else
 	skip 'memory: OOM kills' 'no memory controller'
 fi
 
+# Events are built where an interrupt may build another one
+ticking() {
+	"$SAKER" record -o ticking -- "$PY" "$here/lib/ticking.py" 2 >ticking.out
+}
+ok 'interrupts: recorded' ticking
+read -r started got <ticking.out
+equal 'interrupts: every program is there' "$("$SAKER" show ticking 'type=exec and exe=/bin/true' --json | wc -l)" "$started"
+ok "interrupts: and every signal, $got" test "$("$SAKER" show ticking 'type=deliver and sig=ALRM' --json | wc -l)" -ge "$got"
+equal 'interrupts: none is damaged' "$("$SAKER" show ticking 'type=loss or type=mark' --json | wc -l)" 0
+
 # A damaged truth must be seen, or the comparison compares nothing
 sed -i 's/"sig": 9/"sig": 15/' truth
 fails 'the comparison sees a wrong truth' $PY "$here/lib/actor_check.py" truth events

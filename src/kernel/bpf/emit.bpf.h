@@ -149,8 +149,30 @@ static __always_inline void event_end(void *e)
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
-/* Sends an event with strings that was built in scratch, false: lost; len: of the fixed part and the strings. */
-static __always_inline bool event_output(struct event_header *h, __u32 len)
+/* A room to build an event of that type; NULL: all are in use, and the event is lost.  Ends with event_output(). */
+static __always_inline struct scratch *scratch_take(__u16 type)
+{
+	struct cpu_state *st = cpu_state();
+	__u32 i;
+
+	for (i = 0; i < SCRATCHES; i++) {
+		__u32 key = i; /* its address is needed: the loop's own must stay a number to the verifier */
+		struct scratch *s = bpf_map_lookup_elem(&scratches, &key);
+
+		if (s && !__sync_lock_test_and_set(&s->busy, 1))
+			return s;
+	}
+	if (st)
+		loss_note(type, __sync_fetch_and_add(&st->seq, 1), bpf_ktime_get_boot_ns());
+	return NULL;
+}
+
+static __always_inline void scratch_drop(struct scratch *s)
+{
+	__sync_lock_test_and_set(&s->busy, 0);
+}
+
+static __always_inline bool scratch_send(struct event_header *h, __u32 len)
 {
 	struct cpu_state *st = cpu_state();
 	void *ring = ring_get();
@@ -173,6 +195,15 @@ static __always_inline bool event_output(struct event_header *h, __u32 len)
 		return false;
 	}
 	return true;
+}
+
+/* Sends the event that was built in s, and gives s back; false: lost.  len: of the fixed part and the strings. */
+static __always_inline bool event_output(struct scratch *s, __u32 len)
+{
+	bool sent = scratch_send((void *)s, len);
+
+	scratch_drop(s);
+	return sent;
 }
 
 static __always_inline __u64 task_netns(struct task_struct *task)

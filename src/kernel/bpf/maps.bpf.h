@@ -87,13 +87,17 @@ struct {
 	__type(value, __u64);
 } waits SEC(".maps");
 
-/* per CPU: room to build an event with strings */
+/*
+ * Per CPU: rooms to build events with strings.  One is not enough: an interrupt, or another task while an iterator or a
+ * uprobe's program is preempted, may need one in the middle of another's work.
+ */
 struct scratch {
 	__u64 bytes[SCRATCH_BYTES / 8];
+	__u32 busy, pad;
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2); /* 0: task context, 1: interrupts */
+	__uint(max_entries, SCRATCHES);
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");

@@ -9,6 +9,7 @@
 #define LOSS_SLOTS 128	     /* static types by id; run-time types from LOSS_DYNAMIC on */
 #define LOSS_DYNAMIC 96
 #define SCRATCH_BYTES 2048
+#define SCRATCHES 4 /* tasks that were preempted, softirq, hardirq, nmi */
 #define ARGS_MAX 1024
 #define PATH_MAX_SEEN 256
 #define CGROUPS_MAX 16
