@@ -45,7 +45,11 @@ def main(saker, folder):
         if not right:
             print(f"# {path}: lacks {sorted(want - has)}, has too much {sorted(has - want)}")
         print(f"{'ok' if right else 'not ok'} {count} - {path.name} describes the options of saker {command}")
-    print(f"1..{len(found)}")
+    overview = pathlib.Path(folder, "saker.1").read_text(encoding="utf-8").replace("\\-", "-")
+    missing = [command for command, about in found if f".BR saker-{command} (1)\n{about}\n" not in overview]
+    failed |= bool(missing)
+    print(f"{'not ok' if missing else 'ok'} {len(found) + 1} - saker.1 lists every command as --help does {missing or ''}")
+    print(f"1..{len(found) + 1}")
     return failed
 
 

@@ -68,7 +68,7 @@ int kernel_attach_later(struct kernel *k, struct err *err); /* the `later` ladde
 /* Takes the `messages` ladders off their hooks, or puts them there again: what nobody wants shall cost nothing. */
 int kernel_messages(struct kernel *k, bool wanted, struct err *err);
 
-/* Runs an iterator program; returns how many bytes it wrote. */
+/* Runs an iterator program; returns how many bytes it wrote, 0 where the kernel does not have it. */
 int kernel_iterate(struct kernel *k, const char *program, struct err *err);
 
 /* Selecting processes */
