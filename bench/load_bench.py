@@ -135,7 +135,7 @@ CASES = {f.__name__: f for f in (redis, nginx, bystander, budget, memory)}
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("case", nargs="*")
     args = parser.parse_args()
