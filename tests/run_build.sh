@@ -28,9 +28,12 @@ fuzz)
 	;;
 esac
 
+# A folder that was configured before the tests' packages came (by quickstart.sh) does not know them
 configure() {
 	if [ -e "$dir/build.ninja" ]; then
-		[ "$kind" != fuzz ] || meson setup --reconfigure "$dir" >/dev/null
+		if [ "$kind" = fuzz ] || [ ! -e "$dir/tests/traffic" ]; then
+			meson configure "$dir" --clearcache >/dev/null && meson setup --reconfigure "$dir" >/dev/null
+		fi
 	else
 		CC=$cc meson setup "$dir" "${options[@]}"
 	fi
