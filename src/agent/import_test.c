@@ -185,7 +185,8 @@ static void check_bytes(struct place *p, struct found *f, struct store_reader *r
 static void all_806_edges_through_the_recording(void **state)
 {
 	struct place *p = *state;
-	CLEANUP_FREE struct zk *zk = calloc(1, sizeof(*zk));
+	static struct zk room; /* no cleanup runs where import_zk() skips the test */
+	struct zk *zk = &room;
 	struct found f = { .zk = zk, .edges = MAP_INIT };
 	struct store_stats stats;
 	struct analysis a;

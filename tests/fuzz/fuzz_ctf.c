@@ -186,8 +186,17 @@ static int read_all(const char *path, struct outcome *ret)
 	return 0;
 }
 
+/* CTF wants each stream monotonic: repair drops what is whole but goes back in time, and says so. */
+static void note_dropped(void *arg, const char *sentence)
+{
+	bool *dropped = arg;
+
+	*dropped |= strstr(sentence, "goes back in time") != NULL;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	bool dropped = false;
 	struct outcome before, after;
 	struct err err = ERR_INIT;
 	const char *tmp = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
@@ -202,11 +211,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(!read_all(copy, &after) && after.events == before.events, "the copy has other events");
 		remove_dir(copy);
 	}
-	if (!store_repair(dir, NULL, NULL, &err)) {
+	if (!store_repair(dir, note_dropped, &dropped, &err)) {
 		require(!r, "repaired, but could not be opened before");
 		require(!read_all(dir, &after) && !after.skipped, "repaired, but not whole");
 		require(after.events <= before.events, "more events than before");
-		require(before.skipped || after.events == before.events, "whole events were lost");
+		require(before.skipped || dropped || after.events == before.events, "whole events were lost");
 	}
 	remove_dir(dir);
 	return 0;
