@@ -10,10 +10,13 @@
 # forbids starts meanwhile, and what came new is disabled afterwards. What is already there stays as it was.
 
 DEPS_BUILD="gcc libc6-dev linux-libc-dev clang llvm meson ninja-build pkg-config python3
-	libbpf-dev bpftool libelf-dev zlib1g-dev libxxhash-dev libjansson-dev libcmocka-dev"
+	libbpf-dev bpftool libelf-dev zlib1g-dev libxxhash-dev libjansson-dev libcmocka-dev
+	libmicrohttpd-dev libbabeltrace2-dev node-d3"
 DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 python3-bt2 jq iproute2 procps nftables
-	liburing-dev redis-server redis-tools"
+	liburing-dev redis-server redis-tools chromium nodejs curl golang-go default-jdk-headless podman crun strace
+	lttng-tools liblttng-ust-dev qemu-system-x86 busybox-static kmod xz-utils systemd"
 DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
+DEPS_ZOOKEEPER="zookeeper default-jre-headless iproute2 nftables procps"
 DEPS_BENCH="redis-server redis-tools nginx wrk strace procps z3"
 DEPS_PACKAGE="dpkg-dev binutils"
 DEPS_LONG="debootstrap git util-linux qemu-system-x86 busybox-static kmod xz-utils"
@@ -28,10 +31,11 @@ deps_list() {
 		build) printf '%s\n' $DEPS_BUILD ;;
 		test) printf '%s\n' $DEPS_TEST ;;
 		demo) printf '%s\n' $DEPS_DEMO ;;
+		zookeeper) printf '%s\n' $DEPS_ZOOKEEPER ;;
 		bench) printf '%s\n' $DEPS_BENCH ;;
-	package) printf '%s\n' $DEPS_PACKAGE ;;
+		package) printf '%s\n' $DEPS_PACKAGE ;;
 		long) printf '%s\n' $DEPS_LONG ;;
-		*) echo "deps: no group '$group': build, test, demo, bench, package or long" >&2; return 1 ;;
+		*) echo "deps: no group '$group': build, test, demo, zookeeper, bench, package or long" >&2; return 1 ;;
 		esac
 	done | sort -u
 }
