@@ -231,6 +231,22 @@ static int say_host(struct recorder *r, const char *hostname, const char *boot_i
 	return store_event(r, &room.h);
 }
 
+/* Who reads the recording is to know what it cannot hold. */
+static int say_kinds(struct recorder *r)
+{
+	struct event_mark e = { .h = { .type = EVENT_MARK, .boot_ns = clock_boot_ns(), .context = CONTEXT_RECORDER },
+				.value = kernel_observed(r->kernel) };
+	char text[128] = "observed: ";
+	const char *strings[] = { text, NULL };
+	union {
+		struct event_header h;
+		char bytes[512];
+	} room;
+
+	probe_kinds_names((uint32_t)e.value, text + strlen(text), sizeof(text) - strlen(text));
+	return event_build(&room, sizeof(room), &e, strings) < 0 ? 0 : store_event(r, &room.h);
+}
+
 static int say_clock(struct recorder *r)
 {
 	struct clock_pair p = clock_pair_read();
@@ -280,6 +296,8 @@ static int open_store(struct recorder *r, struct err *err)
 	e = store_create(&so, &r->store, err);
 	if (e >= 0)
 		e = say_host(r, hostname, boot_id);
+	if (e >= 0)
+		e = say_kinds(r);
 	return e < 0 ? e : say_clock(r);
 }
 
@@ -287,13 +305,20 @@ static int open_kernel(struct recorder *r, struct err *err)
 {
 	struct kernel_opts ko = { .ring_bytes = r->opts->ring_bytes };
 	const struct kernel_object *const *obj;
+	char names[128];
+	uint32_t refused;
 	int e = select_prepare(r->opts, &ko.cfg, err);
 
+	ko.cfg.observe = r->opts->observe;
 	if (e >= 0)
 		e = kernel_new(&ko, &r->kernel, err);
 	for (obj = probe_all; e >= 0 && *obj; obj++)
 		e = kernel_load(r->kernel, *obj, err);
-	return e;
+	if (e < 0)
+		return e;
+	refused = r->opts->demanded & ~kernel_observed(r->kernel);
+	probe_kinds_names(refused, names, sizeof(names));
+	return refused ? err_set(err, EOPNOTSUPP, "cannot observe %s here: see 'saker doctor'", names) : 0;
 }
 
 /*

@@ -28,6 +28,8 @@ struct record_opts {
 	const char *unit, *container, *cgroup, *netns;
 	uint16_t port;
 	bool all;
+	/* what: bits OBSERVE_* */
+	uint32_t observe, demanded; /* of the demanded ones each must be possible on this host */
 	/* how */
 	uint64_t duration_ns;	   /* 0: until stopped */
 	uint64_t max_bytes;	   /* 0: no limit */

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/parse.h"
 #include "cli/cli.h"
+#include "probe/probe.h"
 
 #define PIDS_MAX 4096
 #define PROBES_MAX 32
@@ -31,6 +32,8 @@ enum {
 	OPT_RINGS,
 	OPT_AS_ROOT,
 	OPT_JSON,
+	OPT_WITH,
+	OPT_WITHOUT,
 };
 
 static const struct argp_option record_options[] = {
@@ -42,6 +45,9 @@ static const struct argp_option record_options[] = {
 	{ "netns", OPT_NETNS, "NAME", 0, "Record the processes of a network namespace", 1 },
 	{ "port", OPT_PORT, "N", 0, "Record the processes that use a TCP or UDP port", 1 },
 	{ "all", OPT_ALL, NULL, 0, "Record every process of the host", 1 },
+	{ "with", OPT_WITH, "KIND,...", 0,
+	  "Observe these too: process, socket, wake, log (these four by default), pipe, file, block, or all", 2 },
+	{ "without", OPT_WITHOUT, "KIND,...", 0, "Do not observe these; their hooks cost nothing then", 2 },
 	{ "duration", OPT_DURATION, "TIME", 0, "Stop after TIME (30s, 5m, 1h)", 2 },
 	{ "max-size", OPT_MAX_SIZE, "SIZE", 0, "Keep the recording below SIZE: the oldest chunks go first", 2 },
 	{ "flight", OPT_FLIGHT, "SIZE", 0,
@@ -118,6 +124,25 @@ static uint64_t size_arg(const char *text, struct argp_state *state)
 	return v;
 }
 
+/* In the order of the command line; process stays, as the selection rests on it. */
+static void parse_kinds(int key, const char *arg, struct record_opts *o, struct argp_state *state)
+{
+	struct err err = ERR_INIT;
+	uint32_t bits = 0;
+
+	if (probe_kinds_parse(arg, &bits, &err) < 0)
+		argp_error(state, "%s", err.text);
+	if (key == OPT_WITH) {
+		o->observe |= bits;
+		o->demanded |= bits == OBSERVE_ALL ? 0 : bits;
+		return;
+	}
+	if (bits != OBSERVE_ALL && (bits & OBSERVE_PROCESS))
+		argp_error(state, "process cannot be left out: who is recorded follows from it");
+	o->observe &= ~bits | OBSERVE_PROCESS;
+	o->demanded &= ~bits;
+}
+
 static int parse_how(int key, char *arg, struct record_args *a, struct argp_state *state)
 {
 	char *end;
@@ -148,6 +173,10 @@ static int parse_how(int key, char *arg, struct record_args *a, struct argp_stat
 			argp_error(state, "more than %d probes", PROBES_MAX);
 		a->probes[a->opts.nprobes++] = arg;
 		a->opts.probes = a->probes;
+		return 0;
+	case OPT_WITH:
+	case OPT_WITHOUT:
+		parse_kinds(key, arg, &a->opts, state);
 		return 0;
 	case OPT_AS_ROOT:
 		a->opts.as_root = true;
@@ -254,6 +283,7 @@ static int record_main(int argc, char **argv)
 
 	if (!a)
 		return CLI_FAILED;
+	a->opts.observe = probe_kinds_default();
 	if (cli_parse(&cli_record, parse_option, argc, argv, ARGP_IN_ORDER, a) != 0)
 		return CLI_USAGE;
 	if (!a->opts.dir)

@@ -19,8 +19,8 @@
 #include "kernel/ladder.h"
 #include "kernel/ring.h"
 
-#define OBJECTS_MAX 8
-#define LINKS_MAX 64
+#define OBJECTS_MAX 16
+#define LINKS_MAX 128
 #define RING_BYTES_DEFAULT (16U << 20)
 #define RING_BYTES_MIN (64U << 10)
 
@@ -194,25 +194,71 @@ static int control_map(struct kernel *k, struct err *err)
 	return rings_publish(k, err);
 }
 
+static uint32_t ladder_kinds(const struct kernel_object *obj, const struct kernel_ladder *ladder)
+{
+	return ladder->kinds ? ladder->kinds : obj->kinds;
+}
+
+static bool ladder_wanted(const struct kernel *k, const struct kernel_object *obj, const struct kernel_ladder *ladder)
+{
+	uint32_t kinds = ladder_kinds(obj, ladder);
+
+	return !kinds || (kinds & k->cfg.observe);
+}
+
+static bool object_wanted(const struct kernel *k, const struct kernel_object *obj)
+{
+	size_t i;
+
+	for (i = 0; i < obj->nladders; i++)
+		if (ladder_wanted(k, obj, &obj->ladders[i]))
+			return true;
+	return false;
+}
+
+/* What is guessed, less what is not wanted. */
+static void rungs_guess(const struct kernel *k, struct loaded *l)
+{
+	size_t i;
+
+	ladders_guess(l->obj, l->rungs);
+	for (i = 0; i < l->obj->nladders; i++)
+		if (!ladder_wanted(k, l->obj, &l->obj->ladders[i]))
+			l->rungs[i] = -1;
+}
+
+/* By trying each that is wanted; false: none loads. */
+static bool rungs_find(const struct kernel *k, struct loaded *l)
+{
+	bool served = false;
+	size_t i;
+
+	for (i = 0; i < l->obj->nladders; i++) {
+		const struct kernel_ladder *ladder = &l->obj->ladders[i];
+
+		l->rungs[i] = ladder_wanted(k, l->obj, ladder) ? ladder_find(l->obj, ladder) : -1;
+		served |= l->rungs[i] >= 0;
+	}
+	return served;
+}
+
 int kernel_load(struct kernel *k, const struct kernel_object *obj, struct err *err)
 {
 	struct loaded *l = &k->objects[k->nobjects];
 	struct err first = ERR_INIT;
-	bool served = false;
-	size_t i;
 	int r;
 
+	if (!object_wanted(k, obj))
+		return 0;
 	if (k->nobjects == OBJECTS_MAX || obj->nladders > ARRAY_LEN(l->rungs))
 		return err_set(err, E2BIG, "too many BPF objects");
 	*l = (struct loaded) { .obj = obj };
 	object_quiet();
-	ladders_guess(obj, l->rungs);
+	rungs_guess(k, l);
 	r = object_load(obj, &k->cfg, &k->maps, rung_wanted, l, &l->bpf, &first);
 	if (r < 0) {
-		for (i = 0; i < obj->nladders; i++) {
-			l->rungs[i] = ladder_find(obj, &obj->ladders[i]);
-			served |= l->rungs[i] >= 0;
-		}
+		bool served = rungs_find(k, l);
+
 		if (!served && r == -EPERM)
 			return err_set(
 				err, EPERM,
@@ -345,6 +391,18 @@ const struct kernel_rung *kernel_served(const struct kernel *k, const struct ker
 			if (&k->objects[i].obj->ladders[j] == ladder)
 				return k->objects[i].rungs[j] < 0 ? NULL : &ladder->rungs[k->objects[i].rungs[j]];
 	return NULL;
+}
+
+uint32_t kernel_observed(const struct kernel *k)
+{
+	uint32_t served = OBSERVE_PROCESS;
+	size_t i, j;
+
+	for (i = 0; i < k->nobjects; i++)
+		for (j = 0; j < k->objects[i].obj->nladders; j++)
+			if (k->objects[i].rungs[j] >= 0)
+				served |= ladder_kinds(k->objects[i].obj, &k->objects[i].obj->ladders[j]);
+	return served & k->cfg.observe;
 }
 
 int kernel_iterate(struct kernel *k, const char *program, struct err *err)

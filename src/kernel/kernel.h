@@ -9,6 +9,8 @@
  * kernel_attach -> drain -> kernel_free.  Links are file descriptors: with the process, also by kill -9,
  * every program is gone.
  *
+ * A ladder of kinds that opts.cfg.observe does not have is neither loaded nor attached: it costs nothing.
+ *
  * Threads: one.  Memory: rings of opts.ring_bytes in all, allocated by the kernel.
  * Failure: an observation without a rung that loads is no error (kernel_served() tells); -EPERM names the
  * capability that is missing.
@@ -40,6 +42,7 @@ struct kernel_ladder {
 	bool spare;				/* a refusal to attach it is no failure */
 	bool iterator;				/* run on demand by kernel_iterate() */
 	bool messages;				/* attached only while messages are wanted: kernel_messages() */
+	uint32_t kinds;				/* as of the object, for this ladder alone; 0: the object's */
 	struct kernel_rung rungs[KERNEL_RUNGS]; /* ends with NULL programs */
 };
 
@@ -49,6 +52,7 @@ struct kernel_object {
 	const size_t *size;
 	const struct kernel_ladder *ladders;
 	size_t nladders;
+	uint32_t kinds; /* bits OBSERVE_*: loaded if any of these is wanted; 0: always */
 };
 
 struct kernel_opts {
@@ -64,6 +68,7 @@ struct kernel *kernel_free(struct kernel *k); /* NULL ok; returns NULL */
 
 /* Which rung serves (NULL: none), for what was loaded. */
 const struct kernel_rung *kernel_served(const struct kernel *k, const struct kernel_ladder *ladder);
+uint32_t kernel_observed(const struct kernel *k);	    /* bits OBSERVE_*: wanted, and served by a rung at least */
 int kernel_attach_later(struct kernel *k, struct err *err); /* the `later` ladders, once */
 /* Takes the `messages` ladders off their hooks, or puts them there again: what nobody wants shall cost nothing. */
 int kernel_messages(struct kernel *k, bool wanted, struct err *err);

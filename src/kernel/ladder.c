@@ -181,7 +181,7 @@ static int hooks_look(const struct kernel_object *obj, const struct kernel_rung 
 
 int kernel_try(const struct kernel_object *obj, const struct kernel_rung *rung, struct err *err)
 {
-	struct kernel_cfg cfg = { .nrings = 1 };
+	struct kernel_cfg cfg = { .nrings = 1, .observe = OBSERVE_ALL };
 	struct bpf_object *o = NULL;
 	int r;
 

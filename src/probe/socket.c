@@ -100,6 +100,7 @@ const struct kernel_object probe_socket = {
 	.name = "socket",
 	.data = bpf_socket_data,
 	.size = &bpf_socket_size,
+	.kinds = OBSERVE_SOCKET,
 	.ladders = socket_ladders,
 	.nladders = ARRAY_LEN(socket_ladders),
 };

@@ -20,6 +20,17 @@
 #define ENDED_MAX 65536	       /* processes with children, at a time */
 #define ENDED_SLOTS 8
 
+/* Kinds of observation that a person chooses among: bits of kernel_cfg.observe and kernel_ladder.kinds. */
+#define OBSERVE_PROCESS 1U
+#define OBSERVE_SOCKET 2U
+#define OBSERVE_WAKE 4U
+#define OBSERVE_LOG 8U
+#define OBSERVE_PIPE 16U
+#define OBSERVE_FILE 32U
+#define OBSERVE_BLOCK 64U
+#define OBSERVE_ALL 127U
+#define OBSERVE_KINDS 7
+
 /* Load-time constants: the `cfg` variable in each object's .rodata. */
 struct kernel_cfg {
 	__u64 hrtimer_wakeup, timerfd_tmrproc, pollwake, ep_poll_callback; /* addresses in the kernel, 0: unknown */
@@ -34,9 +45,11 @@ struct kernel_cfg {
 	__u32 ncgroups;
 	__u32 own_tgid; /* Saker itself: never recorded */
 	__u32 nrings;
-	__u16 port; /* select processes that use this port, 0: off */
+	__u32 observe; /* bits OBSERVE_*: what is wanted; for hooks that serve several kinds */
+	__u16 port;    /* select processes that use this port, 0: off */
 	__u8 select_all;
 	__u8 by_place; /* any of netns, cgroups, cgroup_names is set */
+	__u32 pad;
 };
 
 /* Run-time knobs: one element of the mmapable array `control`. */
