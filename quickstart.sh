@@ -11,16 +11,17 @@ cd "$(dirname "$0")" || exit 1
 
 usage() {
 	cat <<'END'
-usage: sudo ./quickstart.sh [--once] [--fault pause|kill|partition|oom|none] [--prefix P]
+usage: sudo ./quickstart.sh [etcd|zookeeper] [--once] [--fault pause|kill|partition|oom|none] [--prefix P]
        sudo ./quickstart.sh --build-only | --package
 
 Installs what it needs by apt (no service is started or enabled), builds Saker into build/, starts a demo cluster
-(three etcd nodes, each in its own network namespace), records it while a fault is planted and lifted, and tells
+(three nodes of etcd or of ZooKeeper, each in its own network namespace), records it while a fault is planted and lifted, and tells
 what happened.
 
+  etcd, zookeeper   which cluster (etcd)
   --fault F     what is planted: pause (SIGSTOP of the leader, the default), kill, partition, oom, or none
   --once        one recording and its story, then end; without it, on a terminal, it asks for the next fault
-  --prefix P    the namespaces are called Pnode1, Pnode2, Pnode3, Pclient, Pnet (no prefix)
+  --prefix P    the namespaces are called Pnode1 (Pzk1), ..., Pclient, Pnet (no prefix)
   --build-only  installs and builds only; needs no root where the packages are there
   --package     makes a Debian package and a static tarball in dist/
   -h, --help    this
@@ -38,7 +39,7 @@ build() {
 	if [ ! -e build/build.ninja ]; then
 		quietly build/log/setup.txt "configuring" meson setup build || return 1
 	fi
-	quietly build/log/build.txt "building Saker into build/" ninja -C build src/saker demo/kvclient
+	quietly build/log/build.txt "building Saker into build/" ninja -C build src/saker demo/kvclient demo/clockshift.so
 }
 
 # The first name in rec/ that is free
@@ -52,13 +53,14 @@ new_recording() {
 
 # demo FAULT: one recording of the demo cluster, and its story
 demo() {
-	local fault=$1 rec status=0
+	local fault=$1 rec status=0 name=$1
 	place=$(mktemp -d)
 	mkdir -p rec
-	rec=$(new_recording "$fault")
-	echo "recording the demo cluster, fault: $fault (about 10 s)" >&2
+	[ "$cluster" = etcd ] || name=$cluster-$fault
+	rec=$(new_recording "$name")
+	echo "recording the demo cluster, three nodes of $cluster, fault: $fault (about 10 s)" >&2
 	# The cluster needs root for its namespaces. In the background, so that an interruption is not kept waiting.
-	build/src/saker record --as-root -o "$rec" -- demo/etcd.sh run --dir "$place" --prefix "$prefix" \
+	build/src/saker record --as-root -o "$rec" -- "demo/$cluster.sh" run --dir "$place" --prefix "$prefix" \
 		--fault "$fault" >build/log/demo.txt 2>&1 </dev/null &
 	recorder=$!
 	wait $recorder || status=$?
@@ -88,7 +90,7 @@ hint() {
 
 # demo_processes: the recorder and the script that runs the cluster
 demo_processes() {
-	pgrep -f -- "etcd.sh run --dir $place "
+	pgrep -f -- "$cluster.sh run --dir $place "
 }
 
 # The recorder ends its command, the command removes the cluster. A second signal makes the recorder end at once: then
@@ -103,7 +105,7 @@ demo_clean() {
 	while demo_processes >/dev/null && [ $SECONDS -lt $end ]; do
 		sleep 0.1
 	done
-	[ ! -e "$place/state" ] || demo/etcd.sh down --dir "$place" 2>/dev/null
+	[ ! -e "$place/state" ] || "demo/$cluster.sh" down --dir "$place" 2>/dev/null
 	rm -rf "$place"
 	place=
 }
@@ -138,6 +140,8 @@ options() {
 	prefix=
 	fault=pause
 	mode=demo
+	cluster=etcd
+	deps=demo
 	once=0
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -145,6 +149,8 @@ options() {
 		--fault=*) fault=${1#*=} ;;
 		--prefix) [ $# -gt 1 ] || fail "--prefix wants a name"; prefix=$2; shift ;;
 		--prefix=*) prefix=${1#*=} ;;
+		etcd) cluster=etcd deps=demo ;;
+		zookeeper) cluster=zookeeper deps=zookeeper ;;
 		--once) once=1 ;;
 		--build-only) mode=build ;;
 		--package) mode=package ;;
@@ -160,7 +166,10 @@ main() {
 	local groups=build
 	options "$@"
 	case $mode in
-	demo) groups="build demo"; is_root || fail "recording needs root: sudo ./quickstart.sh" ;;
+	demo)
+		groups="build $deps"
+		is_root || fail "recording needs root: sudo ./quickstart.sh"
+		;;
 	package) groups="build package" ;;
 	esac
 	trap leave EXIT

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kvclient - puts and gets keys in etcd at a steady rate and logs how each request went.
+ * kvclient - puts and gets keys at a steady rate and logs how each request went.
  *
- *	kvclient [--rate N] [--log FILE] HOST:PORT...	until SIGTERM or SIGINT
- *	kvclient --clock				prints CLOCK_BOOTTIME in ns
+ *	kvclient [--protocol etcd|zookeeper] [--rate N] [--log FILE] HOST:PORT...	until SIGTERM or SIGINT
+ *	kvclient --clock		prints CLOCK_BOOTTIME in ns
  *
- * It speaks etcd's v3 JSON gateway over HTTP/1.1 and keeps one connection. A request that fails or takes
- * longer than 2 s closes it; the next request goes to the next endpoint. A line a request:
- * "time_ns latency_us op status endpoint", where time is CLOCK_BOOTTIME at the start and status an HTTP status or
- * refused, unreachable, reset, closed, timeout, odd.
+ * It speaks etcd's v3 JSON gateway over HTTP/1.1 or ZooKeeper's protocol and keeps one connection. A request that fails
+ * or takes longer than 2 s closes it; the next request goes to the next endpoint. A line a request:
+ * "time_ns latency_us op status endpoint", where time is CLOCK_BOOTTIME at the start and status that of HTTP,
+ * ZooKeeper's error without its sign (0: none), or refused, unreachable, reset, closed, timeout, odd.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,24 +20,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "kv.h"
+
 #define TIMEOUT_NS 2000000000ULL
 #define KEYS 100
-#define ENDPOINTS_MAX 16
-
-struct client {
-	const char *endpoints[ENDPOINTS_MAX];
-	size_t nendpoints, at;
-	int fd; /* -1: not connected */
-	FILE *log;
-	uint64_t period_ns;
-	uint64_t deadline_ns; /* of this request */
-	char reply[16384];    /* of this request, NUL-terminated */
-};
 
 static volatile sig_atomic_t stop;
 
@@ -62,29 +52,7 @@ static void sleep_until(uint64_t ns)
 	(void)clock_nanosleep(CLOCK_BOOTTIME, TIMER_ABSTIME, &ts, NULL);
 }
 
-/* Standard base64 (RFC 4648, section 4): text is shorter than 3/4 of the room. */
-static void base64(const char *text, char *out)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	size_t len = strlen(text), i;
-
-	for (i = 0; i < len; i += 3) {
-		uint32_t v = (uint32_t)(unsigned char)text[i] << 16;
-
-		if (i + 1 < len)
-			v |= (uint32_t)(unsigned char)text[i + 1] << 8;
-		if (i + 2 < len)
-			v |= (unsigned char)text[i + 2];
-		*out++ = digits[v >> 18];
-		*out++ = digits[v >> 12 & 63];
-		*out++ = i + 1 < len ? digits[v >> 6 & 63] : '=';
-		*out++ = i + 2 < len ? digits[v & 63] : '=';
-	}
-	*out = 0;
-}
-
-/* Waits for events until the request's deadline: 0, -ETIMEDOUT, or -EINTR when told to stop. */
-static int await(struct client *c, short events)
+int kv_await(struct kv_client *c, short events)
 {
 	struct pollfd p = { .fd = c->fd, .events = events };
 
@@ -103,7 +71,7 @@ static int await(struct client *c, short events)
 	return -EINTR;
 }
 
-static void client_drop(struct client *c)
+static void client_drop(struct kv_client *c)
 {
 	if (c->fd >= 0)
 		(void)close(c->fd);
@@ -126,7 +94,7 @@ static int endpoint_parse(const char *text, struct sockaddr_in *ret)
 	return 0;
 }
 
-static int client_connect(struct client *c)
+static int client_connect(struct kv_client *c)
 {
 	struct sockaddr_in to;
 	socklen_t len = sizeof(int);
@@ -144,14 +112,16 @@ static int client_connect(struct client *c)
 		return 0;
 	if (errno != EINPROGRESS)
 		return -errno;
-	r = await(c, POLLOUT);
+	r = kv_await(c, POLLOUT);
 	if (r == 0 && getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		r = -errno;
 	return r < 0 ? r : -error;
 }
 
-static int send_all(struct client *c, const char *data, size_t len)
+int kv_send(struct kv_client *c, const void *from, size_t len)
 {
+	const char *data = from;
+
 	while (len) {
 		ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL);
 		int r = 0;
@@ -160,7 +130,7 @@ static int send_all(struct client *c, const char *data, size_t len)
 			data += n;
 			len -= (size_t)n;
 		} else if (errno == EAGAIN) {
-			r = await(c, POLLOUT);
+			r = kv_await(c, POLLOUT);
 		} else if (errno != EINTR) {
 			r = -errno;
 		}
@@ -170,82 +140,37 @@ static int send_all(struct client *c, const char *data, size_t len)
 	return 0;
 }
 
-/* Bytes of the reply that starts in c->reply: 0 while its head is not complete, -EPROTO when it has no length. */
-static ssize_t reply_size(const struct client *c)
+ssize_t kv_receive(struct kv_client *c, void *room, size_t len)
 {
-	const char *end = strstr(c->reply, "\r\n\r\n"), *line;
-
-	if (!end)
-		return 0;
-	for (line = c->reply; line < end; line = strstr(line, "\r\n") + 2) {
-		if (strncasecmp(line, "Content-Length:", 15) == 0) {
-			long n = strtol(line + 15, NULL, 10);
-
-			if (n < 0 || n >= (long)sizeof(c->reply) - (end + 4 - c->reply))
-				return -EPROTO;
-			return end + 4 - c->reply + n;
-		}
-	}
-	return -EPROTO;
-}
-
-/*
- * The HTTP status, or a negative error.  What comes with another status than 200 is not read (it may be chunked):
- * the connection ends then.
- */
-static int receive(struct client *c)
-{
-	size_t have = 0;
-
-	c->reply[0] = 0;
 	for (;;) {
-		ssize_t n = recv(c->fd, c->reply + have, sizeof(c->reply) - 1 - have, 0), size;
-		int r, status = 0;
+		ssize_t n = recv(c->fd, room, len, 0);
+		int r;
 
+		if (n > 0)
+			return n;
 		if (n == 0)
-			return have < sizeof(c->reply) - 1 ? -EPIPE : -EPROTO;
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return -EPIPE;
+		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		if (n < 0) {
-			r = await(c, POLLIN);
-			if (r < 0)
-				return r;
-			continue;
-		}
-		have += (size_t)n;
-		c->reply[have] = 0;
-		if (strstr(c->reply, "\r\n") && sscanf(c->reply, "HTTP/1.1 %d", &status) != 1)
-			return -EPROTO;
-		if (status && status != 200)
-			return status;
-		size = reply_size(c);
-		if (size < 0 || (size && have > (size_t)size))
-			return -EPROTO;
-		if (size && have == (size_t)size)
-			return status;
+		r = kv_await(c, POLLIN);
+		if (r < 0)
+			return r;
 	}
 }
 
-static int request(struct client *c, uint64_t seq, bool put)
+static int request(struct kv_client *c, uint64_t seq, bool put)
 {
-	char text[32], key[64], value[64] = "", body[192], head[512];
-	int len, r;
+	char key[32], value[32];
+	bool fresh = c->fd < 0;
+	int r;
 
-	(void)snprintf(text, sizeof(text), "key%" PRIu64, seq / 2 % KEYS);
-	base64(text, key);
-	(void)snprintf(text, sizeof(text), "value %" PRIu64, seq);
-	if (put)
-		base64(text, value);
-	len = snprintf(body, sizeof(body), put ? "{\"key\":\"%s\",\"value\":\"%s\"}" : "{\"key\":\"%s\"}", key, value);
-	len = snprintf(head, sizeof(head),
-		       "POST /v3/kv/%s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\n"
-		       "Content-Length: %d\r\n\r\n%s",
-		       put ? "put" : "range", c->endpoints[c->at], len, body);
+	(void)snprintf(key, sizeof(key), "key%" PRIu64, seq / 2 % KEYS);
+	(void)snprintf(value, sizeof(value), "value %" PRIu64, seq);
 	c->deadline_ns = now_ns() + TIMEOUT_NS;
 	r = client_connect(c);
-	if (r == 0)
-		r = send_all(c, head, (size_t)len);
-	return r < 0 ? r : receive(c);
+	if (r == 0 && fresh && c->protocol->greet)
+		r = c->protocol->greet(c);
+	return r < 0 ? r : c->protocol->request(c, key, put ? value : NULL);
 }
 
 static const char *status_text(int status, char room[16])
@@ -269,7 +194,7 @@ static const char *status_text(int status, char room[16])
 	return room;
 }
 
-static void client_run(struct client *c)
+static void client_run(struct kv_client *c)
 {
 	uint64_t next = now_ns(), seq;
 
@@ -282,8 +207,8 @@ static void client_run(struct client *c)
 		if (stop && status < 0)
 			break;
 		(void)fprintf(c->log, "%" PRIu64 " %" PRIu64 " %s %s %s\n", begin, (now_ns() - begin) / 1000,
-			      put ? "put" : "range", status_text(status, room), c->endpoints[c->at]);
-		if (status != 200) {
+			      put ? "put" : c->protocol->get, status_text(status, room), c->endpoints[c->at]);
+		if (status != c->protocol->good) {
 			client_drop(c);
 			c->at = (c->at + 1) % c->nendpoints;
 		}
@@ -298,11 +223,24 @@ static void client_run(struct client *c)
 
 static int usage(void)
 {
-	(void)fputs("usage: kvclient [--rate N] [--log FILE] HOST:PORT...\n       kvclient --clock\n", stderr);
+	(void)fputs("usage: kvclient [--protocol etcd|zookeeper] [--rate N] [--log FILE] HOST:PORT...\n"
+		    "       kvclient --clock\n",
+		    stderr);
 	return 2;
 }
 
-static int client_setup(struct client *c, int argc, char **argv)
+static const struct kv_protocol *protocol_find(const char *name)
+{
+	static const struct kv_protocol *const all[] = { &kv_etcd, &kv_zookeeper };
+	size_t i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(all[i]->name, name) == 0)
+			return all[i];
+	return NULL;
+}
+
+static int client_setup(struct kv_client *c, int argc, char **argv)
 {
 	int i;
 
@@ -311,15 +249,19 @@ static int client_setup(struct client *c, int argc, char **argv)
 			c->period_ns = 1000000000ULL / (unsigned int)atoi(argv[i + 1]);
 		else if (strcmp(argv[i], "--log") == 0)
 			c->log = fopen(argv[i + 1], "we");
+		else if (strcmp(argv[i], "--protocol") == 0)
+			c->protocol = protocol_find(argv[i + 1]);
 		else
 			return -EINVAL;
 	}
+	if (!c->protocol)
+		return -EINVAL;
 	if (!c->log) {
 		perror("kvclient: cannot open the log");
 		return -EINVAL;
 	}
 	(void)setvbuf(c->log, NULL, _IOLBF, 0);
-	for (; i < argc && c->nendpoints < ENDPOINTS_MAX; i++) {
+	for (; i < argc && c->nendpoints < KV_ENDPOINTS_MAX; i++) {
 		struct sockaddr_in unused;
 
 		if (endpoint_parse(argv[i], &unused) < 0)
@@ -331,7 +273,7 @@ static int client_setup(struct client *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static struct client c = { .fd = -1, .period_ns = 1000000000ULL / 50 };
+	static struct kv_client c = { .protocol = &kv_etcd, .fd = -1, .period_ns = 1000000000ULL / 50 };
 	struct sigaction sa = { .sa_handler = on_stop };
 
 	if (argc == 2 && strcmp(argv[1], "--clock") == 0) {
