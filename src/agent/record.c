@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/budget.h"
+#include "agent/calls.h"
 #include "agent/child.h"
 #include "agent/mask.h"
 #include "agent/places.h"
@@ -40,6 +41,7 @@ struct recorder {
 	struct places *places;
 	struct dynamic *dynamic;
 	struct budget budget;
+	struct calls calls;
 	struct child child;
 	struct err *err;
 	uint64_t lost, last_flush_ns, end_ns, stopping_ns;
@@ -343,6 +345,8 @@ static int go_live(struct recorder *r, struct err *err)
 		e = kernel_iterate(r->kernel, "process_describe", err);
 	if (e >= 0)
 		e = kernel_iterate(r->kernel, "socket_snapshot", err);
+	if (e >= 0)
+		e = calls_start(&r->calls, r->kernel, r->child.pid, err);
 	kernel_control(r->kernel)->settled = 1;
 	if (e >= 0)
 		e = dynamic_attach(r->dynamic, r->kernel, err);
@@ -373,7 +377,9 @@ static int tick(struct recorder *r)
 		return e;
 	if (kernel_control(r->kernel)->want_dgram && !kernel_control(r->kernel)->dgram_live)
 		(void)kernel_attach_later(r->kernel, NULL); /* refused: datagrams stay without their payload's hash */
-	e = budget_tick(&r->budget, r->kernel, store_event, r);
+	e = calls_tick(&r->calls, r->kernel, r->err);
+	if (e >= 0)
+		e = budget_tick(&r->budget, r->kernel, store_event, r);
 	return e;
 }
 

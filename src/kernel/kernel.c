@@ -39,15 +39,15 @@ struct kernel {
 	size_t nobjects;
 	struct bpf_link *links[LINKS_MAX];
 	struct bpf_program *attached[LINKS_MAX];
-	bool of_messages[LINKS_MAX];
+	const struct kernel_ladder *of[LINKS_MAX]; /* the ladder that a link belongs to */
 	size_t nlinks;
 	struct ring rings[RINGS_MAX];
 	unsigned int nrings;
 	int ncpus;
-	bool later_done, no_messages;
+	bool later_done, no_messages, calls_on, calls_were_on;
 };
 
-enum attach_when { ATTACH_START, ATTACH_LATER, ATTACH_MESSAGES };
+enum attach_when { ATTACH_START, ATTACH_LATER, ATTACH_MESSAGES, ATTACH_CALLS };
 
 /* --- rings --- */
 
@@ -273,7 +273,7 @@ int kernel_load(struct kernel *k, const struct kernel_object *obj, struct err *e
 
 /* --- attaching --- */
 
-static int program_attach(struct kernel *k, struct bpf_program *p, bool messages, struct err *err)
+static int program_attach(struct kernel *k, struct bpf_program *p, const struct kernel_ladder *of, struct err *err)
 {
 	struct bpf_link *link;
 
@@ -283,7 +283,7 @@ static int program_attach(struct kernel *k, struct bpf_program *p, bool messages
 	if (!link)
 		return err_errno(err, errno, "cannot attach the BPF program '%s'", bpf_program__name(p));
 	k->attached[k->nlinks] = p;
-	k->of_messages[k->nlinks] = messages;
+	k->of[k->nlinks] = of;
 	k->links[k->nlinks++] = link;
 	return 0;
 }
@@ -300,7 +300,7 @@ static int ladder_attach(struct kernel *k, const struct loaded *l, size_t ladder
 	{
 		if (!rung_has(&l->obj->ladders[ladder].rungs[l->rungs[ladder]], bpf_program__name(p)))
 			continue;
-		r = program_attach(k, p, l->obj->ladders[ladder].messages, err);
+		r = program_attach(k, p, &l->obj->ladders[ladder], err);
 		if (r < 0)
 			return r;
 	}
@@ -311,6 +311,8 @@ static bool attach_now(const struct kernel *k, const struct kernel_ladder *l, en
 {
 	if (l->iterator)
 		return false;
+	if (l->calls || when == ATTACH_CALLS)
+		return l->calls && when == ATTACH_CALLS;
 	if (when == ATTACH_MESSAGES)
 		return l->messages && (!l->later || k->later_done);
 	return l->later == (when == ATTACH_LATER) && !(l->messages && k->no_messages);
@@ -353,18 +355,28 @@ int kernel_attach_later(struct kernel *k, struct err *err)
 	return r;
 }
 
-static void messages_detach(struct kernel *k)
+static bool of_messages(const struct kernel_ladder *l)
+{
+	return l->messages;
+}
+
+static bool of_calls(const struct kernel_ladder *l)
+{
+	return l->calls;
+}
+
+static void detach_which(struct kernel *k, bool (*which)(const struct kernel_ladder *l))
 {
 	size_t i, kept = 0;
 
 	for (i = 0; i < k->nlinks; i++) {
-		if (k->of_messages[i]) {
+		if (which(k->of[i])) {
 			(void)bpf_link__destroy(k->links[i]);
 			continue;
 		}
 		k->links[kept] = k->links[i];
 		k->attached[kept] = k->attached[i];
-		k->of_messages[kept++] = false;
+		k->of[kept++] = k->of[i];
 	}
 	k->nlinks = kept;
 }
@@ -375,11 +387,25 @@ int kernel_messages(struct kernel *k, bool wanted, struct err *err)
 		return 0;
 	k->no_messages = !wanted;
 	if (!wanted) {
-		messages_detach(k);
+		detach_which(k, of_messages);
 		return 0;
 	}
 	k->control->generation++; /* what was counted before has a gap now */
 	return attach_which(k, ATTACH_MESSAGES, err);
+}
+
+int kernel_calls(struct kernel *k, bool wanted, struct err *err)
+{
+	if (wanted == k->calls_on)
+		return 0;
+	k->calls_on = wanted;
+	if (!wanted) {
+		detach_which(k, of_calls);
+		return 0;
+	}
+	k->control->call_generation += k->calls_were_on; /* what was counted before has a gap now */
+	k->calls_were_on = true;
+	return attach_which(k, ATTACH_CALLS, err);
 }
 
 const struct kernel_rung *kernel_served(const struct kernel *k, const struct kernel_ladder *ladder)

@@ -43,6 +43,7 @@ struct kernel_ladder {
 	bool iterator;				/* run on demand by kernel_iterate() */
 	bool messages;				/* attached only while messages are wanted: kernel_messages() */
 	uint32_t kinds;				/* as of the object, for this ladder alone; 0: the object's */
+	bool calls;				/* attached only while calls are watched: kernel_calls() */
 	struct kernel_rung rungs[KERNEL_RUNGS]; /* ends with NULL programs */
 };
 
@@ -72,6 +73,8 @@ uint32_t kernel_observed(const struct kernel *k);	    /* bits OBSERVE_*: wanted,
 int kernel_attach_later(struct kernel *k, struct err *err); /* the `later` ladders, once */
 /* Takes the `messages` ladders off their hooks, or puts them there again: what nobody wants shall cost nothing. */
 int kernel_messages(struct kernel *k, bool wanted, struct err *err);
+/* The same for the `calls` ladders, which are not attached at first. */
+int kernel_calls(struct kernel *k, bool wanted, struct err *err);
 
 /* Runs an iterator program; returns how many bytes it wrote, 0 where the kernel does not have it. */
 int kernel_iterate(struct kernel *k, const char *program, struct err *err);

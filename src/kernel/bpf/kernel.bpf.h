@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 #include "kernel/bpf/task.bpf.h"
+#include "kernel/bpf/file.bpf.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -101,6 +102,10 @@ struct sk_buff {
 
 struct file {
 	void *private_data;
+	struct inode *f_inode;
+	unsigned int f_flags, f_mode;
+	struct path f_path;
+	__s64 f_pos;
 };
 
 struct seq_file;

@@ -54,15 +54,18 @@ struct kernel_cfg {
 
 /* Run-time knobs: one element of the mmapable array `control`. */
 struct kernel_control {
-	__u64 shed;	    /* bit per kind (enum kernel_kind) that is left out now */
-	__u64 want_dgram;   /* set by the kernel: a selected process uses datagrams */
-	__u64 dgram_live;   /* set by user space: the payload hooks are attached */
-	__u64 generation;   /* how often messages were left out altogether and taken up again */
-	__u64 settled;	    /* set by user space: what was open at the start has been described */
-	__u64 stream_share; /* of 256: connections whose messages are kept; whole ones, both ends alike */
-	__u64 attaching;    /* set by user space: not all processes that are to be selected are known yet */
-	__u64 found;	    /* counts whom the hooks selected while attaching */
-	__u64 unjoined;	    /* kept by the kernel: children that ended and whose parent has not yet taken note */
+	__u64 shed;	       /* bit per kind (enum kernel_kind) that is left out now */
+	__u64 want_dgram;      /* set by the kernel: a selected process uses datagrams */
+	__u64 dgram_live;      /* set by user space: the payload hooks are attached */
+	__u64 generation;      /* how often messages were left out altogether and taken up again */
+	__u64 settled;	       /* set by user space: what was open at the start has been described */
+	__u64 stream_share;    /* of 256: connections whose messages are kept; whole ones, both ends alike */
+	__u64 attaching;       /* set by user space: not all processes that are to be selected are known yet */
+	__u64 found;	       /* counts whom the hooks selected while attaching */
+	__u64 call_generation; /* how often calls were not watched for a while, and are again */
+	__u64 call_found; /* set by the kernel: a selected process has a descriptor whose calls are to be watched */
+	__u64 pipes;	  /* kept by the kernel: how many were met */
+	__u64 unjoined;	  /* kept by the kernel: children that ended and whose parent has not yet taken note */
 };
 
 /* A child that ended, as its parent may wait for it. */

@@ -103,7 +103,14 @@ struct mm_struct {
 	unsigned long arg_start, arg_end, total_vm;
 };
 
+struct thread_info {
+	__u32 status;
+};
+
+struct files_struct;
+
 struct task_struct {
+	struct thread_info thread_info;
 	unsigned int flags;
 	__u32 pid, tgid; /* pid_t in the kernel: never negative here */
 	int exit_code, exit_state;
@@ -113,6 +120,7 @@ struct task_struct {
 	struct task_struct *real_parent, *group_leader;
 	struct list_head children, sibling;
 	struct mm_struct *mm;
+	struct files_struct *files;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 	const struct cred *cred;
