@@ -12,8 +12,11 @@
 #include "base/err.h"
 #include "cli/cli.h"
 
+enum { OPT_HOST = 256 };
+
 static const struct argp_option import_options[] = {
 	{ "output", 'o', "DIR", 0, "Directory of the recordings, one for each host; it must be new or empty", 0 },
+	{ "host", OPT_HOST, "NAME", 0, "Name of the machine, where the files do not say it", 0 },
 	{ "json", 'j', NULL, 0, "Print the summary as one JSON object", 0 },
 	{ 0 },
 };
@@ -26,6 +29,17 @@ struct import_args {
 	struct buf complaints; /* JSON objects, separated by commas */
 };
 
+static void unknown_format(const char *word, struct argp_state *state)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	const struct import_format *f;
+	unsigned int i;
+
+	for (i = 0; (f = import_format_nth(i)); i++)
+		buf_printf(&b, "%s%s", i ? ", " : "", import_format_name(f));
+	argp_error(state, "there is no format '%s' (there are: %s)", word, b.data);
+}
+
 static void take_word(struct import_args *a, const char *word, struct argp_state *state)
 {
 	if (a->opts.format) {
@@ -34,8 +48,7 @@ static void take_word(struct import_args *a, const char *word, struct argp_state
 	}
 	a->opts.format = import_format_find(word);
 	if (!a->opts.format)
-		argp_error(state, "there is no format '%s' (there is: %s)", word,
-			   import_format_name(import_format_nth(0)));
+		unknown_format(word, state);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -45,6 +58,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'o':
 		a->dir = arg;
+		return 0;
+	case OPT_HOST:
+		a->opts.host = arg;
 		return 0;
 	case 'j':
 		a->json = true;

@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "import/internal.h"
 
-static const struct import_format *const formats[] = { &import_falcon };
+static const struct import_format *const formats[] = { &import_falcon, &import_strace };
 
 const struct import_format *import_format_nth(unsigned int n)
 {

@@ -29,7 +29,7 @@ struct import;
 #define IMPORT_COMPLAINTS_MAX 100 /* that are told one by one; further ones are counted */
 
 struct import_format;
-extern const struct import_format import_falcon;
+extern const struct import_format import_falcon, import_strace;
 /* By name, NULL: none; the nth, NULL at the end. */
 const struct import_format *import_format_find(const char *name);
 const struct import_format *import_format_nth(unsigned int n);
@@ -40,6 +40,7 @@ struct import_opts {
 	const struct import_format *format;
 	const char *const *files; /* "-": standard input */
 	unsigned int nfiles;
+	const char *host; /* name of the machine where the files do not say it; NULL: the format's name */
 	void (*mask)(char *text, size_t len); /* blots secrets out of a log line; may be NULL */
 	void (*complain)(void *arg, const char *file, uint64_t line, const char *why); /* may be NULL */
 	void *arg;

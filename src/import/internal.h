@@ -46,6 +46,7 @@ struct import_host {
 struct import_thread {
 	char *name;		  /* without its host */
 	uint32_t host, tid, next; /* tid: known once all files are read, if named */
+	uint32_t leader;	  /* of its process, an index; its own by default */
 	bool named, described;	  /* named: the tid is ours, not the system's */
 };
 
@@ -87,6 +88,19 @@ struct import {
 	uint32_t last_host;
 	uint64_t last_ns;
 };
+
+/*
+ * lines.c: the next line of a text file into *line, which grows to at most IMPORT_LINE_MAX, without its end; counted.
+ * 1: a line; 0: the end of the file.  A longer one is complained of and skipped.
+ */
+struct import_lines {
+	FILE *f;
+	char *text;
+	size_t cap;
+	uint64_t line;
+};
+int import_line_next(struct import *imp, struct import_lines *l, struct err *err);
+void import_lines_fini(struct import_lines *l);
 
 /* names.c: indexes, or -E2BIG, -ENOMEM.  thread: "name@host". */
 int import_thread_get(struct import *imp, const char *thread, struct err *err);

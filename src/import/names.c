@@ -80,7 +80,9 @@ static int thread_push(struct import *imp, uint32_t host, const char *name, uint
 		return err_set(err, ENOMEM, "out of memory for %u threads", imp->nthreads);
 	imp->threads = all;
 	t = &all[imp->nthreads];
-	*t = (struct import_thread) { .host = host, .next = first ? (uint32_t)*first : 0, .name = strdup(name) };
+	*t = (struct import_thread) {
+		.host = host, .leader = imp->nthreads, .next = first ? (uint32_t)*first : 0, .name = strdup(name)
+	};
 	t->named = parse_number(name, &tid) < 0 || !tid || tid >= NAMED_TID_FIRST;
 	t->tid = t->named ? 0 : (uint32_t)tid;
 	if (!t->name || map_set(&imp->thread_map, key, imp->nthreads + 1) < 0) {

@@ -112,20 +112,31 @@ static bool has_sock(uint16_t type)
 	       type == EVENT_DGRAM_SEND || type == EVENT_DGRAM_RECV || type == EVENT_SHUTDOWN || type == EVENT_CLOSE;
 }
 
+static void number(const struct import *imp, uint32_t thread, __u32 *ret_tgid, __u32 *ret_tid)
+{
+	const struct import_thread *t = &imp->threads[thread];
+
+	*ret_tgid = imp->threads[t->leader].tid;
+	*ret_tid = t->tid;
+}
+
 /* Numbers in place of indexes. */
 static void fill_numbers(struct import_source *s, const struct import_entry *e)
 {
 	struct event_header *h = (struct event_header *)s->room;
 	struct event_fork *fork = (struct event_fork *)s->room;
 	struct event_join *join = (struct event_join *)s->room;
+	struct event_signal *signal = (struct event_signal *)s->room;
 	struct event_send *message = (struct event_send *)s->room;
 
 	if (e->thread != NONE)
-		h->tgid = h->tid = s->imp->threads[e->thread].tid;
+		number(s->imp, e->thread, &h->tgid, &h->tid);
 	if (h->type == EVENT_FORK)
-		fork->child_tgid = fork->child_tid = s->imp->threads[fork->child_tid].tid;
+		number(s->imp, fork->child_tid, &fork->child_tgid, &fork->child_tid);
 	else if (h->type == EVENT_JOIN)
-		join->child_tgid = join->child_tid = s->imp->threads[join->child_tid].tid;
+		number(s->imp, join->child_tid, &join->child_tgid, &join->child_tid);
+	else if (h->type == EVENT_SIGNAL)
+		number(s->imp, signal->target_tid, &signal->target_tgid, &signal->target_tid);
 	else if (has_sock(h->type))
 		message->sock = s->imp->socks[message->sock].cookie;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_import - any bytes as a file of Falcon's: never a crash, every event is whole, streams are ordered, what was counted
+ * fuzz_import - any bytes as a file of FORMAT's, by default Falcon's: never a crash, every event is whole, streams are ordered, what was counted
  * is what comes out, and order/ takes it.
  */
 #include <stdint.h>
@@ -14,6 +14,10 @@
 #include "event/event.h"
 #include "import/import.h"
 #include "order/order.h"
+
+#ifndef FORMAT /* fuzz_import_*.c name others */
+#define FORMAT import_falcon
+#endif
 
 #define MUST(x)                                                      \
 	do {                                                         \
@@ -80,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int fd = memfd_create("trace", MFD_CLOEXEC);
 	char path[64];
 	const char *file = path;
-	struct import_opts opts = { .format = &import_falcon, .files = &file, .nfiles = 1, .complain = complain };
+	struct import_opts opts = { .format = &FORMAT, .files = &file, .nfiles = 1, .complain = complain };
 	struct import *imp = NULL;
 	struct err err = ERR_INIT;
 
