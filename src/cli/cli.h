@@ -25,7 +25,7 @@ struct cli_command {
 /* argp_parse() with the command's table: --help and -h end with its example.  0, or the error of argp. */
 int cli_parse(const struct cli_command *c, argp_parser_t parse, int argc, char **argv, unsigned int flags, void *input);
 
-extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_record, cli_repair, cli_show,
-	cli_story;
+extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_record, cli_repair, cli_serve,
+	cli_show, cli_story;
 
 #endif

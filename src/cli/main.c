@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_doctor, &cli_export, &cli_freeze, &cli_import, &cli_record, &cli_repair, &cli_show, &cli_story,
+	&cli_doctor, &cli_export, &cli_freeze, &cli_import, &cli_record, &cli_repair, &cli_serve, &cli_show, &cli_story,
 };
 
 int cli_parse(const struct cli_command *c, argp_parser_t parse, int argc, char **argv, unsigned int flags, void *input)

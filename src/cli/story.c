@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include "explain/story.h"
+#include "explain/story_json.h"
 #include "order/order.h"
 #include "store/store.h"
 
@@ -259,68 +260,16 @@ static void print_text(const struct analysis *a)
 
 /* --- JSON --- */
 
-static void counts_json(struct buf *b, const struct story *s, char by, const char *name)
+static const char *host_name(void *arg, uint32_t host)
 {
-	struct story_count counts[COUNTS_MAX];
-	size_t i, n = story_counts(s, by, counts, COUNTS_MAX);
-
-	buf_printf(b, ",\"%s\":[", name);
-	for (i = 0; i < n; i++) {
-		buf_str(b, i ? ",{\"name\":" : "{\"name\":");
-		buf_json(b, counts[i].name, strlen(counts[i].name));
-		if (by == 'p')
-			buf_printf(b, ",\"pid\":%u", counts[i].tgid);
-		buf_printf(b, ",\"events\":%" PRIu64 "}", counts[i].events);
-	}
-	buf_char(b, ']');
-}
-
-static void line_json(struct buf *b, const struct analysis *a, const struct story_line *l, uint64_t first_ns)
-{
-	unsigned int i;
-
-	buf_printf(b, "{\"boot_ns\":%" PRIu64 ",\"seconds\":%.6f,\"cause\":%s,\"inferred\":%s,\"leads\":%s,\"text\":",
-		   l->boot_ns, (double)(int64_t)(l->boot_ns - first_ns) / 1e9, l->cause ? "true" : "false",
-		   l->inferred ? "true" : "false", l->leads ? "true" : "false");
-	buf_json(b, l->text, strlen(l->text));
-	buf_str(b, ",\"events\":[");
-	for (i = 0; i < l->nrefs; i++) {
-		buf_printf(b, "%s{\"host\":", i ? "," : "");
-		buf_json(b, store_host_name(a->reader, l->refs[i].host),
-			 strlen(store_host_name(a->reader, l->refs[i].host)));
-		buf_printf(b, ",\"id\":%" PRIu64 "}", l->refs[i].id);
-	}
-	buf_str(b, "]}");
+	return store_host_name(arg, host);
 }
 
 static void print_json(const struct analysis *a)
 {
 	CLEANUP(buf_fini) struct buf b = BUF_INIT;
-	const struct story_line *lines;
-	size_t n = story_lines(a->story, &lines), i;
-	struct story_totals t;
-	struct order_stats st;
 
-	story_totals(a->story, &t);
-	order_get_stats(a->order, &st);
-	buf_str(&b, "{\"lines\":[");
-	for (i = 0; i < n; i++) {
-		if (i)
-			buf_char(&b, ',');
-		line_json(&b, a, &lines[i], t.first_ns);
-	}
-	buf_printf(&b,
-		   "],\"causes\":%u,\"events\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"shed\":%" PRIu64
-		   ",\"messages\":%" PRIu64 ",\"matched\":%" PRIu64 ",\"ambiguous\":%" PRIu64,
-		   t.causes, t.events, t.lost, t.shed, st.messages, st.matched, st.ambiguous);
-	buf_printf(&b, ",\"besides\":");
-	buf_json(&b, story_besides(a->story), strlen(story_besides(a->story)));
-	buf_printf(&b, ",\"span_ns\":%" PRIu64 ",\"left_out\":%" PRIu64, t.last_ns - t.first_ns,
-		   story_left_out(a->story));
-	counts_json(&b, a->story, 'h', "places");
-	counts_json(&b, a->story, 'p', "processes");
-	counts_json(&b, a->story, 't', "types");
-	buf_char(&b, '}');
+	story_json(&b, a->story, a->order, host_name, a->reader);
 	(void)puts(b.data ? b.data : "{}");
 }
 

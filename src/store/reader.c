@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "store/fetch.h"
+#include "store/folder.h"
 #include "store/heap.h"
 #include "store/recording.h"
 #include "store/store.h"
@@ -191,6 +192,11 @@ const char *store_host_name(const struct store_reader *r, unsigned int host)
 	return r->names[host] ? r->names[host] : r->recs[host]->meta.hostname;
 }
 
+const char *store_path(const struct store_reader *r, unsigned int host)
+{
+	return host < r->hosts ? r->recs[host]->path : "";
+}
+
 uint64_t store_host_epoch(const struct store_reader *r, unsigned int host)
 {
 	return host < r->hosts ? r->recs[host]->epoch_ns : 0;
@@ -204,6 +210,16 @@ bool store_same_boot(const struct store_reader *r, unsigned int a, unsigned int 
 		return false;
 	boot = r->recs[a]->meta.boot_id;
 	return a == b || (boot[0] && !strcmp(boot, r->recs[b]->meta.boot_id));
+}
+
+bool store_growing(const struct store_reader *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->hosts; i++)
+		if (folder_busy(r->recs[i]->dirfd))
+			return true;
+	return false;
 }
 
 /* Whether the block can hold something that is wanted. */

@@ -75,10 +75,13 @@ const struct event_types *store_types(const struct store_reader *r); /* all reco
 unsigned int store_hosts(const struct store_reader *r);
 /* The name in its metadata; where several have one, that of the recording's folder instead. */
 const char *store_host_name(const struct store_reader *r, unsigned int host);
+const char *store_path(const struct store_reader *r, unsigned int host); /* of its folder, as it was given */
 /* Unix ns of boot_ns 0 on that host, from its clock events; 0: unknown. */
 uint64_t store_host_epoch(const struct store_reader *r, unsigned int host);
 /* Whether both are of one boot of one machine, whose clock they share; imports never are. */
 bool store_same_boot(const struct store_reader *r, unsigned int a, unsigned int b);
+/* Whether somebody is recording into one of them now. */
+bool store_growing(const struct store_reader *r);
 int store_read(struct store_reader *r, const struct store_read_opts *opts, struct event_source **ret, struct err *err);
 /* One event by its id, copied into out; -ENOENT. */
 int store_fetch(struct store_reader *r, unsigned int host, uint64_t id, void *out, size_t cap, struct event *ret,

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* saker serve - recordings on a page in the browser. */
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "cli/cli.h"
+#include "serve/serve.h"
+
+#define PATHS_MAX 64
+#define ADDRESS_MAX 64
+
+enum { OPT_TOKEN = 256, OPT_OPEN, OPT_LIVE };
+
+static const struct argp_option serve_options[] = {
+	{ "listen", 'l', "ADDRESS:PORT", 0, "Where to listen (default: 127.0.0.1:7070, or the next port that is free)",
+	  0 },
+	{ "token", OPT_TOKEN, "TOKEN", 0, "The token that the address has (default: random)", 0 },
+	{ "open", OPT_OPEN, NULL, 0, "Open the page in the browser", 0 },
+	{ "live", OPT_LIVE, NULL, 0, "Follow recordings that grow", 0 },
+	{ 0 },
+};
+
+struct serve_args {
+	const char *paths[PATHS_MAX];
+	char address[ADDRESS_MAX];
+	struct serve_opts opts;
+	bool open;
+};
+
+/* `127.0.0.1:7070`, `[::1]:7070`, `7070`, `0.0.0.0` */
+static void parse_listen(struct serve_args *a, const char *text, struct argp_state *state)
+{
+	const char *colon = strrchr(text, ':'), *port = colon ? colon + 1 : NULL;
+	size_t n = colon ? (size_t)(colon - text) : strlen(text);
+	uint64_t number;
+
+	if (*text == '[' && text[strlen(text) - 1] == ']') {
+		n = strlen(text);
+		port = NULL;
+	} else if (!colon && strspn(text, "0123456789") == n) {
+		port = text;
+		n = 0;
+	}
+	if (n && text[0] == '[' && text[n - 1] == ']') {
+		text++;
+		n -= 2;
+	}
+	if (n >= sizeof(a->address) || (port && (parse_number(port, &number) < 0 || number > UINT16_MAX)))
+		argp_error(state, "'%s' is no address to listen on (try 127.0.0.1:7070)", text);
+	if (n) {
+		memcpy(a->address, text, n);
+		a->address[n] = 0;
+		a->opts.address = a->address;
+	}
+	a->opts.port_given = port != NULL;
+	if (port)
+		a->opts.port = (uint16_t)number;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct serve_args *a = state->input;
+
+	switch (key) {
+	case 'l':
+		parse_listen(a, arg, state);
+		return 0;
+	case OPT_TOKEN:
+		a->opts.token = arg;
+		return 0;
+	case OPT_OPEN:
+		a->open = true;
+		return 0;
+	case OPT_LIVE:
+		a->opts.live = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->opts.npaths == PATHS_MAX)
+			argp_error(state, "more than %d recordings", PATHS_MAX);
+		a->paths[a->opts.npaths++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->opts.npaths)
+			argp_error(state, "name a recording");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void damage(void *arg, const char *sentence)
+{
+	(void)arg;
+	(void)fprintf(stderr, "saker serve: %s\n", sentence);
+}
+
+/* The browser of whoever called; it tells itself why it cannot. */
+static void open_browser(const char *url)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return;
+	(void)signal(SIGINT, SIG_IGN);
+	(void)execlp("xdg-open", "xdg-open", url, (char *)NULL);
+	(void)fprintf(stderr, "saker serve: cannot run xdg-open: %s\n", strerror(errno));
+	_exit(127);
+}
+
+/* Until one of the signals comes, which the threads of the server do not take. */
+static void wait_for_end(const sigset_t *set)
+{
+	int sig;
+
+	(void)sigwait(set, &sig);
+}
+
+static int serve_main(int argc, char **argv)
+{
+	struct serve_args a = { .opts = { .port = SERVE_PORT, .damage = damage } };
+	struct err err = ERR_INIT;
+	struct serve *s = NULL;
+	sigset_t set;
+	int r;
+
+	if (cli_parse(&cli_serve, parse_option, argc, argv, 0, &a) != 0)
+		return CLI_USAGE;
+	a.opts.paths = a.paths;
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGHUP);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_IGN);
+	r = serve_start(&a.opts, &s, &err);
+	if (r >= 0) {
+		(void)puts(serve_url(s));
+		(void)fflush(stdout);
+		r = serve_loaded(s, &err);
+	}
+	if (r >= 0) {
+		if (a.open)
+			open_browser(serve_url(s));
+		if (isatty(STDERR_FILENO))
+			(void)fprintf(stderr, "Ctrl-C ends it\n");
+		wait_for_end(&set);
+	}
+	serve_free(s);
+	if (r < 0)
+		(void)fprintf(stderr, "saker serve: %s\n", err.text);
+	return r < 0 ? CLI_FAILED : CLI_OK;
+}
+
+const struct cli_command cli_serve = {
+	.name = "serve",
+	.about = "show recordings on a page in the browser",
+	.args_doc = "RECORDING...",
+	.options = serve_options,
+	.run = serve_main,
+	.example = "saker serve rec",
+};

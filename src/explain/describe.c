@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain/describe.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "event/event.h"
+#include "explain/who.h"
+
+#define TEXT_SHOWN 160 /* bytes of a long text: arguments and log lines can have thousands */
+
+/* Fields that say little to a reader of lines; JSON has them all. */
+static const char *const silent[] = { "netns", "cgroup", "isn",	 "peer_isn", "hash", "family",	"protocol",
+				      "uid",   "gid",	 "sock", "listener", "peer", "socktype" };
+
+static void end_text(struct buf *b, const uint8_t addr[16], uint16_t port)
+{
+	event_addr_text(b, addr);
+	buf_printf(b, ":%u", port);
+}
+
+/* The field with that name's port, `remote` -> `remote_port`; NULL: none. */
+static const struct event_field *port_of(const struct event_type *type, const struct event_field *addr)
+{
+	char name[64];
+	int i;
+
+	(void)snprintf(name, sizeof(name), "%s_port", addr->name);
+	i = event_field_find(type, name);
+	return i < 0 ? NULL : &type->fields[i];
+}
+
+static bool is_silent(const struct event_field *f)
+{
+	size_t i;
+
+	if (f->format == EVENT_FMT_BOOT || f->format == EVENT_FMT_PORT)
+		return true;
+	for (i = 0; i < ARRAY_LEN(silent); i++)
+		if (!strcmp(f->name, silent[i]))
+			return true;
+	return false;
+}
+
+/* Fields that say something when they are 0, too. */
+static bool is_telling(const struct event *ev, const struct event_field *f)
+{
+	return ev->type->id == EVENT_EXIT && !strcmp(f->name, "code");
+}
+
+static bool is_empty(const struct event_value *v)
+{
+	static const uint8_t zero[16];
+
+	if (v->kind == EVENT_STR || v->kind == EVENT_CHARS)
+		return !v->len;
+	return v->kind == EVENT_ADDR ? !memcmp(v->addr, zero, sizeof(zero)) : !v->u64;
+}
+
+/* The beginning of a long text, up to the end of a character. */
+static void cut_text(struct buf *b, const char *text)
+{
+	size_t n = TEXT_SHOWN;
+
+	while (n > TEXT_SHOWN - 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	buf_text(b, text, n);
+	buf_str(b, "...");
+}
+
+static void field_text(struct buf *b, const struct event *ev, const struct event_field *f)
+{
+	const struct event_field *port = f->kind == EVENT_ADDR ? port_of(ev->type, f) : NULL;
+	struct event_value v, p;
+
+	event_field_get(ev, f, &v);
+	if (port)
+		event_field_get(ev, port, &p);
+	if (is_silent(f) || (is_empty(&v) && !(port && p.u64) && !is_telling(ev, f)))
+		return;
+	buf_printf(b, " %s=", f->name);
+	if (port) {
+		end_text(b, v.addr, (uint16_t)p.u64);
+	} else if (v.kind == EVENT_STR && v.len > TEXT_SHOWN) {
+		cut_text(b, v.str);
+	} else {
+		event_value_text(b, f, &v);
+	}
+}
+
+/* Which socket: its ends, or the number that it has in the kernel. */
+static void sock_text(struct buf *b, const struct who *w, const struct event *ev)
+{
+	int i = event_field_find(ev->type, "sock");
+	struct who_ends ends;
+	struct event_value v;
+
+	if (i < 0 || event_field_find(ev->type, "local") >= 0 || event_field_find(ev->type, "remote") >= 0)
+		return;
+	if (who_sock(w, ev, &ends) && ends.family != SOCKFAMILY_UNIX) {
+		buf_char(b, ' ');
+		end_text(b, ends.local, ends.local_port);
+		if (!ends.remote_port)
+			return; /* a listening one */
+		buf_str(b, " > ");
+		end_text(b, ends.remote, ends.remote_port);
+		return;
+	}
+	event_field_get(ev, &ev->type->fields[i], &v);
+	buf_printf(b, " socket %" PRIu64, v.u64);
+}
+
+static void loss_text(struct buf *b, const struct event_types *types, const struct event *ev)
+{
+	const struct event_loss *e = EVENT_AS(loss, ev);
+	const struct event_type *type = event_types_get(types, e->lost_type);
+
+	buf_printf(b, " %llu %s events are missing here, from cpu %u within %.6f s", e->count,
+		   type ? type->name : "unknown", e->lost_cpu, (double)(e->to_ns - e->from_ns) / 1e9);
+}
+
+void describe(struct buf *b, const struct who *w, const struct event_types *types, const struct event *ev)
+{
+	int i;
+
+	if (ev->type->id == EVENT_LOSS) {
+		loss_text(b, types, ev);
+		return;
+	}
+	sock_text(b, w, ev);
+	for (i = 0; i < ev->type->nfields; i++)
+		field_text(b, ev, &ev->type->fields[i]);
+}
