@@ -139,6 +139,31 @@ static __noinline void children_select(struct task_struct *task)
 	}
 }
 
+/*
+ * bit per tgid: the end of the process has been told; key: tgid / 64; owner: exit hook, cleared at the fork of the next
+ * that gets the number.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SELECTED_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} ended_tgids SEC(".maps");
+
+/* Sets or clears the bit; was it another way before? */
+static __always_inline bool ended_bit(__u32 tgid, bool set)
+{
+	__u64 bit = 1ULL << (tgid & 63);
+	__u32 at = tgid / 64;
+	__u64 *word = bpf_map_lookup_elem(&ended_tgids, &at);
+
+	if (!word)
+		return false;
+	if (set)
+		return !(__sync_fetch_and_or(word, bit) & bit);
+	return *word & bit && __sync_fetch_and_and(word, ~bit) & bit;
+}
+
 /* The bit of a new process is set right in any case: its number may have been another's. */
 static __always_inline bool child_select(struct task_struct *parent, struct task_struct *child)
 {
@@ -150,6 +175,7 @@ static __always_inline bool child_select(struct task_struct *parent, struct task
 	}
 	if (child->tgid == parent->tgid)
 		return wanted;
+	ended_bit(child->tgid, false);
 	if (wanted || task_wanted(child))
 		tgid_select(child->tgid);
 	else if (tgid_selected(child->tgid) && !cfg.select_all)
@@ -292,7 +318,7 @@ static __always_inline void exit_emit(struct task_struct *p, bool last)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(process_exit, struct task_struct *p)
 {
-	bool last = p->signal->live.counter == 0;
+	bool last;
 
 	if (attaching() && (tgid_selected(p->tgid) || ancestor_selected(p))) {
 		found_select(p->tgid);
@@ -301,6 +327,8 @@ int BPF_PROG(process_exit, struct task_struct *p)
 	if (!current_selected())
 		return 0;
 	join_check();
+	/* threads that end on several CPUs at once have all been counted before the first comes here: one is the last */
+	last = p->signal->live.counter == 0 && ended_bit(p->tgid, true);
 	exit_emit(p, last);
 	if (last) {
 		ended_forget(p->tgid);

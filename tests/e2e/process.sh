@@ -31,7 +31,7 @@ act() {
 }
 
 e2e_begin # core files are written here
-act 'life: ' exec user exit core thread thread_exec netns
+act 'life: ' exec user exit core thread crowd thread_exec netns
 act 'signals: ' stop signal group kernel
 
 if v2=$(cgroup_v2) && [ -n "$v2" ]; then

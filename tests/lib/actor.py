@@ -134,6 +134,17 @@ def case_thread():
     reap(fork(main))
 
 
+def case_crowd():
+    """Threads of a process end on several CPUs at once."""
+    def main():
+        for _ in range(6):
+            threading.Thread(target=threading.Event().wait).start()
+        os._exit(5)
+
+    for _ in range(40):
+        reap(fork(main))
+
+
 def case_thread_exec():
     """A thread that is not the first runs a program, and gets the id of the process."""
     def main():
