@@ -16,8 +16,8 @@ usage() {
 usage: sudo ./check.sh             installs what it needs by apt, builds, runs every test
        ./check.sh --quick          no root, no installation, at most 60 s: build, unit tests, static checks
        sudo ./check.sh --long      everything, both commands of the README in a bare Debian, and
-                                   recording on Linux 6.1 and 6.12, emulated
-       ./check.sh SUITE [NAME]     only static, unit, fuzz, e2e, bench or long; of these only NAME
+                                   more suites on Linux 6.1 and 6.12, emulated
+       ./check.sh SUITE [NAME]     only static, unit, fuzz, e2e, kernels, bench or long; of these only NAME
 
 The logs of all suites are in build/check/. Where ../shared/data or $SAKER_TEST_DATA is missing, or root, or a
 tool, the tests that want it count as skipped and say so.
@@ -124,6 +124,7 @@ everything() {
 	run_sanitized
 	run_fuzz
 	run_scripts tests/e2e
+	run_scripts tests/kernels
 	run_bench
 }
 
@@ -136,6 +137,7 @@ one() {
 	unit) need_build && run_unit "$@"; run_sanitized "$@" ;;
 	fuzz) run_fuzz "$@" ;;
 	e2e) need_build && run_scripts tests/e2e "$@" ;;
+	kernels) need_build && run_scripts tests/kernels "$@" ;;
 	bench) need_build && run_bench "$@" ;;
 	long) need_build && run_scripts tests/long "$@" ;;
 	esac
@@ -155,7 +157,7 @@ main() {
 	local mode=${1-}
 	case $mode in
 	-h | --help) usage; exit 0 ;;
-	'' | --quick | --long | static | unit | fuzz | e2e | bench | long) ;;
+	'' | --quick | --long | static | unit | fuzz | e2e | kernels | bench | long) ;;
 	*) usage >&2; exit 2 ;;
 	esac
 	[ "$mode" != '' ] && [ "$mode" != --long ] || [ $# -le 1 ] || { usage >&2; exit 2; }

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 420
+#
+# The kernels that Saker says it is tested on, besides the one that runs here: Debian's 6.1 and 6.12, emulated. In each
+# `saker doctor` must find a hook for every observation, every rung must pass the verifier, the suite of processes must
+# pass, and what the traffic generator sent and received must have been recorded as it was (compared out here).
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib/guests.sh
+. "$here/lib/guests.sh"
+PY=/usr/bin/python3
+
+scenarios="all netns nat"
+
+# all: one truth of all that need no namespaces
+play() {
+	case $1 in
+	all) "$TRAFFIC" all --truth truth-all ;;
+	*) "$here/lib/traffic.sh" "$1" "truth-$1" ;;
+	esac
+}
+
+# clocked FILE COMMAND...: its words go to $OUT/FILE and FILE.err, how long it took to times
+clocked() {
+	local out=$1 begin=$EPOCHREALTIME
+	shift
+	"$@" >"$OUT/$out" 2>"$OUT/$out.err"
+	echo "$begin $EPOCHREALTIME $out" >>"$OUT/times"
+}
+
+inside() {
+	local scenario
+	clocked doctor.json "$SAKER" doctor --json
+	clocked rungs "$SAKER_BUILD/tests/rungs"
+	for scenario in $scenarios; do
+		clocked "$scenario.log" "$SAKER" record -o "rec-$scenario" -- "$0" play "$scenario"
+	done
+	tar -cf "$OUT/recorded.tar" rec-* truth-*
+	# timeout makes a process group with a parent in its session: in an orphaned one SIGTSTP stops nobody
+	clocked process.tap timeout 300 "$here/e2e/process.sh"
+}
+
+# doctor NAME OLDER: OLDER are the observations that the best hook does not serve there
+doctor() {
+	local name=$1 out=$WORK/$1
+	equal "Linux $name: every observation has a hook" \
+		"$(jq -r '.observations[] | select(.works | not) | .observation' "$out/doctor.json")" ''
+	# shellcheck disable=SC2016
+	ok "Linux $name is one of the tested kernels, and it ran" \
+		jq -e --arg name "$name." '.tested and (.kernel | startswith($name))' "$out/doctor.json"
+	equal "Linux $name: older hooks serve" "$(jq -r '.observations[] | select(.refused | length > 0) | .observation' \
+		"$out/doctor.json" | tr '\n' ' ')" "$2"
+	sed 's/^/# /' "$out/rungs"
+	ok "Linux $name: every rung loads whose hooks are there" grep -q 'rungs load, 0 are refused' "$out/rungs"
+}
+
+# compare LABEL OUT SCENARIO
+compare() {
+	local rec=$2/rec-$3 truth=$2/truth-$3
+	tail -n 1 "$2/$3.log.err" | sed 's/^/# /'
+	"$SAKER" show "$rec" --json >"$2/events"
+	"$SAKER" show "$rec" --edges --json >"$2/edges"
+	equal "$1: nothing was lost" "$(grep -c '"type":"loss"' "$2/events")" 0
+	ok "$1: ranges are those of the truth" $PY "$here/lib/truth.py" ranges "$truth" "$2/events"
+	ok "$1: edges are those of the truth" $PY "$here/lib/truth.py" edges "$truth" "$2/events" "$2/edges"
+}
+
+# kernel NAME OLDER
+kernel() {
+	local out=$WORK/$1 scenario
+	guest_has "$1" || return
+	awk -v name="$1" '{ printf "# Linux %s: %s took %.1f s\n", name, $3, $2 - $1 }' "$out/times"
+	doctor "$@"
+	ok "Linux $1: the suite of processes ended" grep -q '^1\.\.' "$out/process.tap"
+	e2e_include "Linux $1: " <"$out/process.tap"
+	ok "Linux $1: recordings came out" tar -C "$out" -xf "$out/recorded.tar"
+	for scenario in $scenarios; do
+		compare "Linux $1: $scenario" "$out" "$scenario"
+	done
+}
+
+case ${1-} in
+inside) guests_inside "$@" && inside; exit ;;
+play) play "$2"; exit ;;
+esac
+guests_begin
+guest_start 6.1 6.1 360
+guest_start 6.12 6.12 360
+guests_wait
+kernel 6.1 'send ranges send return receive return AF_UNIX datagrams sent '
+kernel 6.12 'send ranges '
+e2e_end

@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# guests.sh - several kernels at once, each in an emulated machine (guest.sh); to be sourced by suites of tests/kernels.
+#
+#	guests_inside "$@"		in a guest, where the suite runs as `SUITE inside ARGUMENT...`: sets up what e2e.sh
+#					and the programs need; false outside
+#	guests_begin			as e2e_begin; all is skipped where no machine can be emulated
+#	guest_start NAME SERIES SECONDS [OPTION... --] ARGUMENT...
+#					boots NAME with a kernel of SERIES; in it this suite runs as `inside ARGUMENT...`,
+#					with $OUT (outside $WORK/NAME) for its results; OPTIONs are those of guest.sh
+#	guests_wait			a case for each guest: it came to its end
+#	guest_has NAME			it ran; if not, what it would have shown is skipped, with the reason
+
+# shellcheck source=tests/lib/e2e.sh
+. "${BASH_SOURCE[0]%/*}/e2e.sh"
+
+guests_lib=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
+guests_suite=$(cd "$(dirname "$0")" && pwd)/${0##*/}
+SAKER_BUILD=${SAKER_BUILD:-${guests_lib%/tests/lib}/build}
+SAKER=$SAKER_BUILD/src/saker
+declare -A guests_pid guests_missing
+
+guests_inside() {
+	[ "${1-}" = inside ] || return 1
+	export SAKER_BUILD SAKER TRAFFIC=$SAKER_BUILD/tests/traffic OUT=/mnt PYTHONDONTWRITEBYTECODE=1
+	cd /tmp || exit 1
+}
+
+# The emulators end before their folders go
+e2e_clean() {
+	local pid
+	for pid in "${guests_pid[@]}"; do
+		kill "$pid" 2>/dev/null || true
+	done
+	for pid in "${guests_pid[@]}"; do
+		wait "$pid" 2>/dev/null || true
+	done
+}
+
+guests_begin() {
+	local program
+	for program in qemu-system-x86_64 busybox depmod xz; do
+		if ! command -v "$program" >/dev/null; then
+			echo "1..0 # SKIP no emulated machine without $program: tools/deps.sh test"
+			exit 0
+		fi
+	done
+	e2e_begin
+}
+
+guest_start() {
+	local name=$1 series=$2 seconds=$3 kernel options=()
+	shift 3
+	while [[ ${1-} == --* ]]; do
+		[ "$1" != -- ] || { shift; break; }
+		options+=("$1" "$2")
+		shift 2
+	done
+	mkdir -p "$WORK/$name"
+	if ! kernel=$("$guests_lib/guest.sh" kernel "$series" 2>"$WORK/$name/fetch"); then
+		guests_missing[$name]=$(tail -n 1 "$WORK/$name/fetch")
+		return
+	fi
+	"$guests_lib/guest.sh" run --name "$name" "${options[@]}" "$kernel" "$WORK/$name" "$seconds" \
+		"SAKER_BUILD=$SAKER_BUILD $guests_suite inside $*" >"$WORK/$name/said" 2>&1 &
+	guests_pid[$name]=$!
+}
+
+guests_wait() {
+	local name status
+	for name in "${!guests_pid[@]}"; do
+		status=0
+		wait "${guests_pid[$name]}" || status=$?
+		[ $status = 0 ] || tail -n 15 "$WORK/$name/said" "$WORK/$name/console" "$WORK/$name/output" 2>&1 | sed 's/^/# /'
+		e2e_case "$name: the guest came to its end" $status
+	done
+}
+
+guest_has() {
+	[ -n "${guests_missing[$1]-}" ] || return 0
+	skip "$1" "${guests_missing[$1]}"
+	return 1
+}
