@@ -89,19 +89,25 @@ void event_field_get(const struct event *ev, const struct event_field *f, struct
 	}
 }
 
+static int string_count(const struct event_type *type)
+{
+	int n = 0, i;
+
+	for (i = 0; i < type->nfields; i++)
+		n += type->fields[i].kind == EVENT_STR;
+	return n;
+}
+
 int event_check(const struct event_type *type, const void *data, size_t len, struct err *err)
 {
 	const struct event_header *h = data;
 	struct event ev = { .type = type, .h = h };
-	unsigned int strings = 0;
+	unsigned int strings = (unsigned int)string_count(type);
 	const char *p, *end;
-	int i;
 
 	if (len < sizeof(*h) || h->length > len || h->length < type->size || h->length % 8)
 		return err_set(err, EBADMSG, "event '%s' has length %u where %u to %zu fit", type->name,
 			       len < sizeof(*h) ? 0 : h->length, type->size, len);
-	for (i = 0; i < type->nfields; i++)
-		strings += type->fields[i].kind == EVENT_STR;
 	if (!strings)
 		return h->length == type->size ? 0
 					       : err_set(err, EBADMSG, "event '%s' has length %u instead of %u",
@@ -118,6 +124,7 @@ int event_build_as(const struct event_type *type, void *out, size_t cap, const v
 {
 	struct event_header *h = out;
 	size_t at = type ? type->size : 0;
+	int missing = type ? string_count(type) : 0;
 
 	cap = cap < EVENT_LENGTH_MAX ? cap : EVENT_LENGTH_MAX;
 	if (!type || at > cap)
@@ -130,6 +137,12 @@ int event_build_as(const struct event_type *type, void *out, size_t cap, const v
 			return -E2BIG;
 		memcpy((char *)out + at, *strings, n);
 		at += n;
+		missing--;
+	}
+	for (; missing > 0; missing--) {
+		if (at == cap)
+			return -E2BIG;
+		((char *)out)[at++] = 0;
 	}
 	for (; at % 8; at++) {
 		if (at == cap)

@@ -83,7 +83,8 @@ void event_addr_text(struct buf *b, const uint8_t addr[16]);
 
 /*
  * Building, for imports and for the recorder: a fixed part and its strings, padded to 8 bytes.
- * e must be the fixed struct with its header's type set; strings ends with NULL; length is filled in.
+ * e must be the fixed struct with its header's type set; strings ends with NULL, those
+ * that it lacks are empty; length is filled in.
  * Returns the length, or -E2BIG when it exceeds cap or EVENT_LENGTH_MAX (nothing usable is written).
  */
 int event_build(void *out, size_t cap, const void *fixed, const char *const *strings);

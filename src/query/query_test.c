@@ -197,7 +197,7 @@ static const struct {
 	{ "addr=::ffff:10.77.0.1", "d" },
 	{ "addr=fe80::/10", "" },
 	{ "flags=more", "b" },
-	{ "flags!=more", "ac" },
+	{ "flags!=more", "ace" },
 	{ "level=error", "e" },
 	{ "level>=warning", "e" },
 	{ "level<error", "" },

@@ -75,7 +75,7 @@ def ports(e):
 # Texts of each type, from docs/events.md by hand: what else in JSON is a string is a label or an address.
 TEXTS = {"loss": [], "host": ["hostname", "boot_id", "kernel", "machine"], "netns": ["name"], "mark": ["text"],
          "process": ["comm", "exe", "args"], "fork": ["comm"], "exec": ["comm", "exe", "args"], "exit": ["comm"],
-         "signal": ["target_comm"], "oom_kill": ["comm"], "cgroup": ["path"], "socket": ["path"], "log": ["text"],
+         "signal": ["target_comm"], "oom_kill": ["comm"], "cgroup": ["path"], "socket": ["path"], "log": ["text", "name"],
          "shed": ["what", "why"], "sched_process_fork": ["parent_comm", "child_comm"]}
 
 
