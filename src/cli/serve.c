@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* saker serve - recordings on a page in the browser. */
 #include <argp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 
 #define PATHS_MAX 64
 #define ADDRESS_MAX 64
+#define LARGE_BYTES (128 * 1024)
 
 enum { OPT_TOKEN = 256, OPT_OPEN, OPT_LIVE };
 
@@ -133,6 +135,8 @@ static int serve_main(int argc, char **argv)
 	if (cli_parse(&cli_serve, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
 	a.opts.paths = a.paths;
+	(void)mallopt(M_MMAP_THRESHOLD,
+		      LARGE_BYTES); /* else it grows, and what was large and is gone stays with the heap */
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGINT);
 	(void)sigaddset(&set, SIGTERM);

@@ -12,9 +12,21 @@
 #define LIVE_SECONDS 20
 #define LABEL_MAX 240
 
+void json_number(struct buf *b, const char *name, int64_t v)
+{
+	buf_str(b, name);
+	if (v < 0)
+		buf_char(b, '-');
+	buf_u64(b, v < 0 ? -(uint64_t)v : (uint64_t)v);
+}
+
 void json_ref(struct buf *b, const struct model *m, uint32_t event)
 {
-	buf_printf(b, "\"%u:%" PRIu64 "\"", model_host_of(m, event), model_id(m, event));
+	buf_char(b, '"');
+	buf_u64(b, model_host_of(m, event));
+	buf_char(b, ':');
+	buf_u64(b, model_id(m, event));
+	buf_char(b, '"');
 }
 
 void json_type(struct buf *b, const struct model *m, uint32_t event)

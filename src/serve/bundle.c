@@ -2,7 +2,6 @@
 #include "serve/bundle.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,9 +9,9 @@
 
 #define COARSEST 30 /* times that pixels may be joined two by two */
 
-int bundles_init(struct bundles *all, double from, double width)
+int bundles_init(struct bundles *all)
 {
-	*all = (struct bundles) { .from = from, .width = width > 0 ? width : 1 };
+	*all = (struct bundles) { 0 };
 	all->rows = malloc(BUNDLE_ROOM * sizeof(*all->rows));
 	all->slots = calloc(BUNDLE_SLOTS, sizeof(*all->slots));
 	if (all->rows && all->slots)
@@ -67,7 +66,6 @@ static void coarsen(struct bundles *all)
 	uint32_t i, n = all->count;
 
 	memset(all->slots, 0, BUNDLE_SLOTS * sizeof(*all->slots));
-	all->width *= 2;
 	all->count = 0;
 	for (i = 0; i < n; i++) {
 		struct bundle u = all->rows[i]; /* put() writes at or before i */
@@ -76,14 +74,6 @@ static void coarsen(struct bundles *all)
 		u.at1 >>= 1;
 		put(all, &u);
 	}
-}
-
-/* Far away is one place: it is outside of the picture. */
-static int64_t pixel(const struct bundles *all, int64_t x)
-{
-	double at = floor(((double)x - all->from) / all->width);
-
-	return at < -1e6 ? -1000000 : at > 1e6 ? 1000000 : (int64_t)at;
 }
 
 static int by_number(const void *pa, const void *pb)
@@ -102,28 +92,30 @@ static void keep_largest(struct bundles *all, uint32_t most)
 		all->left_out += all->rows[all->count - 1].n;
 }
 
-void bundles_add(struct bundles *all, const struct model_arrow *a, uint32_t row0, uint32_t row1, int64_t x0, int64_t x1)
+void bundles_add(struct bundles *all, const struct model_arrow *a, uint32_t row0, uint32_t row1, int64_t at0,
+		 int64_t at1, uint32_t n)
 {
-	struct bundle u = { .arrow = *a, .row0 = row0, .row1 = row1, .n = 1 };
-	int tries;
+	struct bundle u = { .arrow = *a, .row0 = row0, .row1 = row1, .n = n };
 
-	for (tries = 0; all->count == BUNDLE_ROOM && tries < COARSEST; tries++)
+	while (all->count == BUNDLE_ROOM && all->coarse < COARSEST) {
+		all->coarse++;
 		coarsen(all);
+	}
 	if (all->count == BUNDLE_ROOM) {
-		all->left_out++;
+		all->left_out += n;
 		return;
 	}
-	u.at0 = pixel(all, x0);
-	u.at1 = pixel(all, x1);
+	u.at0 = at0 >> all->coarse;
+	u.at1 = at1 >> all->coarse;
 	put(all, &u);
 }
 
 void bundles_finish(struct bundles *all)
 {
-	int tries;
-
-	for (tries = 0; all->count > BUNDLES_MAX && tries < COARSEST; tries++)
+	while (all->count > BUNDLES_MAX && all->coarse < COARSEST) {
+		all->coarse++;
 		coarsen(all);
+	}
 	if (all->count > BUNDLES_MAX)
 		keep_largest(all, BUNDLES_MAX);
 }

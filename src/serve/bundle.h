@@ -27,16 +27,17 @@ struct bundles {
 	struct bundle *rows;
 	uint32_t *slots; /* index + 1 */
 	uint32_t count;
-	double from, width; /* of a pixel */
-	uint64_t inside;    /* arrows between lanes that are folded into one row */
-	uint64_t elsewhere; /* arrows with an end on no row */
+	unsigned int coarse; /* pixels were joined so often */
+	uint64_t inside;     /* arrows between lanes that are folded into one row */
+	uint64_t elsewhere;  /* arrows with an end on no row */
 	uint64_t left_out;
 };
 
-int bundles_init(struct bundles *all, double from, double width); /* -ENOMEM */
+int bundles_init(struct bundles *all); /* -ENOMEM */
 void bundles_fini(struct bundles *all);
-void bundles_add(struct bundles *all, const struct model_arrow *a, uint32_t row0, uint32_t row1, int64_t x0,
-		 int64_t x1);
+/* n arrows from one pixel to another. */
+void bundles_add(struct bundles *all, const struct model_arrow *a, uint32_t row0, uint32_t row1, int64_t at0,
+		 int64_t at1, uint32_t n);
 /* Now at most BUNDLES_MAX are there: the largest, if pixels cannot get any larger; the others are counted. */
 void bundles_finish(struct bundles *all);
 

@@ -91,6 +91,7 @@ serve_answer_fn answer_search;								      /* search.c */
 void answer_live(struct serve *s, const struct serve_request *rq, struct serve_response *rs); /* answer.c */
 
 /* JSON of an event's parts */
+void json_number(struct buf *b, const char *name, int64_t v);	     /* name: `,"t":` */
 void json_ref(struct buf *b, const struct model *m, uint32_t event); /* "0:123" with its quotes */
 void json_type(struct buf *b, const struct model *m, uint32_t event);
 /* Fetches it; borrowed room; the caller holds m->lock. */

@@ -19,6 +19,7 @@
 #include "base/map.h"
 #include "event/event.h"
 #include "order/order.h"
+#include "serve/levels.h"
 
 struct err;
 struct store_reader;
@@ -79,6 +80,15 @@ struct model_arrow {
 	bool ambiguous, after_loss;
 };
 
+#define ARROW_BLOCK 256
+
+/* Where arrows lie on an axis, by ARROW_BLOCK of them in the order of where they begin. */
+struct arrow_axis {
+	uint32_t *by;	/* places in model.arrows; NULL: as they are */
+	int64_t *reach; /* the latest end of all up to there */
+	int64_t *low;	/* the earliest end of all from there on */
+};
+
 struct model_loss {
 	int64_t from, to;
 	uint64_t count;
@@ -105,9 +115,11 @@ struct model {
 	uint32_t nhosts;
 	struct model_events ev;
 	struct model_arrow *arrows; /* by the time of `from` */
-	int64_t *arrow_reach;	    /* for each ARROW_BLOCK of them, the latest end of all up to there */
-	int64_t *arrow_low;	    /* and the earliest end of all from there on */
+	struct arrow_axis arrows_wall, arrows_logical;
 	uint32_t narrows, cap_arrows;
+	struct levels wall, logical;
+	uint32_t *by_lane;     /* events by (lane, time) */
+	uint32_t *lane_first;  /* nlanes + 1: where each lane begins there */
 	uint32_t *by_clock;    /* events by (clock, time) */
 	uint32_t *clock_first; /* max_clock + 2: where each clock begins there */
 	uint32_t max_clock;
@@ -117,11 +129,10 @@ struct model {
 	uint32_t nstops, cap_stops;
 	uint64_t t0_unix_ns, lost;
 	int64_t span_ns;
+	bool arrows_failed;
 	bool growing;	  /* somebody is recording into one of them */
 	struct buf story; /* JSON */
 };
-
-#define ARROW_BLOCK 256
 
 struct model_opts {
 	const char *const *paths;
@@ -138,6 +149,9 @@ struct model *model_free(struct model *m); /* NULL ok; returns NULL */
 int lanes_init(struct model *m);			   /* -ENOMEM */
 uint32_t lane_of(struct model *m, const struct event *ev); /* learns from ev, too; NO_LANE: out of memory */
 int lanes_done(struct model *m);			   /* places, sums, drawing order; -ENOMEM */
+
+/* index.c, when all events were loaded and order/ is solved */
+int model_index(struct model *m); /* -ENOMEM */
 
 /* Events */
 static inline uint32_t model_host_of(const struct model *m, uint32_t event)
@@ -158,7 +172,8 @@ static inline struct order_ref model_ref(const struct model *m, uint32_t event)
 uint32_t model_find(const struct model *m, struct order_ref ref); /* NO_EVENT: none */
 /* ns since t0 of a moment on a host's boot clock. */
 int64_t model_time(const struct model *m, uint32_t host, uint64_t boot_ns);
-/* First event not before t. */
+/* First event not before t; among those of one lane: its place in by_lane. */
 uint32_t model_at(const struct model *m, int64_t t);
+uint32_t model_lane_at(const struct model *m, uint32_t lane, int64_t t);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "serve/bundle.h"
+#include "serve/levels.h"
 #include "serve/internal.h"
 #include "store/store.h"
 
@@ -20,8 +21,9 @@
 #define MARKS_MAX 20000
 #define PX_MAX 8192
 #define PX_DEFAULT 1200
+#define TIME_MAX 4e18
 #define LABELS_MAX 2000	    /* events with labels; each is fetched from its recording */
-#define LABEL_BLOCKS_MAX 40 /* blocks that are read for them */
+#define LABEL_BLOCKS_MAX 12 /* blocks that are read for them */
 
 struct bin {
 	uint32_t n, log, trouble;
@@ -31,13 +33,14 @@ struct row {
 	uint32_t lane;
 	uint32_t count; /* events within */
 	uint32_t first; /* of them in window.events; only where each is shown */
+	uint32_t taken;
 	bool each;
 };
 
 struct window {
 	struct model *m;
-	double from, to, width; /* width: of a bin */
-	uint32_t low, high;	/* events on the axis */
+	int64_t from, to;
+	unsigned int shift; /* a bin is 1 << shift wide, and begins at a multiple of that */
 	uint32_t nrows, nbins, px;
 	bool logical;
 	struct row *rows;
@@ -67,23 +70,16 @@ static bool asked(const struct window *w, uint32_t event)
 
 /* --- what is asked --- */
 
-static uint32_t clock_at(const struct model *m, double clock)
+/* First event on the axis that is not before x. */
+static uint32_t place_of(const struct window *w, int64_t x)
 {
-	if (clock <= 0)
-		return 0;
-	return clock > m->max_clock ? m->ev.count : m->clock_first[(uint32_t)clock];
-}
+	const struct model *m = w->m;
 
-static void set_range(struct window *w)
-{
-	if (w->logical) {
-		w->low = clock_at(w->m, w->from);
-		w->high = clock_at(w->m, w->to);
-	} else {
-		w->low = model_at(w->m, (int64_t)w->from);
-		w->high = model_at(w->m, (int64_t)w->to);
-	}
-	w->high = MAX(w->low, w->high);
+	if (!w->logical)
+		return model_at(m, x);
+	if (x <= 0)
+		return 0;
+	return x > m->max_clock ? m->ev.count : m->clock_first[x];
 }
 
 static bool row_add(struct window *w, uint64_t lane)
@@ -130,66 +126,106 @@ static void inherit_rows(struct window *w)
 		}
 }
 
+static bool parse_range(struct window *w, const struct serve_request *rq)
+{
+	double from = w->logical ? 1 : MIN(0, (double)(w->m->ev.count ? w->m->ev.t[0] : 0));
+	double to = w->logical ? w->m->max_clock + 1.0 : (double)w->m->span_ns + 1, px = PX_DEFAULT;
+
+	if (!request_number(rq, "from", &from) || !request_number(rq, "to", &to) || !request_number(rq, "px", &px))
+		return false;
+	if (from > TIME_MAX || from < -TIME_MAX || to > TIME_MAX || to < -TIME_MAX)
+		return false;
+	w->px = px < 1 ? 1 : px > PX_MAX ? PX_MAX : (uint32_t)px;
+	w->from = (int64_t)from;
+	w->to = (int64_t)to;
+	w->to = MAX(w->to, w->from + 1);
+	return true;
+}
+
 static bool parse(struct window *w, const struct serve_request *rq, struct serve_response *rs)
 {
 	const char *axis = request_param(rq, "axis");
-	double px = PX_DEFAULT;
 
 	w->logical = axis && !strcmp(axis, "logical");
-	if (axis && !w->logical && strcmp(axis, "wall") != 0) {
+	if (axis && !w->logical && strcmp(axis, "wall") != 0)
 		response_error(rs, 400, "there is no axis of that name: wall or logical");
-		return false;
-	}
-	w->from = w->logical ? 1 : 0;
-	w->to = w->logical ? w->m->max_clock + 1.0 : (double)w->m->span_ns + 1;
-	if (!request_number(rq, "from", &w->from) || !request_number(rq, "to", &w->to) ||
-	    !request_number(rq, "px", &px) || w->from > 9e18 || w->from < -9e18 || w->to > 9e18 || w->to < -9e18) {
+	else if (!parse_range(w, rq))
 		response_error(rs, 400, "'from', 'to' and 'px' are numbers");
-		return false;
-	}
-	w->px = px < 1 ? 1 : px > PX_MAX ? PX_MAX : (uint32_t)px;
-	w->to = w->to > w->from ? w->to : w->from + 1;
-	if (!parse_rows(w, request_param(rq, "lanes"))) {
+	else if (!parse_rows(w, request_param(rq, "lanes")))
 		response_error(rs, 400, "'lanes' is a list of at most %d numbers of lanes", ROWS_MAX);
-		return false;
-	}
-	return true;
+	else
+		return true;
+	return false;
+}
+
+/* The narrowest bins of which there are not too many. */
+static void set_bins(struct window *w)
+{
+	uint32_t most = MARKS_MAX / (w->nrows ? w->nrows : 1);
+
+	most = MIN(w->px, most);
+	most = MAX(most, 2U);
+	while (((w->to - 1) >> w->shift) - (w->from >> w->shift) >= most)
+		w->shift++;
+	w->nbins = (uint32_t)(((w->to - 1) >> w->shift) - (w->from >> w->shift) + 1);
 }
 
 /* --- counting --- */
 
-static uint32_t bin_of(const struct window *w, uint32_t event)
+static void count_cell(struct window *w, int64_t bin, const struct level_cell *c)
 {
-	uint32_t bin = (uint32_t)(((double)x_of(w, event) - w->from) / w->width);
+	uint32_t row = w->row_of[c->lane];
+	struct bin *b;
 
-	return bin < w->nbins ? bin : w->nbins - 1;
+	if (row == NO_LANE)
+		return;
+	w->rows[row].count += c->n;
+	b = &w->bins[(size_t)row * w->nbins + (size_t)(bin - (w->from >> w->shift))];
+	b->n += c->n;
+	b->log += c->log;
+	b->trouble += c->trouble;
 }
 
-static void count_events(struct window *w)
+static void count_each(struct window *w, int64_t from, int64_t to)
 {
 	const struct model_events *e = &w->m->ev;
-	uint32_t i, event, row;
+	uint32_t i = place_of(w, from), end = from < to ? place_of(w, to) : i;
 
-	for (i = w->low; i < w->high; i++) {
-		struct bin *b;
+	for (; i < end; i++) {
+		uint32_t event = event_at(w, i);
+		struct level_cell c = { e->lane[event], 1, e->type[event] == EVENT_LOG,
+					e->mark[event] == MARK_TROUBLE };
 
-		event = event_at(w, i);
-		row = w->row_of[e->lane[event]];
-		if (row == NO_LANE || !asked(w, event))
-			continue;
-		w->rows[row].count++;
-		b = &w->bins[(size_t)row * w->nbins + bin_of(w, event)];
-		b->n++;
-		b->log += e->mark[event] == MARK_LOG || e->type[event] == EVENT_LOG;
-		b->trouble += e->mark[event] == MARK_TROUBLE;
+		if (asked(w, event))
+			count_cell(w, x_of(w, event) >> w->shift, &c);
 	}
 }
 
-/* Rows with no more events than bins could be drawn show each. */
-static int pick_events(struct window *w)
+/* Whole bins from the level that has them, the rest event by event. */
+static void count_events(struct window *w)
 {
-	uint32_t i, row, event, sum = 0, most = MIN(2 * w->px, MARKS_MAX / (w->nrows ? w->nrows : 1));
+	const struct zoom *l = w->filter ? NULL : levels_get(w->logical ? &w->m->logical : &w->m->wall, w->shift);
+	int64_t begin = (w->from + (1LL << w->shift) - 1) >> w->shift, end = w->to >> w->shift, bin;
+	uint32_t i;
 
+	if (!l || begin >= end) {
+		count_each(w, w->from, w->to);
+		return;
+	}
+	count_each(w, w->from, begin << w->shift);
+	for (bin = MAX(begin, l->begin); bin < end && bin < l->begin + l->count; bin++)
+		for (i = l->first[bin - l->begin]; i < l->first[bin - l->begin + 1]; i++)
+			count_cell(w, bin, &l->cells[i]);
+	count_each(w, end << w->shift, w->to);
+}
+
+/* --- rows with few events show each --- */
+
+static uint32_t pick_rows(struct window *w)
+{
+	uint32_t row, sum = 0, most = MARKS_MAX / (w->nrows ? w->nrows : 1);
+
+	most = MIN(2 * w->px, most);
 	for (row = 0; row < w->nrows; row++) {
 		struct row *r = &w->rows[row];
 
@@ -198,19 +234,64 @@ static int pick_events(struct window *w)
 		r->first = sum;
 		sum += r->each ? r->count : 0;
 	}
-	w->labels = sum <= LABELS_MAX ? sum : 0;
-	w->events = malloc((sum + 1) * sizeof(*w->events));
-	if (!w->events)
-		return -ENOMEM;
-	for (i = w->low; sum && i < w->high; i++) {
-		event = event_at(w, i);
-		row = w->row_of[w->m->ev.lane[event]];
+	return sum;
+}
+
+/* One lane's events into its row. */
+static void take_lane(struct window *w, uint32_t lane)
+{
+	const struct model *m = w->m;
+	struct row *r = &w->rows[w->row_of[lane]];
+	uint32_t i = model_lane_at(m, lane, w->from), end = model_lane_at(m, lane, w->to);
+
+	for (; i < end; i++)
+		if (asked(w, m->by_lane[i]))
+			w->events[r->first + r->taken++] = m->by_lane[i];
+}
+
+static void take_all(struct window *w)
+{
+	uint32_t i = place_of(w, w->from), end = place_of(w, w->to);
+
+	for (; i < end; i++) {
+		uint32_t event = event_at(w, i), row = w->row_of[w->m->ev.lane[event]];
+		struct row *r;
+
 		if (row == NO_LANE || !w->rows[row].each || !asked(w, event))
 			continue;
-		w->events[w->rows[row].first++] = event;
+		r = &w->rows[row];
+		w->events[r->first + r->taken++] = event;
 	}
-	for (row = 0; row < w->nrows; row++)
-		w->rows[row].first -= w->rows[row].each ? w->rows[row].count : 0;
+}
+
+static int event_compare(const void *pa, const void *pb)
+{
+	const uint32_t *a = pa, *b = pb;
+
+	return (*a > *b) - (*a < *b);
+}
+
+/* By time, lane by lane where that is less than going through all. */
+static int take_events(struct window *w)
+{
+	uint32_t sum = pick_rows(w), i;
+
+	w->labels = sum <= LABELS_MAX ? sum : 0;
+	w->events = malloc(((size_t)sum + 1) * sizeof(*w->events));
+	if (!w->events)
+		return -ENOMEM;
+	if (!sum)
+		return 0;
+	if (w->logical || place_of(w, w->to) - place_of(w, w->from) < 32 * w->m->nlanes) {
+		take_all(w);
+		return 0;
+	}
+	for (i = 0; i < w->m->nlanes; i++)
+		if (w->row_of[i] != NO_LANE && w->rows[w->row_of[i]].each)
+			take_lane(w, i);
+	for (i = 0; i < w->nrows; i++)
+		if (w->rows[i].each)
+			qsort(w->events + w->rows[i].first, w->rows[i].count, sizeof(*w->events), event_compare);
 	return 0;
 }
 
@@ -244,9 +325,13 @@ static void event_json_short(struct window *w, struct buf *b, uint32_t event)
 
 	buf_str(b, "{\"id\":");
 	json_ref(b, w->m, event);
-	buf_printf(b, ",\"t\":%" PRId64 ",\"clock\":%u,\"type\":", e->t[event], e->clock[event]);
+	json_number(b, ",\"t\":", e->t[event]);
+	json_number(b, ",\"clock\":", e->clock[event]);
+	buf_str(b, ",\"type\":");
 	json_type(b, w->m, event);
-	buf_printf(b, ",\"mark\":\"%s\"", mark_name(e->mark[event]));
+	buf_str(b, ",\"mark\":\"");
+	buf_str(b, mark_name(e->mark[event]));
+	buf_char(b, '"');
 	label_json(w, b, event);
 	buf_char(b, '}');
 }
@@ -274,11 +359,13 @@ static void row_bins_json(const struct window *w, struct buf *b, uint32_t row)
 	for (i = 0; i < w->nbins; i++) {
 		if (!bins[i].n)
 			continue;
-		buf_printf(b, "%s{\"x\":%.0f,\"n\":%u", sep, w->from + i * w->width, bins[i].n);
+		buf_str(b, sep);
+		json_number(b, "{\"x\":", ((w->from >> w->shift) + i) << w->shift);
+		json_number(b, ",\"n\":", bins[i].n);
 		if (bins[i].log)
-			buf_printf(b, ",\"log\":%u", bins[i].log);
+			json_number(b, ",\"log\":", bins[i].log);
 		if (bins[i].trouble)
-			buf_printf(b, ",\"trouble\":%u", bins[i].trouble);
+			json_number(b, ",\"trouble\":", bins[i].trouble);
 		buf_char(b, '}');
 		sep = ",";
 	}
@@ -289,7 +376,8 @@ static void rows_json(struct window *w, struct buf *b)
 {
 	uint32_t row;
 
-	buf_printf(b, "{\"from\":%.0f,\"to\":%.0f,\"bin\":%.3f,\"lanes\":[", w->from, w->to, w->width);
+	buf_printf(b, "{\"from\":%" PRId64 ",\"to\":%" PRId64 ",\"bin\":%" PRId64 ",\"lanes\":[", w->from, w->to,
+		   (int64_t)1 << w->shift);
 	w->blocks = blocks_read(w->m);
 	for (row = 0; row < w->nrows; row++) {
 		const struct row *r = &w->rows[row];
@@ -312,7 +400,7 @@ static void arrow_take(struct window *w, struct bundles *all, const struct model
 	int64_t x0 = x_of(w, a->from), x1 = x_of(w, a->to);
 	uint32_t row0 = w->row_of[e->lane[a->from]], row1 = w->row_of[e->lane[a->to]];
 
-	if ((double)MAX(x0, x1) < w->from || (double)MIN(x0, x1) >= w->to || (row0 == NO_LANE && row1 == NO_LANE))
+	if (MAX(x0, x1) < w->from || MIN(x0, x1) >= w->to || (row0 == NO_LANE && row1 == NO_LANE))
 		return;
 	if (!asked(w, a->from) && !asked(w, a->to))
 		return;
@@ -321,28 +409,64 @@ static void arrow_take(struct window *w, struct bundles *all, const struct model
 	else if (row0 == NO_LANE || row1 == NO_LANE)
 		all->elsewhere++;
 	else
-		bundles_add(all, a, row0, row1, x0, x1);
+		bundles_add(all, a, row0, row1, x0 >> w->shift, x1 >> w->shift, 1);
 }
 
-/* By time an arrow lies between its ends, which may both be outside; clocks of its ends always increase. */
+/* Those that begin or end within: blocks of which all have ended before or begin later are passed over. */
 static void arrows_take(struct window *w, struct bundles *all)
 {
 	const struct model *m = w->m;
+	const struct arrow_axis *x = w->logical ? &m->arrows_logical : &m->arrows_wall;
 	uint32_t i = 0;
 
 	while (i < m->narrows) {
-		const struct model_arrow *a = &m->arrows[i];
-
-		if (!w->logical && i % ARROW_BLOCK == 0) {
-			if ((double)m->arrow_low[i / ARROW_BLOCK] >= w->to)
+		if (i % ARROW_BLOCK == 0) {
+			if (x->low[i / ARROW_BLOCK] >= w->to)
 				break;
-			if ((double)m->arrow_reach[i / ARROW_BLOCK] < w->from) {
+			if (x->reach[i / ARROW_BLOCK] < w->from) {
 				i += ARROW_BLOCK;
 				continue;
 			}
 		}
-		arrow_take(w, all, a);
+		arrow_take(w, all, &m->arrows[x->by ? x->by[i] : i]);
 		i++;
+	}
+}
+
+static bool only_hosts(const struct window *w)
+{
+	uint32_t i;
+
+	for (i = 0; i < w->nrows; i++)
+		if (w->m->lanes[w->rows[i].lane].kind != LANE_HOST)
+			return false;
+	return true;
+}
+
+/* Between hosts the level knows how many there are. */
+static void level_take(struct window *w, struct bundles *all, const struct zoom *l)
+{
+	int64_t bin = MAX((w->from >> w->shift) - l->longest, l->begin);
+	int64_t end = MIN(((w->to - 1) >> w->shift) + l->longest + 1, l->begin + l->count);
+
+	for (; bin < end; bin++) {
+		uint32_t i = l->first_arrow[bin - l->begin], last = l->first_arrow[bin - l->begin + 1];
+
+		for (; i < last; i++) {
+			const struct level_arrow *a = &l->arrows[i];
+			uint32_t row0 = w->row_of[a->host0], row1 = w->row_of[a->host1];
+			int64_t end1 = bin + a->span;
+			struct model_arrow first = { a->from, a->to, a->kind, a->ambiguous, a->after_loss };
+
+			if (MAX(bin, end1) < w->from >> w->shift || MIN(bin, end1) > (w->to - 1) >> w->shift)
+				continue;
+			if (row0 == row1)
+				all->inside += row0 == NO_LANE ? 0 : a->n;
+			else if (row0 == NO_LANE || row1 == NO_LANE)
+				all->elsewhere += a->n;
+			else
+				bundles_add(all, &first, row0, row1, bin, end1, a->n);
+		}
 	}
 }
 
@@ -350,31 +474,39 @@ static void bundle_json(const struct window *w, struct buf *b, const struct bund
 {
 	const struct model_events *e = &w->m->ev;
 
-	buf_printf(b, "%s{\"from\":", sep);
+	buf_str(b, sep);
+	buf_str(b, "{\"from\":");
 	json_ref(b, w->m, u->arrow.from);
 	buf_str(b, ",\"to\":");
 	json_ref(b, w->m, u->arrow.to);
-	buf_printf(b, ",\"kind\":\"%s\"", order_kind_name(u->arrow.kind));
-	if (u->arrow.ambiguous)
-		buf_str(b, ",\"ambiguous\":true");
+	buf_str(b, ",\"kind\":\"");
+	buf_str(b, order_kind_name(u->arrow.kind));
+	buf_str(b, u->arrow.ambiguous ? "\",\"ambiguous\":true" : "\"");
 	if (u->arrow.after_loss)
 		buf_str(b, ",\"after_loss\":true");
-	buf_printf(b,
-		   ",\"t0\":%" PRId64 ",\"t1\":%" PRId64
-		   ",\"clock0\":%u,\"clock1\":%u,\"lane0\":%u,\"lane1\":%u,\"n\":%u}",
-		   e->t[u->arrow.from], e->t[u->arrow.to], e->clock[u->arrow.from], e->clock[u->arrow.to],
-		   w->rows[u->row0].lane, w->rows[u->row1].lane, u->n);
+	json_number(b, ",\"t0\":", e->t[u->arrow.from]);
+	json_number(b, ",\"t1\":", e->t[u->arrow.to]);
+	json_number(b, ",\"clock0\":", e->clock[u->arrow.from]);
+	json_number(b, ",\"clock1\":", e->clock[u->arrow.to]);
+	json_number(b, ",\"lane0\":", w->rows[u->row0].lane);
+	json_number(b, ",\"lane1\":", w->rows[u->row1].lane);
+	json_number(b, ",\"n\":", u->n);
+	buf_char(b, '}');
 }
 
 static int arrows_json(struct window *w, struct buf *b, uint64_t *ret_left_out)
 {
 	struct bundles all;
 	uint32_t i;
-	int r = bundles_init(&all, w->from, w->width);
+	const struct zoom *l = levels_get(w->logical ? &w->m->logical : &w->m->wall, w->shift);
+	int r = bundles_init(&all);
 
 	if (r < 0)
 		return r;
-	arrows_take(w, &all);
+	if (l && l->first_arrow && !w->filter && only_hosts(w))
+		level_take(w, &all, l);
+	else
+		arrows_take(w, &all);
 	bundles_finish(&all);
 	buf_str(b, ",\"arrows\":[");
 	for (i = 0; i < all.count; i++)
@@ -398,7 +530,7 @@ static void losses_json(const struct window *w, struct buf *b)
 	for (i = 0; i < m->nlosses && !w->logical && b->len < limit; i++) {
 		const struct model_loss *l = &m->losses[i];
 
-		if ((double)l->to < w->from || (double)l->from >= w->to)
+		if (l->to < w->from || l->from >= w->to)
 			continue;
 		for (row = 0; row < w->nrows; row++) {
 			if (m->lanes[w->rows[row].lane].host != l->host)
@@ -423,7 +555,7 @@ static void stops_json(const struct window *w, struct buf *b)
 		const struct model_stop *s = &m->stops[i];
 		uint32_t row = w->row_of[s->lane];
 
-		if (row == NO_LANE || (double)s->to < w->from || (double)s->from >= w->to)
+		if (row == NO_LANE || s->to < w->from || s->from >= w->to)
 			continue;
 		buf_printf(b, "%s{\"lane\":%u,\"of\":%u,\"from\":%" PRId64 ",\"to\":%" PRId64 "}", sep,
 			   w->rows[row].lane, s->lane, s->from, s->to == INT64_MAX ? m->span_ns : s->to);
@@ -439,14 +571,12 @@ static int window_json(struct window *w, struct buf *b)
 	uint64_t arrows_left = 0;
 	int r;
 
-	w->nbins = MARKS_MAX / (w->nrows ? w->nrows : 1);
-	w->nbins = MIN(w->px, w->nbins);
-	w->width = (w->to - w->from) / w->nbins;
+	set_bins(w);
 	w->bins = calloc((size_t)w->nrows * w->nbins + 1, sizeof(*w->bins));
 	if (!w->bins)
 		return -ENOMEM;
 	count_events(w);
-	r = pick_events(w);
+	r = take_events(w);
 	if (r < 0)
 		return r;
 	rows_json(w, b);
@@ -495,7 +625,6 @@ void answer_window(struct serve *s, struct model *m, const struct serve_request 
 		bits = query && *query ? bits_find(s, m, query, rs) : NULL;
 		w.filter = bits ? bits_words(bits) : NULL;
 		inherit_rows(&w);
-		set_range(&w);
 		(void)pthread_mutex_lock(&m->lock);
 		if (rs->status == 200 && window_json(&w, &rs->body) < 0)
 			response_error(rs, 500, "out of memory");
