@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * overlay - what changes without the picture below it: the selected event with its causal past and future, matches of a
+ * search, what the pointer is over. Past and future differ by form: squares and discs.
+ */
+import { drawArrow, drawEvents, eventColour, eventLook } from './marks.js';
+import { colours, fonts } from './theme.js';
+import { duration } from './text.js';
+
+const TAU = 2 * Math.PI;
+
+export class Overlay {
+	draw(c, diagram, marked) {
+		this.c = c;
+		this.d = diagram;
+		if (marked)
+			this.#matches(marked);
+		if (diagram.selection)
+			this.#selection(diagram.selection);
+		if (diagram.over)
+			this.#over(diagram.over);
+	}
+
+	#x(event) {
+		return this.d.scale.x(this.d.value(event));
+	}
+
+	#end(t, clock) {
+		return this.d.scale.x(this.d.axis === 'wall' ? t : clock);
+	}
+
+	#onScreen(x) {
+		return x > -20 && x < this.d.scale.width + 20;
+	}
+
+	#matches(win) {
+		const { c, d } = this;
+
+		c.beginPath();
+		for (const lane of win.lanes) {
+			const i = d.rows.indexOf(lane.id);
+
+			if (i < 0)
+				continue;
+			for (const event of lane.events || [])
+				c.rect(this.#x(event) - 6.5, d.rows.middle(i) - 6.5, 13, 13);
+			for (const bin of lane.bins || [])
+				c.rect(d.scale.x(bin.at) - 1.5, d.rows.top(i) + 2, 3, d.rows.size - 10);
+		}
+		c.strokeStyle = colours.match;
+		c.lineWidth = 1.8;
+		c.stroke();
+	}
+
+	#selection({ event, past, future, arrows }) {
+		const { c, d } = this;
+
+		this.#cone(past, true);
+		this.#cone(future, false);
+		for (const arrow of arrows || [])
+			this.#arrow(arrow);
+		const i = d.rows.indexOf(event.lane), x = this.#x(event);
+
+		if (i < 0 || !this.#onScreen(x))
+			return;
+		this.#doubt(event, x, d.rows.middle(i));
+		c.fillStyle = colours.accent;
+		c.fillRect(x - 0.5, d.scroller.scrollTop, 1, d.height);
+		this.#disc(x, d.rows.middle(i), 9);
+		this.#glyph(event, x, d.rows.middle(i));
+		c.strokeStyle = colours.accent;
+		c.lineWidth = 2.5;
+		this.#ring(x, d.rows.middle(i), 8.5);
+	}
+
+	/* The event itself, on a ground of its own: others of its past or future may lie on the same pixel. */
+	#glyph(event, x, y) {
+		const look = eventLook(event);
+
+		drawEvents(this.c, look.form, eventColour(event, look), [x, y]);
+	}
+
+	#disc(x, y, r) {
+		this.c.beginPath();
+		this.c.arc(x, y, r, 0, TAU);
+		this.c.fillStyle = colours.panel;
+		this.c.fill();
+	}
+
+	#ring(x, y, r) {
+		this.c.beginPath();
+		this.c.arc(x, y, r, 0, TAU);
+		this.c.stroke();
+	}
+
+	/* Many events of a cone fall on one pixel: each place is drawn once. */
+	#cone(events, isPast) {
+		const { c, d } = this;
+		const seen = new Set();
+
+		c.beginPath();
+		for (const event of events || []) {
+			const i = d.rows.indexOf(event.lane), x = Math.round(this.#x(event) / 3) * 3;
+
+			if (i < 0 || !this.#onScreen(x) || seen.has(i * 65536 + x))
+				continue;
+			seen.add(i * 65536 + x);
+			if (isPast) {
+				c.rect(x - 3, d.rows.middle(i) - 3, 6, 6);
+			} else {
+				c.moveTo(x + 3.4, d.rows.middle(i));
+				c.arc(x, d.rows.middle(i), 3.4, 0, TAU);
+			}
+		}
+		c.fillStyle = isPast ? colours.past : colours.future;
+		c.fill();
+	}
+
+	#arrow(arrow) {
+		const { c, d } = this;
+		const i = d.rows.indexOf(arrow.a.lane), j = d.rows.indexOf(arrow.b.lane);
+		const x0 = this.#x(arrow.a), x1 = this.#x(arrow.b);
+
+		if (i >= 0 && j >= 0 && i !== j && x1 > -500 && x0 < d.scale.width + 500)
+			drawArrow(c, arrow, x0, d.rows.middle(i), x1, d.rows.middle(j));
+	}
+
+	/* The stretch in which the event lies on the clock of the first host. */
+	#doubt(event, x, y) {
+		const { c, d } = this;
+		const ns = d.axis === 'wall' ? d.uncertainty(event.lane) : 0, half = ns / d.scale.per;
+
+		if (half < 1)
+			return;
+		c.fillStyle = colours.accent;
+		c.fillRect(x - half, y - 12, 2 * half, 1.5);
+		c.fillRect(x - half, y - 15, 1.5, 7);
+		c.fillRect(x + half - 1.5, y - 15, 1.5, 7);
+		c.font = fonts.small;
+		c.fillText(`±${duration(ns)}`, x + half + 4, y - 8);
+	}
+
+	#over(hit) {
+		const { c, d } = this;
+
+		c.strokeStyle = colours.ink;
+		c.lineWidth = 1.2;
+		if (hit.event) {
+			const i = d.rows.indexOf(hit.lane);
+
+			if (i >= 0)
+				this.#ring(this.#x(hit.event), d.rows.middle(i), 6.5);
+		} else if (hit.arrow) {
+			const { arrow } = hit;
+			const i = d.rows.indexOf(arrow.lane0), j = d.rows.indexOf(arrow.lane1);
+
+			if (i >= 0 && j >= 0)
+				drawArrow(c, { ...arrow, n: (arrow.n || 1) * 8 }, this.#end(arrow.t0, arrow.clock0), d.rows.middle(i),
+					this.#end(arrow.t1, arrow.clock1), d.rows.middle(j));
+		}
+	}
+}
