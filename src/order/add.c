@@ -345,6 +345,55 @@ static void add_recv(struct order *o, const struct adding *a)
 	m->lead = a->lead;
 }
 
+static void add_pipe(struct order *o, const struct adding *a)
+{
+	const struct event_pipe *e = EVENT_AS(pipe, a->ev);
+	struct order_sock *s = order_pipe_get(o, a->ev->host, e->stream);
+
+	if (s && !(e->flags & PIPEFLAGS_MIDSTREAM))
+		s->flags |= SOCK_OPENED;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* A write is as many packets as it has pages, a read one (pipe(7), O_DIRECT). */
+static uint32_t pipe_units(const struct event_pipe_write *e, bool wrote)
+{
+	if (!(e->flags & MSGFLAGS_PACKETS))
+		return e->bytes;
+	return wrote ? (e->bytes + PIPE_PACKET - 1) / PIPE_PACKET : e->bytes > 0;
+}
+
+static void add_pipe_call(struct order *o, const struct adding *a)
+{
+	const struct event_pipe_write *e = EVENT_AS(pipe_write, a->ev);
+	bool wrote = a->ev->h->type == EVENT_PIPE_WRITE;
+	struct order_sock *s = order_pipe_get(o, a->ev->host, e->stream);
+	struct order_pipe_call *c = s ? BIG_PUSH(&o->memory, &o->pipe_calls, struct order_pipe_call) : NULL;
+
+	if (!c)
+		return;
+	*c = (struct order_pipe_call) { .boot_ns = a->ev->boot_ns,
+					.offset = e->offset,
+					.other = e->other,
+					.sock = (uint32_t)(s - SOCKS(o)),
+					.thread = (uint32_t)(a->thread - THREADS(o)),
+					.node = a->thread->count - 1,
+					.lead = lead_of(a, e->begin_ns),
+					.units = pipe_units(e, wrote),
+					.bytes = e->bytes,
+					.left = e->left };
+	c->flags = (wrote ? PIPE_CALL_WROTE : 0) | (e->flags & MSGFLAGS_PACKETS ? PIPE_CALL_PACKETS : 0);
+	if (e->flags & MSGFLAGS_MORE)
+		a->thread->flags |= THREAD_MORE;
+	s->tx_total = larger(s->tx_total, wrote ? e->offset + c->units : e->other);
+	s->rx_total = larger(s->rx_total, wrote ? e->other : e->offset + c->units);
+	o->stats.messages += e->bytes > 0;
+}
+
 static bool loopback(const uint8_t addr[16])
 {
 	static const uint8_t v6[16] = { [15] = 1 }, mapped[12] = { [10] = 0xff, [11] = 0xff };
@@ -401,13 +450,30 @@ static void add_dgram(struct order *o, const struct adding *a)
 }
 
 static void (*const handlers[EVENT_STATIC_END])(struct order *, const struct adding *) = {
-	[EVENT_LOSS] = add_loss,	[EVENT_SHED] = add_shed,	   [EVENT_FORK] = add_fork,
-	[EVENT_START] = add_start,	[EVENT_EXIT] = add_exit,	   [EVENT_JOIN] = add_join,
-	[EVENT_SIGNAL] = add_signal,	[EVENT_DELIVER] = add_deliver,	   [EVENT_STOP] = add_deliver,
-	[EVENT_CONT] = add_deliver,	[EVENT_TIMER] = add_timer,	   [EVENT_SOCKET] = add_socket,
-	[EVENT_CONNECT] = add_connect,	[EVENT_CONNECTED] = add_connected, [EVENT_ACCEPT] = add_accept,
-	[EVENT_SEND] = add_send,	[EVENT_RECV] = add_recv,	   [EVENT_DGRAM_SEND] = add_dgram,
-	[EVENT_DGRAM_RECV] = add_dgram, [EVENT_SHUTDOWN] = add_shutdown,   [EVENT_CLOSE] = add_shutdown,
+	[EVENT_LOSS] = add_loss,
+	[EVENT_SHED] = add_shed,
+	[EVENT_FORK] = add_fork,
+	[EVENT_START] = add_start,
+	[EVENT_EXIT] = add_exit,
+	[EVENT_JOIN] = add_join,
+	[EVENT_SIGNAL] = add_signal,
+	[EVENT_DELIVER] = add_deliver,
+	[EVENT_STOP] = add_deliver,
+	[EVENT_CONT] = add_deliver,
+	[EVENT_TIMER] = add_timer,
+	[EVENT_SOCKET] = add_socket,
+	[EVENT_CONNECT] = add_connect,
+	[EVENT_CONNECTED] = add_connected,
+	[EVENT_ACCEPT] = add_accept,
+	[EVENT_SEND] = add_send,
+	[EVENT_RECV] = add_recv,
+	[EVENT_DGRAM_SEND] = add_dgram,
+	[EVENT_DGRAM_RECV] = add_dgram,
+	[EVENT_SHUTDOWN] = add_shutdown,
+	[EVENT_CLOSE] = add_shutdown,
+	[EVENT_PIPE] = add_pipe,
+	[EVENT_PIPE_WRITE] = add_pipe_call,
+	[EVENT_PIPE_READ] = add_pipe_call,
 };
 
 static struct order_host *host_get(struct order *o, uint32_t host)
@@ -463,6 +529,10 @@ static void thread_note(struct adding *a)
 	struct order_thread *t = a->thread;
 	uint64_t now = a->ev->boot_ns, last = t->count ? t->last_ns : t->start_ns;
 
+	if (t->flags & THREAD_MORE)
+		last = t->before_ns;
+	t->flags &= ~THREAD_MORE;
+	t->before_ns = last;
 	a->lead = LEAD_UNKNOWN;
 	if (last && last <= now && !(t->flags & THREAD_LOOSE))
 		a->lead = lead_encode(now - last);

@@ -29,7 +29,7 @@ struct order {
 	uint32_t count;		     /* events */
 	bool lost_any[LOSS_CLASSES]; /* on some host */
 	/* adding */
-	struct big arrival, messages, dgrams, tasks;
+	struct big arrival, messages, dgrams, tasks, pipe_calls;
 	struct big hosts, threads, socks, flows;
 	struct table thread_table, sock_table;
 	struct map tid_map, flow_map;
@@ -93,7 +93,8 @@ static inline uint32_t order_before(const struct order *o, uint32_t slot)
 
 /* sock.c */
 struct order_sock *order_sock_get(struct order *o, uint32_t host, uint64_t cookie, uint64_t boot_ns);
-struct order_sock *order_sock_again(struct order *o, struct order_sock *s); /* a new connection, same cookie */
+struct order_sock *order_sock_again(struct order *o, struct order_sock *s);	    /* a new connection, same cookie */
+struct order_sock *order_pipe_get(struct order *o, uint32_t host, uint64_t stream); /* both its ends in one */
 uint32_t order_sock_find(const struct order *o, uint32_t host, uint64_t cookie);
 uint32_t order_flow_get(struct order *o, const struct order_flow *flow);
 
@@ -119,12 +120,15 @@ void order_match_streams(struct order *o);
 struct order_side {
 	struct order_message *m;
 	uint32_t count, sock;
-	bool numbered; /* datagrams: an offset is the number of a message, of any size */
+	bool numbered;			 /* datagrams: an offset is the number of a message, of any size */
+	bool pipe;			 /* numbered: a write is as many packets as pages */
+	const struct order_shift *shift; /* by message; NULL: both directions count alike */
 };
 void order_match_counted(struct order *o, const struct order_side *tx, const struct order_side *rx);
 enum order_reason order_send_reason(const struct order *o, uint32_t from, uint64_t offset, uint64_t last, uint64_t ns);
 enum order_reason order_recv_reason(const struct order *o, uint32_t to, uint64_t offset, uint64_t first);
 void order_match_dgrams(struct order *o);
+void order_match_pipes(struct order *o);
 void order_match_numbered(struct order *o); /* AF_UNIX datagrams with a number; nodes are slots */
 
 /* edges.c.  begin_ns: when the cause began (0: unknown), for the clock offsets. */

@@ -12,8 +12,10 @@ static enum order_loss_class class_of(uint16_t type)
 {
 	switch (type) {
 	case EVENT_SEND:
+	case EVENT_PIPE_WRITE:
 		return LOSS_SEND;
 	case EVENT_RECV:
+	case EVENT_PIPE_READ:
 		return LOSS_RECV;
 	case EVENT_DGRAM_SEND:
 		return LOSS_DGRAM_SEND;

@@ -24,6 +24,8 @@ struct piece {
 	uint32_t slot, bytes, lead, thread; /* bytes: 1 where messages are counted */
 	uint32_t size;			    /* in bytes always */
 	bool exact, after_loss, ambiguous;
+	bool grouped; /* all that is not exact is its place in a group */
+	bool nowhere; /* its place is not known at all */
 };
 
 struct group {
@@ -87,9 +89,11 @@ static void place_group(struct order *o, struct piece *p, uint32_t n)
 	total = begins[n - 1].bytes;
 	for (i = 0; i < n; i++) {
 		p[i].exact = false;
+		p[i].grouped = true;
 		p[i].low = first + sum_to(ends, n, p[i].begin, true);
 		p[i].high = last - (total - sum_to(begins, n, p[i].end, false));
 		if (total != last - first || p[i].low > p[i].offset || p[i].high < p[i].offset + p[i].bytes) {
+			p[i].grouped = false; /* a contradiction */
 			p[i].low = first;
 			p[i].high = last;
 		}
@@ -101,7 +105,7 @@ static void place_group(struct order *o, struct piece *p, uint32_t n)
 static void taint(struct piece *p, uint32_t from, uint32_t to)
 {
 	for (; from < to; from++) {
-		p[from].exact = false;
+		p[from].exact = p[from].grouped = false;
 		p[from].after_loss = true;
 	}
 }
@@ -135,7 +139,9 @@ struct direction {
 	uint32_t n, sock;
 	uint64_t base, total; /* what the socket says it began with, and reached; 0: unknown */
 	enum order_loss_class what;
-	bool begins, numbered;
+	bool begins, numbered, pipe;
+	bool lost_place; /* some of it is nowhere */
+	const struct order_shift *shift;
 };
 
 /* Is the piece after the last one missing? */
@@ -169,18 +175,27 @@ static void taint_gaps(const struct order *o, struct direction *d, const struct 
 	}
 }
 
-static void fill_pieces(const struct order *o, struct direction *d, const struct order_side *s)
+/* A message's size, as offsets count. */
+static uint32_t units_of(const struct order_side *s, const struct order_message *m, bool sent)
+{
+	if (!s->numbered)
+		return m->bytes;
+	return s->pipe && sent ? (m->bytes + PIPE_PACKET - 1) / PIPE_PACKET : 1;
+}
+
+static void fill_pieces(const struct order *o, struct direction *d, const struct order_side *s, bool sent)
 {
 	uint32_t i;
 
 	for (i = 0; i < d->n; i++) {
 		const struct order_message *m = &s->m[i];
+		uint32_t units = units_of(s, m, sent);
 
 		d->p[i] = (struct piece) { .offset = m->offset,
 					   .low = m->offset,
-					   .high = m->offset + (s->numbered ? 1 : m->bytes),
+					   .high = m->offset + units,
 					   .slot = m->node,
-					   .bytes = s->numbered ? 1 : m->bytes,
+					   .bytes = units,
 					   .size = m->bytes,
 					   .lead = m->lead,
 					   .exact = true,
@@ -188,6 +203,32 @@ static void fill_pieces(const struct order *o, struct direction *d, const struct
 					   .end = TIME(o)[m->node],
 					   .after_loss = m->thread & MESSAGE_AFTER_LOSS,
 					   .thread = m->thread & MESSAGE_THREAD };
+	}
+}
+
+static uint64_t shifted(uint64_t offset, int64_t by)
+{
+	return by < 0 && (uint64_t)-by > offset ? 0 : offset + (uint64_t)by;
+}
+
+/* To the numbers by which the other direction counts. */
+static void shift_all(struct direction *d)
+{
+	uint32_t i;
+
+	for (i = 0; d->shift && i < d->n; i++) {
+		const struct order_shift *s = &d->shift[i];
+		struct piece *p = &d->p[i];
+
+		p->nowhere = s->nowhere;
+		d->lost_place |= s->nowhere;
+		if (s->doubted)
+			p->exact = p->grouped = false;
+		if (s->nowhere)
+			continue;
+		p->offset = shifted(p->offset, s->low);
+		p->low = shifted(p->low, s->low);
+		p->high = shifted(p->high, s->high);
 	}
 }
 
@@ -208,6 +249,7 @@ static void place(struct order *o, struct direction *d, uint64_t seen)
 	}
 	taint_gaps(o, d, g, groups, seen);
 	big_fini(&o->memory, &room);
+	shift_all(d);
 	for (i = 0; i < d->n; i++)
 		d->p[i].max_high = i && d->p[i - 1].max_high > d->p[i].high ? d->p[i - 1].max_high : d->p[i].high;
 	for (i = d->n; i-- > 0;)
@@ -229,14 +271,28 @@ static uint32_t first_beyond(const struct direction *tx, uint64_t offset)
 	return low;
 }
 
-static void join(struct order *o, struct piece *t, struct piece *r, bool numbered)
+/* All of the one lies in the other, wherever in its group it is. */
+static bool contained(const struct piece *one, const struct piece *other)
 {
-	bool exact = t->exact && r->exact;
+	return one->grouped && other->exact && one->low >= other->low && one->high <= other->high;
+}
+
+static void join(struct order *o, struct piece *t, struct piece *r, const struct direction *tx)
+{
+	bool inside = contained(t, r) || contained(r, t), exact = inside || (t->exact && r->exact);
 	uint64_t low = t->low > r->low ? t->low : r->low, high = t->high < r->high ? t->high : r->high;
 	struct order_raw e = { low, t->slot, r->slot, (uint32_t)(high - low), ORDER_MESSAGE, 0, { 0 } };
 
 	if (t->after_loss || r->after_loss)
 		e.flags |= EDGE_AFTER_LOSS;
+	if (inside) {
+		const struct piece *one = t->grouped ? t : r;
+
+		low = one->offset;
+		high = low + one->bytes;
+		e.offset = low;
+		e.bytes = one->bytes;
+	}
 	if (exact) {
 		t->covered += high - low;
 		r->covered += high - low;
@@ -245,9 +301,9 @@ static void join(struct order *o, struct piece *t, struct piece *r, bool numbere
 		e.bytes = e.bytes < t->bytes ? e.bytes : t->bytes;
 		t->ambiguous = r->ambiguous = true;
 	}
-	if (numbered) {
+	if (tx->numbered) {
 		e.offset = 0;
-		e.bytes = t->size;
+		e.bytes = tx->pipe && r->size < t->size ? r->size : t->size;
 	}
 	order_edge_add(o, &e, t->begin);
 }
@@ -260,14 +316,18 @@ static void join_all(struct order *o, struct direction *tx, struct direction *rx
 		struct piece *r = &rx->p[i];
 
 		candidates = 0;
+		if (r->nowhere)
+			continue;
 		for (k = first_beyond(tx, r->low); k < tx->n && tx->p[k].min_low < r->high; k++) {
 			struct piece *t = &tx->p[k];
 
 			if (t->low >= r->high || t->high <= r->low)
 				continue;
+			if (!(t->exact && r->exact) && t->begin > r->end)
+				continue; /* sent after that was received */
 			if (!(t->exact && r->exact) && ++candidates > ORDER_CANDIDATES_MAX)
 				continue;
-			join(o, t, r, tx->numbered);
+			join(o, t, r, tx);
 		}
 	}
 }
@@ -282,16 +342,18 @@ static void report(struct order *o, const struct direction *tx, const struct dir
 	for (i = 0; i < tx->n; i++) {
 		p = &tx->p[i];
 		if (p->covered < p->bytes)
-			order_unmatched_add(
-				o, p->slot, tx->numbered ? p->size : (uint32_t)(p->bytes - p->covered),
-				p->ambiguous ? ORDER_AMBIGUOUS
-					     : order_send_reason(o, tx->sock, p->offset + p->bytes - 1, last, p->end));
+			order_unmatched_add(o, p->slot, tx->numbered ? p->size : (uint32_t)(p->bytes - p->covered),
+					    p->ambiguous     ? ORDER_AMBIGUOUS
+					    : rx->lost_place ? ORDER_NO_OFFSET
+							     : order_send_reason(o, tx->sock, p->offset + p->bytes - 1,
+										 last, p->end));
 	}
 	for (i = 0; i < rx->n; i++) {
 		p = &rx->p[i];
 		if (p->covered < p->bytes)
 			order_unmatched_add(o, p->slot, tx->numbered ? p->size : (uint32_t)(p->bytes - p->covered),
 					    p->ambiguous ? ORDER_AMBIGUOUS
+					    : p->nowhere ? ORDER_NO_OFFSET
 							 : order_recv_reason(o, rx->sock, p->offset, first));
 	}
 }
@@ -300,7 +362,7 @@ static struct direction direction_of(const struct order *o, const struct order_s
 {
 	const struct order_sock *s = &SOCKS(o)[side->sock];
 
-	if (side->numbered)
+	if (side->numbered && !side->pipe)
 		return (struct direction) { .n = side->count,
 					    .sock = side->sock,
 					    .what = recv ? LOSS_DGRAM_RECV : LOSS_DGRAM_SEND,
@@ -311,7 +373,10 @@ static struct direction direction_of(const struct order *o, const struct order_s
 				    .base = recv ? s->rx_base : s->tx_base,
 				    .total = recv ? s->rx_total : s->tx_total,
 				    .what = recv ? LOSS_RECV : LOSS_SEND,
-				    .begins = s->flags & (SOCK_OPENED | SOCK_TX_BASE) };
+				    .begins = s->flags & (SOCK_OPENED | SOCK_TX_BASE),
+				    .numbered = side->numbered,
+				    .pipe = side->pipe,
+				    .shift = side->shift };
 }
 
 static uint64_t reached(const struct direction *d)
@@ -330,9 +395,9 @@ void order_match_counted(struct order *o, const struct order_side *sent, const s
 	if (!tx.p)
 		return;
 	rx.p = tx.p + tx.n;
-	fill_pieces(o, &tx, sent);
-	fill_pieces(o, &rx, received);
-	place(o, &tx, reached(&rx));
+	fill_pieces(o, &tx, sent, true);
+	fill_pieces(o, &rx, received, false);
+	place(o, &tx, received->shift ? 0 : reached(&rx)); /* what a pipe gave out may have been a stranger's */
 	place(o, &rx, 0);
 	join_all(o, &tx, &rx);
 	report(o, &tx, &rx);

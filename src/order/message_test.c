@@ -158,14 +158,14 @@ static const struct script_case unix_streams[] = {
 		    "t: 0/1/2 send sock=1 offset=10 bytes=10 flags=8 begin_ns=120 @140;"
 		    "r: 0/2/2 recv sock=2 bytes=10 flags=8; q: 0/2/2 recv sock=2 offset=10 bytes=10 flags=8",
 	  "q!ambiguous r!ambiguous s!ambiguous s?q s?r t!ambiguous t?q t?r" },
-	{ "before and after such a group all is exact",
+	{ "before and after such a group all is exact, and for who takes all of it",
 	  UNIX_ENDS
 	  "a: 0/1/1 send sock=1 bytes=10 flags=8 begin_ns=50 @60;"
 	  "s: 0/1/1 send sock=1 offset=10 bytes=10 flags=8 begin_ns=100 @130;"
 	  "t: 0/1/2 send sock=1 offset=20 bytes=10 flags=8 begin_ns=120 @140;"
 	  "b: 0/1/1 send sock=1 offset=30 bytes=10 flags=8 begin_ns=150 @160; r: 0/2/2 recv sock=2 bytes=10 flags=8;"
 	  "q: 0/2/2 recv sock=2 offset=10 bytes=20 flags=8; p: 0/2/2 recv sock=2 offset=30 bytes=10 flags=8",
-	  "a>r:10 b>p:10 q!ambiguous s!ambiguous s?q t!ambiguous t?q" },
+	  "a>r:10 b>p:10 s>q:10 t>q:10" },
 	{ "a long call that others overtook may lie anywhere among them",
 	  UNIX_ENDS
 	  "a: 0/1/1 send sock=1 bytes=10 flags=8 begin_ns=100 @110;"

@@ -124,6 +124,7 @@ static void match_all(struct order *o)
 	big_fini(&o->memory, &o->tasks);
 	order_match_streams(o);
 	order_match_dgrams(o);
+	order_match_pipes(o);
 	order_offset_solve(o);
 }
 

@@ -23,10 +23,12 @@ enum order_thread_flags {
 	THREAD_LOOSE = 1,    /* no program order */
 	THREAD_UNSORTED = 2, /* an event came late: sort by time */
 	THREAD_IMPORTED = 4,
+	THREAD_MORE = 8, /* while adding: its last event's call has another */
 };
 
 struct order_thread {
 	uint64_t start_ns, last_ns;
+	uint64_t before_ns; /* end of its last call but one */
 	uint32_t host, tid, tgid;
 	uint32_t count;
 	uint32_t base;	   /* slot of its first event */
@@ -90,6 +92,27 @@ struct order_list {
 	uint32_t count;
 };
 
+/* A call on a pipe: order/match_pipe.c */
+struct order_pipe_call {
+	uint64_t boot_ns;
+	uint64_t offset, other; /* own count before the call, the other direction's when it had ended */
+	uint32_t sock, thread, node, lead;
+	uint32_t units, bytes; /* units: bytes, or packets */
+	uint32_t left;	       /* what the pipe held then, NONE: not known */
+	uint32_t flags;	       /* enum order_pipe_flags */
+};
+
+#define PIPE_PACKET 4096 /* pipe(7): a write of more is several packets */
+
+enum order_pipe_flags { PIPE_CALL_WROTE = 1, PIPE_CALL_PACKETS = 2 };
+
+/* How far off a call's own count of its direction may be, as the other direction counts. */
+struct order_shift {
+	int64_t low, high;
+	bool doubted; /* nothing exact follows from it */
+	bool nowhere; /* and it may be anything */
+};
+
 enum order_sock_flags {
 	SOCK_DESCRIBED = 1,
 	SOCK_TUPLE = 2,
@@ -99,6 +122,8 @@ enum order_sock_flags {
 	SOCK_TX_BASE = 32,   /* *_base are known */
 	SOCK_BORN = 64,	     /* it was made while its process was recorded */
 };
+
+#define ORDER_PIPE 255 /* in place of an address family */
 
 struct order_sock {
 	struct order_list tx, rx; /* what each event needs comes first */

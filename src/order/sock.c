@@ -5,13 +5,15 @@
 #include <errno.h>
 #include <string.h>
 
+enum { SOCK_KEY, PIPE_KEY }; /* cookies of sockets and numbers of pipes are two things */
+
 /* The latest one, if several had the cookie (imports). */
 uint32_t order_sock_find(const struct order *o, uint32_t host, uint64_t cookie)
 {
-	return table_get(&o->sock_table, host, 0, cookie);
+	return table_get(&o->sock_table, host, SOCK_KEY, cookie);
 }
 
-static struct order_sock *sock_push(struct order *o, uint32_t host, uint64_t cookie)
+static struct order_sock *sock_push(struct order *o, uint32_t host, uint32_t kind, uint64_t cookie)
 {
 	uint32_t i = NSOCKS(o);
 	struct order_sock *s;
@@ -24,7 +26,7 @@ static struct order_sock *sock_push(struct order *o, uint32_t host, uint64_t coo
 	if (!s)
 		return NULL;
 	*s = (struct order_sock) { .cookie = cookie, .host = host, .mate = NONE, .connect = NONE, .accept = NONE };
-	if (table_set(&o->sock_table, host, 0, cookie, i) < 0) {
+	if (table_set(&o->sock_table, host, kind, cookie, i) < 0) {
 		o->memory.failed = ENOMEM;
 		return NULL;
 	}
@@ -34,7 +36,7 @@ static struct order_sock *sock_push(struct order *o, uint32_t host, uint64_t coo
 struct order_sock *order_sock_get(struct order *o, uint32_t host, uint64_t cookie, uint64_t boot_ns)
 {
 	uint32_t i = order_sock_find(o, host, cookie);
-	struct order_sock *s = i != NONE ? &SOCKS(o)[i] : sock_push(o, host, cookie);
+	struct order_sock *s = i != NONE ? &SOCKS(o)[i] : sock_push(o, host, SOCK_KEY, cookie);
 
 	if (!s)
 		return NULL;
@@ -45,9 +47,25 @@ struct order_sock *order_sock_get(struct order *o, uint32_t host, uint64_t cooki
 	return s;
 }
 
+struct order_sock *order_pipe_get(struct order *o, uint32_t host, uint64_t stream)
+{
+	uint32_t i = table_get(&o->sock_table, host, PIPE_KEY, stream);
+	struct order_sock *s;
+
+	if (i != NONE)
+		return &SOCKS(o)[i];
+	s = sock_push(o, host, PIPE_KEY, stream);
+	if (s) {
+		s->mate = NSOCKS(o) - 1;
+		s->flags = SOCK_DESCRIBED;
+		s->family = ORDER_PIPE;
+	}
+	return s;
+}
+
 struct order_sock *order_sock_again(struct order *o, struct order_sock *s)
 {
-	struct order_sock old = *s, *fresh = sock_push(o, s->host, s->cookie);
+	struct order_sock old = *s, *fresh = sock_push(o, s->host, SOCK_KEY, s->cookie);
 
 	if (!fresh)
 		return NULL;

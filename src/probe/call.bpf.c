@@ -80,10 +80,11 @@ static __noinline int call_done(struct call *c)
 }
 
 /* One of the two descriptors of a call that moves bytes from one to the other. */
-static __always_inline void call_side(struct call *c, __u32 fd, __u8 shape)
+static __always_inline void call_side(struct call *c, __u32 fd, __u8 shape, __u32 flags)
 {
 	c->fd = fd;
 	c->shape = shape;
+	c->flags = flags;
 	if (call_look(c))
 		call_done(c);
 }
@@ -96,18 +97,18 @@ static __noinline int call_moved(struct call *c)
 	switch (c->nr) {
 	case __NR_splice:
 	case __NR_copy_file_range:
-		call_side(c, regs->di, CALL_READS);
-		call_side(c, regs->dx, CALL_WRITES);
+		call_side(c, regs->di, CALL_READS, CALL_MORE);
+		call_side(c, regs->dx, CALL_WRITES, 0);
 		break;
 	case __NR_tee:
-		call_side(c, regs->si, CALL_WRITES);
+		call_side(c, regs->si, CALL_WRITES, 0);
 		break;
 	case __NR_sendfile:
-		call_side(c, regs->si, CALL_READS);
-		call_side(c, regs->di, CALL_WRITES);
+		call_side(c, regs->si, CALL_READS, CALL_MORE);
+		call_side(c, regs->di, CALL_WRITES, 0);
 		break;
 	case __NR_vmsplice:
-		call_side(c, regs->di, file_writable(call_file(c->me, regs->di)) ? CALL_WRITES : CALL_READS);
+		call_side(c, regs->di, file_writable(call_file(c->me, regs->di)) ? CALL_WRITES : CALL_READS, 0);
 		break;
 	}
 	return 0;
@@ -121,7 +122,7 @@ static __noinline int call_named(struct call *c)
 	if (c->nr == __NR_pipe || c->nr == __NR_pipe2) {
 		if (c->ret || bpf_probe_read_user(fds, sizeof(fds), (void *)c->buf) < 0)
 			return 0;
-		c->fd = fds[0];
+		c->fd = fds[1]; /* it has the flags (fs/pipe.c: create_pipe_files()) */
 	} else {
 		c->fd = c->ret;
 	}

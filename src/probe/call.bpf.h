@@ -49,6 +49,7 @@ enum call_shape {
 };
 
 enum call_flags {
+	CALL_MORE = 2,	 /* the other descriptor of the same call follows */
 	CALL_UNSURE = 1, /* the descriptor may have been another file when the call began */
 };
 

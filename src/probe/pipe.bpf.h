@@ -89,12 +89,16 @@ static __always_inline void pipe_key_of(struct inode *inode, struct pipe_key *ke
 }
 
 /* Begins to count a pipe: from its first byte if nothing was ever put into it. */
+static __always_inline bool writes_packets(struct file *file)
+{
+	return BPF_CORE_READ(file, f_flags) & O_DIRECT_BIT;
+}
+
 static __noinline struct pipe_info *pipe_meet(struct call *c, struct pipe_key *key, struct pipe_inode_info *pipe)
 {
 	struct pipe_info fresh = pipe_unmet;
 	struct kernel_control *k = control_get();
 	struct inode *inode = c->inode;
-	struct file *file = c->file;
 
 	fresh.stream = k ? __sync_fetch_and_add(&k->pipes, 1) + 1 : 0;
 	fresh.generation = k ? k->call_generation : 0;
@@ -103,7 +107,7 @@ static __noinline struct pipe_info *pipe_meet(struct call *c, struct pipe_key *k
 		fresh.flags |= PIPEFLAGS_MIDSTREAM;
 	if (BPF_CORE_READ(inode, i_sb, s_magic) != PIPEFS_MAGIC_NR)
 		fresh.flags |= PIPEFLAGS_FIFO;
-	if (BPF_CORE_READ(file, f_flags) & O_DIRECT_BIT)
+	if (writes_packets(c->file))
 		fresh.flags |= PIPEFLAGS_PACKETS;
 	if (bpf_map_update_elem(&pipe_infos, key, &fresh, BPF_ANY) < 0)
 		helper_failed();
@@ -111,16 +115,17 @@ static __noinline struct pipe_info *pipe_meet(struct call *c, struct pipe_key *k
 }
 
 /*
- * The counts of the pipe.  They begin anew where a FIFO does (all ends had been closed, its ring starts at 0 again), and
- * after calls were not watched for a while.
+ * The counts of the pipe.  They begin anew where a FIFO does (all ends had been closed, its ring starts at 0 again),
+ * after calls were not watched for a while, and where its writer turns from bytes to packets or back.
  */
 static __noinline struct pipe_info *pipe_get(struct call *c, struct pipe_key *key, struct pipe_inode_info *pipe)
 {
 	struct pipe_info *pi = bpf_map_lookup_elem(&pipe_infos, key);
 	struct kernel_control *k = control_get();
 	__u32 head = BPF_CORE_READ(pipe, head);
+	bool other_units = pi && c->shape & CALL_WRITES && writes_packets(c->file) != !!(pi->flags & PIPEFLAGS_PACKETS);
 
-	if (pi && k && pi->generation == k->call_generation && (__s32)(head - (__u32)pi->head) >= 0) {
+	if (pi && !other_units && k && pi->generation == k->call_generation && (__s32)(head - (__u32)pi->head) >= 0) {
 		pi->head = head;
 		return pi;
 	}
@@ -175,7 +180,7 @@ static __always_inline void pipe_emit(struct call *c, struct pipe_key *key, stru
 	e->left = left;
 	e->fd = c->fd;
 	e->flags = (c->ret ? 0 : MSGFLAGS_EOF) | (pi->flags & PIPEFLAGS_PACKETS ? MSGFLAGS_PACKETS : 0) |
-		   (c->flags & CALL_UNSURE ? MSGFLAGS_AFTER_LOSS : 0);
+		   (c->flags & CALL_MORE ? MSGFLAGS_MORE : 0) | (c->flags & CALL_UNSURE ? MSGFLAGS_AFTER_LOSS : 0);
 	event_end(e);
 }
 
