@@ -12,7 +12,13 @@
 #include "base/err.h"
 #include "import/internal.h"
 
-static const struct import_format *const formats[] = { &import_falcon, &import_strace };
+static const struct import_format *const formats[] = {
+	&import_falcon,
+	&import_strace,
+#ifdef SAKER_WITH_BABELTRACE
+	&import_ctf,
+#endif
+};
 
 const struct import_format *import_format_nth(unsigned int n)
 {
@@ -158,13 +164,18 @@ static int mark_complaints(struct import *imp, struct err *err)
 static int read_file(struct import *imp, const char *path, struct err *err)
 {
 	bool standard = !strcmp(path, "-");
-	FILE *f = standard ? stdin : fopen(path, "re");
+	bool whole = imp->opts->format->read_path;
+	FILE *f = whole ? NULL : standard ? stdin : fopen(path, "re");
 	int r;
 
+	imp->last_host = NONE;
+	if (whole) {
+		imp->file = path;
+		return imp->opts->format->read_path(imp, path, err);
+	}
 	if (!f)
 		return err_errno(err, errno, "cannot open '%s'", path);
 	imp->file = standard ? "standard input" : path;
-	imp->last_host = NONE;
 	r = imp->opts->format->read(imp, f, imp->file, err);
 	if (!standard)
 		(void)fclose(f);

@@ -29,7 +29,7 @@ struct import;
 #define IMPORT_COMPLAINTS_MAX 100 /* that are told one by one; further ones are counted */
 
 struct import_format;
-extern const struct import_format import_falcon, import_strace;
+extern const struct import_format import_ctf, import_falcon, import_strace;
 /* By name, NULL: none; the nth, NULL at the end. */
 const struct import_format *import_format_find(const char *name);
 const struct import_format *import_format_nth(unsigned int n);

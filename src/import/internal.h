@@ -21,6 +21,7 @@ struct import_format {
 	const char *name, *about;
 	int (*types)(struct event_types *types, struct err *err); /* run-time types; may be NULL */
 	int (*read)(struct import *imp, FILE *f, const char *name, struct err *err);
+	int (*read_path)(struct import *imp, const char *path, struct err *err); /* in place of read: directories */
 };
 
 enum import_rank { RANK_FIRST, RANK_ANY, RANK_LAST }; /* in its thread */
@@ -83,6 +84,7 @@ struct import {
 	uint64_t spooled;
 	const uint8_t *map;
 	uint64_t base_ns;
+	uint16_t next_type; /* for formats that make types while they read; 0: none yet */
 	/* the file that is being read */
 	const char *file;
 	uint32_t last_host;

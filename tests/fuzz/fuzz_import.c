@@ -77,25 +77,33 @@ static void check(struct import *imp)
 	order_free(order);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+/* All that holds of an import of the file or folder. */
+static void check_path(const char *path)
 {
-	int fd = memfd_create("trace", MFD_CLOEXEC);
-	char path[64];
-	const char *file = path;
-	struct import_opts opts = { .format = &FORMAT, .files = &file, .nfiles = 1, .complain = complain };
+	struct import_opts opts = { .format = &FORMAT, .files = &path, .nfiles = 1, .complain = complain };
 	struct import *imp = NULL;
 	struct err err = ERR_INIT;
 
-	MUST(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	told = 0;
 	if (import_open(&opts, &imp, &err) >= 0)
 		check(imp);
 	else
 		MUST(err.code && err.text[0]);
 	import_free(imp);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#ifndef OWN_INPUT
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int fd = memfd_create("trace", MFD_CLOEXEC);
+	char path[64];
+
+	MUST(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	check_path(path);
 	(void)close(fd);
 	return 0;
 }
+#endif
