@@ -85,7 +85,7 @@ static int rings_publish(struct kernel *k, struct err *err)
 
 /* --- life cycle --- */
 
-/* What tells whose wait a timer ends (probe/timer.bpf.h). */
+/* What tells whose wait a timer ends (probe/timer.bpf.h), and what a file is (probe/wait.bpf.h). */
 static void find_symbols(struct kernel_cfg *cfg)
 {
 	struct kernel_symbol symbols[] = {
@@ -93,6 +93,10 @@ static void find_symbols(struct kernel_cfg *cfg)
 		{ "timerfd_tmrproc", &cfg->timerfd_tmrproc },
 		{ "pollwake", &cfg->pollwake },
 		{ "ep_poll_callback", &cfg->ep_poll_callback },
+		{ "eventfd_release", &cfg->eventfd_release },
+		{ "timerfd_release", &cfg->timerfd_release },
+		{ "signalfd_release", &cfg->signalfd_release },
+		{ "inotify_release", &cfg->inotify_release },
 	};
 
 	kernel_symbols(symbols, ARRAY_LEN(symbols));

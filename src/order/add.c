@@ -151,6 +151,17 @@ static void add_timer(struct order *o, const struct adding *a)
 	t->start_ns = e->target_start_ns;
 }
 
+static void add_wake(struct order *o, const struct adding *a)
+{
+	const struct event_wake *e = EVENT_AS(wake, a->ev);
+	struct order_task *t = task_push(o, a);
+
+	t->tgid = e->target_tgid;
+	t->tid = e->target_tid;
+	t->start_ns = e->target_start_ns;
+	t->what = (uint8_t)e->what;
+}
+
 /* The socket of the event; an imported one begins anew with each connect or accept after its first. */
 static struct order_sock *sock_of(struct order *o, const struct adding *a, uint64_t cookie, bool opens)
 {
@@ -474,6 +485,7 @@ static void (*const handlers[EVENT_STATIC_END])(struct order *, const struct add
 	[EVENT_PIPE] = add_pipe,
 	[EVENT_PIPE_WRITE] = add_pipe_call,
 	[EVENT_PIPE_READ] = add_pipe_call,
+	[EVENT_WAKE] = add_wake,
 };
 
 static struct order_host *host_get(struct order *o, uint32_t host)

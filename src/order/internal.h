@@ -78,6 +78,7 @@ int order_number(struct order *o);
 uint32_t order_slot(const struct order *o, struct order_ref a); /* NONE: no such event */
 struct order_ref order_slot_ref(const struct order *o, uint32_t slot);
 uint32_t order_thread_of(const struct order *o, uint32_t slot);
+uint32_t order_after(const struct order *o, uint32_t thread, uint64_t ns);    /* its first slot at or after, NONE */
 uint32_t order_place(const struct order *o, uint32_t thread, uint32_t place); /* slot of the place-th that came */
 
 static inline uint32_t order_slot_host(const struct order *o, uint32_t slot)
@@ -115,6 +116,7 @@ bool order_lost(const struct order *o, uint32_t host, enum order_loss_class what
 void order_pair(struct order *o);
 void order_match_tasks(struct order *o);
 void order_match_signals(struct order *o);
+void order_match_wakes(struct order *o);
 void order_match_streams(struct order *o);
 /* One direction whose offsets were counted, or contradict each other; rows are by offset, node is the slot. */
 struct order_side {

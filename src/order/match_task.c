@@ -14,21 +14,6 @@ static void edge(struct order *o, uint32_t from, uint32_t to, enum order_kind ki
 		order_edge_add(o, &e, kind == ORDER_CONNECT ? TIME(o)[from] : 0);
 }
 
-/* The first event of t at or after that time. */
-static uint32_t first_after(const struct order *o, const struct order_thread *t, uint64_t ns)
-{
-	uint32_t low = t->base, high = t->base + t->count, middle;
-
-	while (low < high) {
-		middle = low + (high - low) / 2;
-		if (TIME(o)[middle] < ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < t->base + t->count ? low : NONE;
-}
-
 /* Native: the thread that began then; unknown start: the first thread with the tid that has events after. */
 static uint32_t child_first(const struct order *o, const struct order_task *fork)
 {
@@ -149,7 +134,7 @@ static void match_timer(struct order *o, const struct order_task *t)
 	uint32_t i = order_thread_find(o, t->host, t->tid, t->start_ns);
 
 	if (i != NONE && !(THREADS(o)[i].flags & THREAD_LOOSE))
-		edge(o, t->node, first_after(o, &THREADS(o)[i], t->boot_ns), ORDER_TIMER);
+		edge(o, t->node, order_after(o, i, t->boot_ns), ORDER_TIMER);
 }
 
 static void match_connects(struct order *o)

@@ -121,6 +121,7 @@ static void match_all(struct order *o)
 	order_pair(o);
 	order_match_tasks(o);
 	order_match_signals(o);
+	order_match_wakes(o);
 	big_fini(&o->memory, &o->tasks);
 	order_match_streams(o);
 	order_match_dgrams(o);
@@ -282,8 +283,9 @@ static const char *const reason_texts[ORDER_REASONS] = {
 };
 
 static const char *const kind_names[ORDER_KINDS] = {
-	[ORDER_PROGRAM] = "program", [ORDER_CREATE] = "create",	  [ORDER_JOIN] = "join",   [ORDER_SIGNAL] = "signal",
-	[ORDER_CONNECT] = "connect", [ORDER_MESSAGE] = "message", [ORDER_TIMER] = "timer",
+	[ORDER_PROGRAM] = "program", [ORDER_CREATE] = "create",	  [ORDER_JOIN] = "join",
+	[ORDER_SIGNAL] = "signal",   [ORDER_CONNECT] = "connect", [ORDER_MESSAGE] = "message",
+	[ORDER_TIMER] = "timer",     [ORDER_WAKE] = "wake",	  [ORDER_LOCK] = "lock",
 };
 
 const char *order_reason_text(enum order_reason reason)

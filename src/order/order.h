@@ -7,7 +7,8 @@
  * Events are added once, in any order between threads and hosts (each thread's own events in their order);
  * order_solve() matches what was added, builds the graph and assigns logical clocks in O(V+E).
  * Edges: program order (task context only), create -> start, end -> join, signal -> delivery,
- * connect -> accept, send -> receive by byte range (or byte counts for imports), datagrams, AF_UNIX.
+ * connect -> accept, send -> receive by byte range (or byte counts for imports), datagrams, AF_UNIX, wake-ups by
+ * threads (those for a lock inside of the kernel are none: they order nothing that a program asked for).
  * Where the kernel shows no order an edge is ambiguous: kept apart with its candidates, it takes no part in
  * happens_before.
  *
@@ -39,6 +40,8 @@ enum order_kind {
 	ORDER_CONNECT, /* connect -> accept */
 	ORDER_MESSAGE, /* send -> receive of at least one common byte, or of one datagram */
 	ORDER_TIMER,   /* what armed or caused -> end of wait */
+	ORDER_WAKE,    /* wake -> the woken thread's next event */
+	ORDER_LOCK,    /* the same where it waited on a futex: a lock, a condition, a semaphore, the end of a thread */
 	ORDER_KINDS
 };
 

@@ -160,7 +160,7 @@ enum order_dgram_flags {
 	DGRAM_WHOLE = 2, /* nothing can have waited in its socket's queue when the recording began; or imported */
 };
 
-/* fork, start, join, signal, deliver, stop, cont, exit, timer */
+/* fork, start, join, signal, deliver, stop, cont, exit, timer, wake */
 struct order_task {
 	uint64_t boot_ns;
 	uint64_t start_ns; /* of the other thread */
@@ -168,7 +168,7 @@ struct order_task {
 	uint32_t tgid, tid; /* the other thread; for deliver, stop, cont, exit: its own */
 	uint32_t sender;    /* signal, deliver: process id */
 	uint16_t type;
-	uint8_t sig, result, flags, pad[3];
+	uint8_t sig, result, flags, what, pad[2]; /* what: wake, enum waitkind */
 };
 
 enum order_edge_flags { EDGE_AMBIGUOUS = 1, EDGE_AFTER_LOSS = 2 };

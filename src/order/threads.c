@@ -107,6 +107,21 @@ static void assign_slots(struct order *o)
 	big_fini(&o->memory, &lates);
 }
 
+uint32_t order_after(const struct order *o, uint32_t thread, uint64_t ns)
+{
+	const struct order_thread *t = &THREADS(o)[thread];
+	uint32_t low = t->base, high = t->base + t->count, middle;
+
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (TIME(o)[middle] < ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < t->base + t->count ? low : NONE;
+}
+
 uint32_t order_place(const struct order *o, uint32_t thread, uint32_t place)
 {
 	const struct order_thread *t = &THREADS(o)[thread];

@@ -1,4 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/probe.h"
 
-const struct kernel_object *const probe_all[] = { &probe_process, &probe_socket, &probe_call, NULL };
+const struct kernel_object *const probe_all[] = { &probe_process, &probe_socket, &probe_wake, &probe_call, NULL };

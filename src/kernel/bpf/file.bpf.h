@@ -53,6 +53,10 @@ struct inode {
 	struct pipe_inode_info *i_pipe;
 };
 
+struct file_operations {
+	void *release;
+};
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;

@@ -103,6 +103,7 @@ struct sk_buff {
 struct file {
 	void *private_data;
 	struct inode *f_inode;
+	const struct file_operations *f_op;
 	unsigned int f_flags, f_mode;
 	struct path f_path;
 	__s64 f_pos;

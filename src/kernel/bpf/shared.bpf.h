@@ -33,7 +33,9 @@
 
 /* Load-time constants: the `cfg` variable in each object's .rodata. */
 struct kernel_cfg {
-	__u64 hrtimer_wakeup, timerfd_tmrproc, pollwake, ep_poll_callback; /* addresses in the kernel, 0: unknown */
+	/* addresses in the kernel, 0: unknown */
+	__u64 hrtimer_wakeup, timerfd_tmrproc, pollwake, ep_poll_callback;
+	__u64 eventfd_release, timerfd_release, signalfd_release, inotify_release; /* tell kinds of files */
 	__u64 netns; /* select tasks of this network namespace (cookie), 0: off */
 	struct {
 		__u64 id;	 /* of its directory */

@@ -81,7 +81,21 @@ struct cred {
 	} uid, gid;
 };
 
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
+struct sigpending {
+	sigset_t signal;
+};
+
+/* of x86-64; the name of the build's own headers is taken */
+struct pt_regs___x86 {
+	unsigned long di, si, orig_ax;
+};
+
 struct signal_struct {
+	struct sigpending shared_pending;
 	atomic_t live;
 	int group_exit_code;
 	unsigned int flags;
@@ -111,7 +125,9 @@ struct files_struct;
 
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int __state; /* since 5.14 (2f064a59a11f) */
 	unsigned int flags;
+	unsigned in_iowait : 1;
 	__u32 pid, tgid; /* pid_t in the kernel: never negative here */
 	int exit_code, exit_state;
 	__u64 start_boottime;
@@ -124,6 +140,8 @@ struct task_struct {
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 	const struct cred *cred;
+	struct sigpending pending;
+	sigset_t blocked;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
 };
