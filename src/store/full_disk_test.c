@@ -40,7 +40,7 @@ static int put_block(struct scratch *s, struct store_writer *w, size_t i)
 }
 
 /* Writes up to ROUNDS blocks; returns how the store ended, *ret_events is what it says is on disk. */
-static int fill(struct scratch *s, uint64_t *ret_events)
+static int fill(struct scratch *s, uint64_t chunk_bytes, uint64_t *ret_events)
 {
 	struct store_opts opts = scratch_opts(s);
 	struct store_writer *w = NULL;
@@ -49,7 +49,7 @@ static int fill(struct scratch *s, uint64_t *ret_events)
 	size_t i;
 	int r;
 
-	opts.chunk_bytes = 1;
+	opts.chunk_bytes = chunk_bytes;
 	*ret_events = 0;
 	r = store_create(&opts, &w, &s->err);
 	if (r < 0)
@@ -76,7 +76,7 @@ static void check_size(struct scratch *s, int pages, int *ret_outcome)
 	(void)snprintf(how, sizeof(how), "size=%d", pages * PAGE);
 	(void)mkdir(s->rec, 0700);
 	assert_int_equal(mount("none", s->rec, "tmpfs", 0, how), 0);
-	r = fill(s, &events);
+	r = fill(s, 1, &events);
 	*ret_outcome = r;
 	if (r < 0)
 		assert_int_equal(r, -ENOSPC);
@@ -128,7 +128,7 @@ static void test_freeze(void **state)
 		skip();
 	(void)snprintf(disk, sizeof(disk), "%s/disk", s->dir);
 	(void)snprintf(copy, sizeof(copy), "%s/copy", disk);
-	OK(s, fill(s, &events));
+	OK(s, fill(s, 1, &events));
 	tmpfs_at(disk, "size=64k");
 	assert_int_equal(store_freeze(s->rec, copy, UINT32_MAX, UINT32_MAX, &s->err), -ENOSPC);
 	assert_int_not_equal(access(copy, F_OK), 0);
@@ -146,7 +146,7 @@ static void test_repair(void **state)
 	if (!own_mounts())
 		skip();
 	tmpfs_at(s->rec, "size=320k");
-	OK(s, fill(s, &events));
+	OK(s, fill(s, 1, &events));
 	(void)shell("printf x | dd status=none conv=notrunc bs=1 seek=2500 of=%s/stream-000001.ctf", s->rec);
 	(void)shell("dd status=none if=/dev/zero of=%s/rest 2>/dev/null", s->rec);
 	before = read_all(s, s->rec);
@@ -172,17 +172,17 @@ static void test_other_errors(void **state)
 	(void)signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
 	limit = old;
-	limit.rlim_cur = 30000;
+	limit.rlim_cur = 60000;
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	r = fill(s, &events);
+	r = fill(s, 1, &events);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	if (r == 0) {
 		assert_int_equal(read_all(s, s->rec).events, ROUNDS * 20); /* chunks stay below the limit */
 		(void)shell("rm -r %s", s->rec);
 	}
-	limit.rlim_cur = 15000;
+	limit.rlim_cur = 60000; /* more than the metadata, less than the one chunk */
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-	r = fill(s, &events);
+	r = fill(s, 1 << 20, &events);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_int_equal(r, -EFBIG);
 	assert_non_null(strstr(s->err.text, "File too large"));
