@@ -37,8 +37,7 @@ void child_invoker(uid_t *ret_uid, gid_t *ret_gid)
 	}
 }
 
-/* Gives up root for the invoking user; 0 or an errno. */
-static int become_invoker(void)
+int child_become_invoker(void)
 {
 	const struct passwd *pw;
 	uid_t uid;
@@ -79,7 +78,7 @@ static void __attribute__((noreturn)) child_main(int go, int failed, char *const
 	if (read(go, &byte, 1) != 1)
 		_exit(0); /* the recorder gave up */
 	if (!as_root)
-		code = become_invoker();
+		code = child_become_invoker();
 	if (!code) {
 		(void)execvp(argv[0], argv);
 		code = errno;

@@ -28,6 +28,9 @@ struct child {
 /* The invoking user behind sudo (SUDO_UID, SUDO_GID); own ids otherwise. */
 void child_invoker(uid_t *ret_uid, gid_t *ret_gid);
 
+/* Gives up root for the invoking user; 0 or an errno. */
+int child_become_invoker(void);
+
 /* as_root: keep root instead of becoming the invoking user; ignored: bit per signal that the command is to ignore. */
 int child_start(struct child *c, char *const *argv, bool as_root, uint64_t ignored, struct err *err);
 int child_release(struct child *c, struct err *err); /* -ENOENT, -EACCES: it could not be run */

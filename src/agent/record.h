@@ -33,6 +33,7 @@ struct record_opts {
 	/* how */
 	uint64_t duration_ns;	   /* 0: until stopped */
 	uint64_t max_bytes;	   /* 0: no limit */
+	uint32_t page_tgid;	   /* process that serves it, and is not to be recorded; 0: none */
 	bool flight;		   /* what an earlier run left at dir is set aside */
 	uint64_t ring_bytes;	   /* 0: default */
 	double budget_percent;	   /* of one CPU; 0: no limit */

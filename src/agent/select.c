@@ -75,6 +75,7 @@ int select_prepare(const struct record_opts *opts, struct kernel_cfg *cfg, struc
 	int r = names_prepare(opts, cfg, err);
 
 	cfg->own_tgid = (uint32_t)getpid();
+	cfg->page_tgid = opts->page_tgid;
 	cfg->select_all = opts->all;
 	cfg->port = opts->port;
 	cfg->by_place = opts->cgroup || opts->unit || opts->container || opts->netns;
@@ -89,7 +90,7 @@ int select_prepare(const struct record_opts *opts, struct kernel_cfg *cfg, struc
 
 static int one_select(struct kernel *k, uint32_t tgid, struct err *err)
 {
-	return tgid == (uint32_t)getpid() ? 0 : kernel_select(k, tgid, err);
+	return kernel_own(k, tgid) ? 0 : kernel_select(k, tgid, err);
 }
 
 /* A process id names its whole process; any of its threads may be given. */
@@ -106,7 +107,7 @@ static int pid_select(uint32_t pid, struct kernel *k, struct err *err)
 			break;
 	if (!tgid)
 		return err_set(err, ESRCH, "there is no process %u", pid);
-	if (tgid == (uint32_t)getpid())
+	if (kernel_own(k, tgid))
 		return err_set(err, EINVAL, "process %u is the recorder itself", pid);
 	return kernel_select(k, tgid, err);
 }
@@ -190,7 +191,7 @@ static int named_select(const char *unit, const char *container, struct kernel *
 		if (!isdigit((unsigned char)entry->d_name[0]) || !pid_named(pid, unit, container))
 			continue;
 		r = one_select(k, pid, err);
-		n += pid != (uint32_t)getpid();
+		n += !kernel_own(k, pid);
 	}
 	if (d)
 		(void)closedir(d);

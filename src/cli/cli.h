@@ -6,6 +6,8 @@
  * stdout is data, stderr is talk.
  */
 #include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 enum cli_exit {
 	CLI_OK = 0,
@@ -24,6 +26,14 @@ struct cli_command {
 
 /* argp_parse() with the command's table: --help and -h end with its example.  0, or the error of argp. */
 int cli_parse(const struct cli_command *c, argp_parser_t parse, int argc, char **argv, unsigned int flags, void *input);
+
+/* ADDRESS:PORT, either of which may be missing; false: neither. */
+struct cli_listen {
+	char address[64]; /* "": not given */
+	uint16_t port;
+	bool port_given;
+};
+bool cli_listen(const char *text, struct cli_listen *ret);
 
 extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_record, cli_repair, cli_serve,
 	cli_show, cli_story;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/page.h"
 #include "agent/record.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -32,6 +33,7 @@ enum {
 	OPT_RINGS,
 	OPT_AS_ROOT,
 	OPT_JSON,
+	OPT_LIVE,
 	OPT_WITH,
 	OPT_WITHOUT,
 };
@@ -56,6 +58,8 @@ static const struct argp_option record_options[] = {
 	{ "probe", OPT_PROBE, "PROBE", 0, "Add tracepoint:CATEGORY:NAME or uprobe:/PATH:FUNCTION; may be repeated", 2 },
 	{ "rings", OPT_RINGS, "SIZE", 0, "Memory of all ring buffers together (default 16M)", 2 },
 	{ "as-root", OPT_AS_ROOT, NULL, 0, "Run the command as root instead of as the invoking user", 2 },
+	{ "live", OPT_LIVE, "ADDRESS:PORT", OPTION_ARG_OPTIONAL,
+	  "Show the recording on a page in the browser while it grows (see saker-serve(1))", 2 },
 	{ "json", OPT_JSON, NULL, 0, "Print the summary as JSON", 2 },
 	{ 0 },
 };
@@ -64,7 +68,9 @@ struct record_args {
 	struct record_opts opts;
 	uint32_t pids[PIDS_MAX];
 	const char *probes[PROBES_MAX];
-	bool json;
+	struct cli_listen listen;
+	struct page page;
+	bool json, live;
 };
 
 static volatile sig_atomic_t record_stop;
@@ -184,6 +190,11 @@ static int parse_how(int key, char *arg, struct record_args *a, struct argp_stat
 	case OPT_JSON:
 		a->json = true;
 		return 0;
+	case OPT_LIVE:
+		a->live = true;
+		if (arg && !cli_listen(arg, &a->listen))
+			argp_error(state, "'%s' is no address to listen on (try 127.0.0.1:7070)", arg);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -238,13 +249,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static void record_ready(void *arg)
 {
-	const struct record_opts *o = arg;
+	struct record_args *a = arg;
+	const struct record_opts *o = &a->opts;
 
 	/* who attaches to what runs wants to know from when on; a command's own words stand alone on stderr */
 	if (!o->command)
 		(void)fprintf(stderr, "recording into '%s'; Ctrl-C ends it\n", o->dir);
 	else if (isatty(STDERR_FILENO))
 		(void)fprintf(stderr, "recording into '%s'\n", o->dir);
+	page_ready(&a->page);
 }
 
 static void summary_text(const struct record_args *a, const struct record_result *r)
@@ -274,10 +287,23 @@ static void summary_json(const struct record_args *a, const struct record_result
 		     r->kernel_ns, r->rss_bytes, r->exit_code, a->opts.command ? "true" : "false");
 }
 
+/* Before anything is loaded or opened that the other process should not have. */
+static int start_page(struct record_args *a, struct err *err)
+{
+	struct page_opts po = { .dir = a->opts.dir,
+				.address = a->listen.address[0] ? a->listen.address : NULL,
+				.port = a->listen.port,
+				.port_given = a->listen.port_given };
+	int r = a->live ? page_start(&a->page, &po, err) : 0;
+
+	a->opts.page_tgid = (uint32_t)a->page.pid;
+	return r;
+}
+
 static int record_main(int argc, char **argv)
 {
 	CLEANUP_FREE struct record_args *a = calloc(1, sizeof(*a));
-	struct record_result result;
+	struct record_result result = { 0 };
 	struct err err = ERR_INIT;
 	int r;
 
@@ -289,7 +315,10 @@ static int record_main(int argc, char **argv)
 	if (!a->opts.dir)
 		a->opts.dir = a->opts.flight ? RECORD_FLIGHT_DIR : "saker-rec";
 	a->opts.ignored = signals_handle();
-	r = record_run(&a->opts, &record_stop, record_ready, &a->opts, &result, &err);
+	a->page = (struct page)PAGE_INIT;
+	r = start_page(a, &err);
+	if (r >= 0)
+		r = record_run(&a->opts, &record_stop, record_ready, a, &result, &err);
 	if (result.events)
 		summary_text(a, &result);
 	if (a->json && result.events)
@@ -299,6 +328,7 @@ static int record_main(int argc, char **argv)
 			      a->opts.command[0], result.left);
 	if (r < 0)
 		(void)fprintf(stderr, "saker record: %s\n", err.text);
+	page_end(&a->page, r >= 0 && isatty(STDERR_FILENO), &record_stop);
 	if (r < 0 || result.left)
 		return CLI_FAILED;
 	return result.exit_code;

@@ -10,12 +10,10 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/parse.h"
 #include "cli/cli.h"
 #include "serve/serve.h"
 
 #define PATHS_MAX 64
-#define ADDRESS_MAX 64
 #define LARGE_BYTES (128 * 1024)
 
 enum { OPT_TOKEN = 256, OPT_OPEN, OPT_LIVE };
@@ -31,39 +29,19 @@ static const struct argp_option serve_options[] = {
 
 struct serve_args {
 	const char *paths[PATHS_MAX];
-	char address[ADDRESS_MAX];
+	struct cli_listen listen;
 	struct serve_opts opts;
 	bool open;
 };
 
-/* `127.0.0.1:7070`, `[::1]:7070`, `7070`, `0.0.0.0` */
 static void parse_listen(struct serve_args *a, const char *text, struct argp_state *state)
 {
-	const char *colon = strrchr(text, ':'), *port = colon ? colon + 1 : NULL;
-	size_t n = colon ? (size_t)(colon - text) : strlen(text);
-	uint64_t number;
-
-	if (*text == '[' && text[strlen(text) - 1] == ']') {
-		n = strlen(text);
-		port = NULL;
-	} else if (!colon && strspn(text, "0123456789") == n) {
-		port = text;
-		n = 0;
-	}
-	if (n && text[0] == '[' && text[n - 1] == ']') {
-		text++;
-		n -= 2;
-	}
-	if (n >= sizeof(a->address) || (port && (parse_number(port, &number) < 0 || number > UINT16_MAX)))
+	if (!cli_listen(text, &a->listen))
 		argp_error(state, "'%s' is no address to listen on (try 127.0.0.1:7070)", text);
-	if (n) {
-		memcpy(a->address, text, n);
-		a->address[n] = 0;
-		a->opts.address = a->address;
-	}
-	a->opts.port_given = port != NULL;
-	if (port)
-		a->opts.port = (uint16_t)number;
+	a->opts.address = a->listen.address[0] ? a->listen.address : NULL;
+	a->opts.port_given = a->listen.port_given;
+	if (a->listen.port_given)
+		a->opts.port = a->listen.port;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)

@@ -467,6 +467,11 @@ int kernel_iterate(struct kernel *k, const char *program, struct err *err)
 
 /* --- selection, rings, counters --- */
 
+bool kernel_own(const struct kernel *k, uint32_t tgid)
+{
+	return tgid && (tgid == k->cfg.own_tgid || tgid == k->cfg.page_tgid);
+}
+
 int kernel_select(struct kernel *k, uint32_t tgid, struct err *err)
 {
 	if (tgid / 64 >= SELECTED_WORDS)

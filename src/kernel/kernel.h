@@ -80,6 +80,7 @@ int kernel_calls(struct kernel *k, bool wanted, struct err *err);
 int kernel_iterate(struct kernel *k, const char *program, struct err *err);
 
 /* Selecting processes */
+bool kernel_own(const struct kernel *k, uint32_t tgid); /* Saker itself, which is not to be selected */
 int kernel_select(struct kernel *k, uint32_t tgid, struct err *err);
 void kernel_unselect(struct kernel *k, uint32_t tgid);
 struct kernel_control *kernel_control(struct kernel *k); /* shared with the programs */

@@ -434,7 +434,7 @@ int BPF_PROG(process_signal, int sig, struct kernel_siginfo *info, struct task_s
 
 	if (!known && !tgid_selected(task->tgid))
 		return 0;
-	if (self->tgid == cfg.own_tgid && cfg.own_tgid)
+	if (tgid_own(self->tgid))
 		return 0;
 	if (known)
 		join_check();
@@ -545,7 +545,7 @@ int process_snapshot(struct bpf_iter__task *ctx)
 
 	if (!task || task->pid != task->tgid || (task->flags & PF_KTHREAD))
 		return 0;
-	if (task->tgid == cfg.own_tgid || tgid_selected(task->tgid))
+	if (tgid_own(task->tgid) || tgid_selected(task->tgid))
 		return 0; /* itself it never selects, so it would be found new each time */
 	if (task_wanted(task) || tgid_selected(BPF_CORE_READ(task, real_parent, tgid))) {
 		tgid_select(task->tgid);

@@ -296,7 +296,7 @@ static __always_inline bool sock_selected(struct sock *sk, struct task_struct *m
 
 	if (tgid_selected(tgid))
 		return true;
-	if ((!cfg.port && !cfg.netns) || !tgid || tgid == cfg.own_tgid)
+	if ((!cfg.port && !cfg.netns) || !tgid || tgid_own(tgid))
 		return false;
 	wanted = cfg.netns && sock_netns(sk) == cfg.netns;
 	if (cfg.port && sk->__sk_common.skc_family != AF_UNIX_NR)

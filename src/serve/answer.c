@@ -116,7 +116,11 @@ static void growth_json(struct buf *b, const struct model *m, const struct serve
 		   "\"generation\":%u,\"span_ns\":%" PRId64 ",\"events\":%u,\"lost\":%" PRIu64
 		   ",\"max_clock\":%u,\"live\":%s",
 		   generation, m->span_ns, m->ev.count, m->lost, m->max_clock,
-		   s->opts.live && m->growing ? "true" : "false");
+		   s->opts.live && m->growing && !s->failed ? "true" : "false");
+	if (s->failed) { /* what is there is shown, and will not grow */
+		buf_str(b, ",\"failure\":");
+		buf_json(b, s->failure, strlen(s->failure));
+	}
 }
 
 void answer_info(struct serve *s, struct model *m, const struct serve_request *rq, struct serve_response *rs)

@@ -354,9 +354,16 @@ static int load_and_order(struct loading *l, const struct model_opts *opts)
 	int r = open_all(l, opts);
 
 	if (r >= 0) {
+		struct store_stats st;
+
+		/* in this order: what is no longer growing is there, and all that is counted will be read */
 		l->m->growing = store_growing(l->m->reader);
-		r = feed(l, opts);
+		r = store_refresh(l->m->reader, l->err);
+		store_reader_stats(l->m->reader, &st);
+		l->m->seen = st.events;
 	}
+	if (r >= 0)
+		r = feed(l, opts);
 	return r < 0 ? r : order_solve(l->m->order, l->err);
 }
 

@@ -130,6 +130,7 @@ struct model {
 	uint64_t t0_unix_ns, lost;
 	int64_t span_ns;
 	bool arrows_failed;
+	uint64_t seen;	  /* events that were there when loading began, as store/ counts them */
 	bool growing;	  /* somebody is recording into one of them */
 	struct buf story; /* JSON */
 };

@@ -212,6 +212,16 @@ bool store_same_boot(const struct store_reader *r, unsigned int a, unsigned int 
 	return a == b || (boot[0] && !strcmp(boot, r->recs[b]->meta.boot_id));
 }
 
+int store_refresh(struct store_reader *r, struct err *err)
+{
+	unsigned int i;
+	int res = 0;
+
+	for (i = 0; i < r->hosts && !res; i++)
+		res = recording_refresh(r->recs[i], err);
+	return res;
+}
+
 bool store_growing(const struct store_reader *r)
 {
 	unsigned int i;

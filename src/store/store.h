@@ -80,6 +80,8 @@ const char *store_path(const struct store_reader *r, unsigned int host); /* of i
 uint64_t store_host_epoch(const struct store_reader *r, unsigned int host);
 /* Whether both are of one boot of one machine, whose clock they share; imports never are. */
 bool store_same_boot(const struct store_reader *r, unsigned int a, unsigned int b);
+/* Takes note of what was written since; store_read() does so by itself.  For store_reader_stats(). */
+int store_refresh(struct store_reader *r, struct err *err);
 /* Whether somebody is recording into one of them now. */
 bool store_growing(const struct store_reader *r);
 int store_read(struct store_reader *r, const struct store_read_opts *opts, struct event_source **ret, struct err *err);

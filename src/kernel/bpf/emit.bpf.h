@@ -33,13 +33,19 @@ static __always_inline bool kind_shed(enum kernel_kind kind)
 	return !c || (c->shed >> kind & 1);
 }
 
+/* Saker itself, and its process that serves the page. */
+static __always_inline bool tgid_own(__u32 tgid)
+{
+	return (cfg.own_tgid && tgid == cfg.own_tgid) || (cfg.page_tgid && tgid == cfg.page_tgid);
+}
+
 static __always_inline bool tgid_selected(__u32 tgid)
 {
 	__u32 at = tgid / 64;
 	__u64 *word;
 
 	if (cfg.select_all)
-		return tgid && tgid != cfg.own_tgid;
+		return tgid && !tgid_own(tgid);
 	word = bpf_map_lookup_elem(&selected, &at);
 	return word && (*word >> (tgid & 63) & 1);
 }
@@ -54,7 +60,7 @@ static __always_inline void tgid_select(__u32 tgid)
 	__u32 at = tgid / 64;
 	__u64 *word = bpf_map_lookup_elem(&selected, &at);
 
-	if (word && !cfg.select_all && tgid != cfg.own_tgid)
+	if (word && !cfg.select_all && !tgid_own(tgid))
 		__sync_fetch_and_or(word, 1ULL << (tgid & 63));
 }
 

@@ -50,8 +50,8 @@ struct kernel_cfg {
 	__u32 observe; /* bits OBSERVE_*: what is wanted; for hooks that serve several kinds */
 	__u16 port;    /* select processes that use this port, 0: off */
 	__u8 select_all;
-	__u8 by_place; /* any of netns, cgroups, cgroup_names is set */
-	__u32 pad;
+	__u8 by_place;	 /* any of netns, cgroups, cgroup_names is set */
+	__u32 page_tgid; /* Saker's process that serves the recording, 0: none; never recorded either */
 };
 
 /* Run-time knobs: one element of the mmapable array `control`. */
