@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define NEVER(name)          \
-	void name(void);     \
-	void name(void)      \
-	{                    \
-		abort();     \
+#define NEVER(name)      \
+	void name(void); \
+	void name(void)  \
+	{                \
+		abort(); \
 	}
 
 int gnutls_global_init(void);
