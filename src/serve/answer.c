@@ -12,7 +12,7 @@
 #define LIVE_SECONDS 20
 #define LABEL_MAX 240
 
-void json_number(struct buf *b, const char *name, int64_t v)
+void put_number(struct buf *b, const char *name, int64_t v)
 {
 	buf_str(b, name);
 	if (v < 0)
@@ -20,7 +20,7 @@ void json_number(struct buf *b, const char *name, int64_t v)
 	buf_u64(b, v < 0 ? -(uint64_t)v : (uint64_t)v);
 }
 
-void json_ref(struct buf *b, const struct model *m, uint32_t event)
+void put_ref(struct buf *b, const struct model *m, uint32_t event)
 {
 	buf_char(b, '"');
 	buf_u64(b, model_host_of(m, event));
@@ -29,7 +29,7 @@ void json_ref(struct buf *b, const struct model *m, uint32_t event)
 	buf_char(b, '"');
 }
 
-void json_type(struct buf *b, const struct model *m, uint32_t event)
+void put_type(struct buf *b, const struct model *m, uint32_t event)
 {
 	const struct event_type *type = event_types_get(store_types(m->reader), m->ev.type[event]);
 	const char *name = type ? type->name : "unknown";
@@ -42,7 +42,7 @@ int model_fetch(struct model *m, uint32_t event, union event_room *room, struct 
 	return store_fetch(m->reader, model_host_of(m, event), model_id(m, event), room, sizeof(*room), ret, err);
 }
 
-void json_label(struct buf *b, struct model *m, const struct event *ev)
+void put_label(struct buf *b, struct model *m, const struct event *ev)
 {
 	struct buf text = BUF_INIT;
 	const char *log = ev->type->id == EVENT_LOG ? event_string(ev, 0) : NULL;

@@ -42,17 +42,17 @@ static bool side_json(void *arg, const struct order_edge *e)
 	if (other == NO_EVENT)
 		return true;
 	buf_printf(s->b, "%s{\"id\":", s->sep);
-	json_ref(s->b, s->m, other);
+	put_ref(s->b, s->m, other);
 	buf_printf(s->b,
 		   ",\"kind\":\"%s\",\"ambiguous\":%s,\"after_loss\":%s,\"offset\":\"%" PRIu64
 		   "\",\"bytes\":%u,\"type\":",
 		   order_kind_name(e->kind), e->ambiguous ? "true" : "false", e->after_loss ? "true" : "false",
 		   e->offset, e->bytes);
-	json_type(s->b, s->m, other);
+	put_type(s->b, s->m, other);
 	place_json(s->b, s->m, other);
 	if (model_fetch(s->m, other, &room, &ev, NULL) >= 0) {
 		buf_str(s->b, ",\"what\":");
-		json_label(s->b, s->m, &ev);
+		put_label(s->b, s->m, &ev);
 	}
 	buf_char(s->b, '}');
 	s->sep = ",";
@@ -86,10 +86,10 @@ static void line_json(struct model *m, struct buf *b, uint32_t event, const char
 	if (model_fetch(m, event, &room, &ev, NULL) < 0)
 		return;
 	buf_printf(b, "%s{\"id\":", *sep);
-	json_ref(b, m, event);
+	put_ref(b, m, event);
 	place_json(b, m, event);
 	buf_str(b, ",\"text\":");
-	json_label(b, m, &ev);
+	put_label(b, m, &ev);
 	buf_char(b, '}');
 	*sep = ",";
 }
@@ -145,10 +145,10 @@ void answer_event(struct serve *s, struct model *m, const struct serve_request *
 		response_error(rs, 404, "%s", err.text);
 	} else {
 		buf_str(b, "{\"id\":");
-		json_ref(b, m, event);
+		put_ref(b, m, event);
 		place_json(b, m, event);
 		buf_printf(b, ",\"mark\":\"%s\",\"label\":", mark_name(m->ev.mark[event]));
-		json_label(b, m, &ev);
+		put_label(b, m, &ev);
 		who_json(b, m, &ev);
 		buf_str(b, ",\"event\":");
 		event_json(b, &ev, m->nhosts > 1 ? store_host_name(m->reader, ev.host) : NULL);
@@ -196,9 +196,9 @@ static bool cone_step(void *arg, const struct order_edge *e)
 	if (e->kind == ORDER_PROGRAM || !map_get(&c->seen, c->causes ? from : to))
 		return true;
 	buf_printf(&c->arrows, "%s{\"from\":", c->sep);
-	json_ref(&c->arrows, c->m, from);
+	put_ref(&c->arrows, c->m, from);
 	buf_str(&c->arrows, ",\"to\":");
-	json_ref(&c->arrows, c->m, to);
+	put_ref(&c->arrows, c->m, to);
 	buf_printf(&c->arrows, ",\"kind\":\"%s\"}", order_kind_name(e->kind));
 	c->sep = ",";
 	return !c->failed;
@@ -214,7 +214,7 @@ static void cone_json(struct cone *c, struct buf *b)
 	buf_str(b, "{\"events\":[");
 	for (i = 0; i < c->count; i++) {
 		buf_str(b, i ? ",{\"id\":" : "{\"id\":");
-		json_ref(b, c->m, c->events[i]);
+		put_ref(b, c->m, c->events[i]);
 		place_json(b, c->m, c->events[i]);
 		buf_char(b, '}');
 	}
@@ -309,7 +309,7 @@ void answer_step(struct serve *s, struct model *m, const struct serve_request *r
 		return;
 	}
 	buf_str(&rs->body, "{\"id\":");
-	json_ref(&rs->body, m, n.found);
+	put_ref(&rs->body, m, n.found);
 	place_json(&rs->body, m, n.found);
 	buf_char(&rs->body, '}');
 }

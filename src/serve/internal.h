@@ -91,16 +91,16 @@ serve_answer_fn answer_search;								      /* search.c */
 void answer_live(struct serve *s, const struct serve_request *rq, struct serve_response *rs); /* answer.c */
 
 /* JSON of an event's parts */
-void json_number(struct buf *b, const char *name, int64_t v);	     /* name: `,"t":` */
-void json_ref(struct buf *b, const struct model *m, uint32_t event); /* "0:123" with its quotes */
-void json_type(struct buf *b, const struct model *m, uint32_t event);
+void put_number(struct buf *b, const char *name, int64_t v);	    /* name: `,"t":` */
+void put_ref(struct buf *b, const struct model *m, uint32_t event); /* "0:123" with its quotes */
+void put_type(struct buf *b, const struct model *m, uint32_t event);
 /* Fetches it; borrowed room; the caller holds m->lock. */
 union event_room {
 	struct event_header h;
 	char bytes[EVENT_LENGTH_MAX];
 };
 int model_fetch(struct model *m, uint32_t event, union event_room *room, struct event *ret, struct err *err);
-void json_label(struct buf *b, struct model *m, const struct event *ev); /* a literal */
+void put_label(struct buf *b, struct model *m, const struct event *ev); /* a literal */
 
 /* search.c: which events a query finds, as bits by event; NULL: rs tells what is wrong with it.  Hold until bits_drop(). */
 struct bits;

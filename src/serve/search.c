@@ -238,13 +238,13 @@ static void found_json(struct model *m, struct buf *b, uint32_t event)
 	struct event ev;
 
 	buf_str(b, "{\"id\":");
-	json_ref(b, m, event);
+	put_ref(b, m, event);
 	buf_printf(b, ",\"t\":%" PRId64 ",\"clock\":%u,\"lane\":%u,\"type\":", m->ev.t[event], m->ev.clock[event],
 		   m->ev.lane[event]);
-	json_type(b, m, event);
+	put_type(b, m, event);
 	if (model_fetch(m, event, &room, &ev, NULL) >= 0) {
 		buf_str(b, ",\"label\":");
-		json_label(b, m, &ev);
+		put_label(b, m, &ev);
 	}
 	buf_char(b, '}');
 }
@@ -269,7 +269,7 @@ static void list_json(struct model *m, struct buf *b, const struct bits *bits, u
 	buf_printf(b, "],\"total\":%u,\"more\":%s", bits->found, i < m->ev.count ? "true" : "false");
 	if (i < m->ev.count) {
 		buf_str(b, ",\"next\":");
-		json_ref(b, m, i);
+		put_ref(b, m, i);
 	}
 	buf_char(b, '}');
 }

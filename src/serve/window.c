@@ -314,7 +314,7 @@ static void label_json(struct window *w, struct buf *b, uint32_t event)
 	if (!w->labels || model_fetch(w->m, event, &room, &ev, NULL) < 0)
 		return;
 	buf_str(b, ",\"label\":");
-	json_label(b, w->m, &ev);
+	put_label(b, w->m, &ev);
 	if (--w->labels % 16 == 0 && blocks_read(w->m) - w->blocks > LABEL_BLOCKS_MAX)
 		w->labels = 0;
 }
@@ -324,11 +324,11 @@ static void event_json_short(struct window *w, struct buf *b, uint32_t event)
 	const struct model_events *e = &w->m->ev;
 
 	buf_str(b, "{\"id\":");
-	json_ref(b, w->m, event);
-	json_number(b, ",\"t\":", e->t[event]);
-	json_number(b, ",\"clock\":", e->clock[event]);
+	put_ref(b, w->m, event);
+	put_number(b, ",\"t\":", e->t[event]);
+	put_number(b, ",\"clock\":", e->clock[event]);
 	buf_str(b, ",\"type\":");
-	json_type(b, w->m, event);
+	put_type(b, w->m, event);
 	buf_str(b, ",\"mark\":\"");
 	buf_str(b, mark_name(e->mark[event]));
 	buf_char(b, '"');
@@ -360,12 +360,12 @@ static void row_bins_json(const struct window *w, struct buf *b, uint32_t row)
 		if (!bins[i].n)
 			continue;
 		buf_str(b, sep);
-		json_number(b, "{\"x\":", ((w->from >> w->shift) + i) << w->shift);
-		json_number(b, ",\"n\":", bins[i].n);
+		put_number(b, "{\"x\":", ((w->from >> w->shift) + i) << w->shift);
+		put_number(b, ",\"n\":", bins[i].n);
 		if (bins[i].log)
-			json_number(b, ",\"log\":", bins[i].log);
+			put_number(b, ",\"log\":", bins[i].log);
 		if (bins[i].trouble)
-			json_number(b, ",\"trouble\":", bins[i].trouble);
+			put_number(b, ",\"trouble\":", bins[i].trouble);
 		buf_char(b, '}');
 		sep = ",";
 	}
@@ -476,21 +476,21 @@ static void bundle_json(const struct window *w, struct buf *b, const struct bund
 
 	buf_str(b, sep);
 	buf_str(b, "{\"from\":");
-	json_ref(b, w->m, u->arrow.from);
+	put_ref(b, w->m, u->arrow.from);
 	buf_str(b, ",\"to\":");
-	json_ref(b, w->m, u->arrow.to);
+	put_ref(b, w->m, u->arrow.to);
 	buf_str(b, ",\"kind\":\"");
 	buf_str(b, order_kind_name(u->arrow.kind));
 	buf_str(b, u->arrow.ambiguous ? "\",\"ambiguous\":true" : "\"");
 	if (u->arrow.after_loss)
 		buf_str(b, ",\"after_loss\":true");
-	json_number(b, ",\"t0\":", e->t[u->arrow.from]);
-	json_number(b, ",\"t1\":", e->t[u->arrow.to]);
-	json_number(b, ",\"clock0\":", e->clock[u->arrow.from]);
-	json_number(b, ",\"clock1\":", e->clock[u->arrow.to]);
-	json_number(b, ",\"lane0\":", w->rows[u->row0].lane);
-	json_number(b, ",\"lane1\":", w->rows[u->row1].lane);
-	json_number(b, ",\"n\":", u->n);
+	put_number(b, ",\"t0\":", e->t[u->arrow.from]);
+	put_number(b, ",\"t1\":", e->t[u->arrow.to]);
+	put_number(b, ",\"clock0\":", e->clock[u->arrow.from]);
+	put_number(b, ",\"clock1\":", e->clock[u->arrow.to]);
+	put_number(b, ",\"lane0\":", w->rows[u->row0].lane);
+	put_number(b, ",\"lane1\":", w->rows[u->row1].lane);
+	put_number(b, ",\"n\":", u->n);
 	buf_char(b, '}');
 }
 
