@@ -224,7 +224,9 @@ static int parse_static(struct parser *p)
 		return r;
 	ours = event_static_type((uint16_t)id);
 	if (!ours || metadata_layout(ours) != layout)
-		return err_set(p->err, ENOTSUP, "it was made by another version of Saker: event type '%s' (%u) is %s",
+		return err_set(p->err, ENOTSUP,
+			       "it was made by another version of Saker: event type '%s' (%u) is %s; "
+			       "'saker import ctf' can still show its events",
 			       name, (unsigned int)id, ours ? "laid out differently here" : "not known here");
 	return 0;
 }
