@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * strace - the output of `strace -f -ttt -yy` (strace_line.c has its form): processes, signals, TCP and UDP as events of their
+ * strace - the output of `strace -f -ttt -yy` (strace_line.c has its form): processes, signals, TCP, UDP and pipes as events of their
  * own; every other call as an event `syscall`, a type of the recording's own.
  *
  * A fork and a signal happened at the latest when the call began to be shown; a wait, an accept and a receive when it ended. A
@@ -254,10 +254,11 @@ static const struct {
 	const char *name;
 	int (*take)(struct strace_done *d, struct err *err);
 } calls[] = {
-	{ "clone", take_fork },		 { "clone3", take_fork },   { "fork", take_fork },  { "vfork", take_fork },
-	{ "execve", take_exec },	 { "execveat", take_exec }, { "wait4", take_wait }, { "waitpid", take_wait },
-	{ "waitid", take_wait },	 { "kill", take_kill },	    { "tkill", take_kill }, { "tgkill", take_kill },
-	{ "rt_sigaction", take_action },
+	{ "clone", take_fork },		 { "clone3", take_fork },      { "fork", take_fork },
+	{ "vfork", take_fork },		 { "execve", take_exec },      { "execveat", take_exec },
+	{ "wait4", take_wait },		 { "waitpid", take_wait },     { "waitid", take_wait },
+	{ "kill", take_kill },		 { "tkill", take_kill },       { "tgkill", take_kill },
+	{ "rt_sigaction", take_action }, { "pipe", strace_pipe_made }, { "pipe2", strace_pipe_made },
 };
 
 static int take_call(struct strace_done *d, struct err *err)
@@ -449,6 +450,7 @@ static void strace_fini(struct strace *s)
 	free(s->threads);
 	buf_fini(&s->shown);
 	strace_sock_fini(s);
+	strace_pipe_fini(s);
 }
 
 static int strace_read(struct import *imp, FILE *f, const char *name, struct err *err)

@@ -31,6 +31,11 @@ struct strace_connect {
 	bool broken; /* bytes were moved before the addresses were known */
 };
 
+/* A pipe whose making was seen: bytes so far. */
+struct strace_pipe {
+	uint64_t written, read;
+};
+
 struct strace {
 	struct import *imp;
 	const char *host;
@@ -42,7 +47,10 @@ struct strace {
 	struct map connecting; /* leader << 32 | descriptor -> connects' index */
 	struct strace_connect *connects;
 	size_t nconnects;
-	struct buf shown; /* the arguments as they stood in the line */
+	struct strace_pipe *pipes;
+	size_t npipes;
+	struct map pipe_map; /* inode -> its place in pipes */
+	struct buf shown;    /* the arguments as they stood in the line */
 };
 
 /* A call that has returned. */
@@ -60,5 +68,10 @@ int strace_put(const struct strace_done *d, uint64_t ns, uint16_t type, void *fi
 /* strace_sock.c: 1: the call is told by events of its own; 0: it is not; below 0: failure */
 int strace_sock_take(struct strace_done *d, struct err *err);
 void strace_sock_fini(struct strace *s);
+
+/* strace_pipe.c: likewise. made: pipe, pipe2.  moved: the call's value went through the descriptor. */
+int strace_pipe_made(struct strace_done *d, struct err *err);
+int strace_pipe_moved(struct strace_done *d, int fd, const char *what, bool wrote, struct err *err);
+void strace_pipe_fini(struct strace *s);
 
 #endif

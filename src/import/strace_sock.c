@@ -41,6 +41,8 @@ static const struct {
 	{ "recvmsg", 0, RECEIVES },
 	{ "splice", 0, RECEIVES },
 	{ "recvmmsg", 0, RECEIVES | MANY },
+	{ "vmsplice", 0, SENDS },
+	{ "tee", 1, SENDS },
 };
 
 static uint32_t leader(const struct strace_done *d)
@@ -250,8 +252,11 @@ static int take_moved(struct strace_done *d, unsigned int arg, int flags, struct
 	int fd = d->call.argc > arg ? strace_fd(d->call.argv[arg], &what) : -1, sock;
 	uint64_t bytes;
 
-	if (fd < 0 || !what || !d->call.returned || d->call.error || d->call.value < 0 ||
-	    !strace_sock_parse(what, &k) || has_word(d, "MSG_PEEK") || has_word(d, "MSG_ERRQUEUE"))
+	if (fd < 0 || !what || !d->call.returned || d->call.error || d->call.value < 0)
+		return 0;
+	if (!strncmp(what, "pipe:[", 6))
+		return strace_pipe_moved(d, fd, what, flags & SENDS, err);
+	if (!strace_sock_parse(what, &k) || has_word(d, "MSG_PEEK") || has_word(d, "MSG_ERRQUEUE"))
 		return 0;
 	if (!other_end(d, &k)) /* MSG_FASTOPEN */
 		return k.protocol == PROTOCOL_TCP && d->call.value ? connect_wait(d, fd, true, err) : 0;

@@ -33,7 +33,7 @@ if ! strace -o probe true 2>/dev/null; then
 	echo '1..0 # SKIP strace cannot trace here'
 	exit 0
 fi
-ok 'recorded and traced' "$SAKER" record -o rec --as-root -- strace -f -ttt -yy -o traced /usr/bin/python3 \
+ok 'recorded and traced' "$SAKER" record -o rec --with pipe --as-root -- strace -f -ttt -yy -o traced /usr/bin/python3 \
 	"$here/lib/strace_scene.py"
 ok 'imported' "$SAKER" import strace traced -o imp --host there --json
 equal 'every line is understood' "$("$SAKER" import strace traced -o again --json 2>/dev/null | jq .malformed)" 0

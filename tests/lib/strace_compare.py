@@ -20,9 +20,12 @@ class Side:
     def __init__(self, events, edges):
         self.socks = {}
         self.signals = {}
+        self.pipes = {}
         for e in lines(events):
             if "local_port" in e and e.get("remote_port") and e["type"] != "reset":
                 self.socks[e["sock"]] = (e["local"], e["local_port"], e["remote"], e["remote_port"])
+            if e["type"] in ("pipe_write", "pipe_read"):
+                self.pipes[e["id"]] = e["inode"]
             if e["type"] == "signal":
                 self.signals[e["id"]] = e["sig"]
         self.edges = lines(edges)
@@ -32,7 +35,8 @@ class Side:
         sock = self.socks.get(e["from"]["sock"], "") if e["from"]["sock"] else ""
         # the recording tells an accept at the first use of the connection, which may be another thread's
         to = e["to"]["tid"] if e["kind"] != "connect" else ""
-        return (e["kind"], e["from"]["tid"], to, sock, self.signals.get(e["from"]["id"], ""))
+        what = self.signals.get(e["from"]["id"], "") or self.pipes.get(e["from"]["id"], "")
+        return (e["kind"], e["from"]["tid"], to, sock, what)
 
 
 def covered(ranges, begin, end):

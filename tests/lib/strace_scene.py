@@ -101,6 +101,21 @@ def datagrams():
         a.recv(100)
 
 
+def pipes():
+    """A child writes lines, in pieces; who reads them knows only how many bytes they have."""
+    out, into = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(out)
+        for i in range(ROUNDS):
+            os.write(into, b"line %d\n" % i)
+        os._exit(0)
+    os.close(into)
+    while os.read(out, random.randint(1, 40)):
+        pass
+    os.waitpid(pid, 0)
+
+
 def children():
     """One that is signalled, one that is killed, one that inherits a connection."""
     client, server = pair(socket.AF_INET)
@@ -133,4 +148,5 @@ streams(socket.AF_INET)
 streams(socket.AF_INET6)
 crowd()
 datagrams()
+pipes()
 children()
