@@ -15,6 +15,7 @@
 #include "agent/calls.h"
 #include "agent/child.h"
 #include "agent/mask.h"
+#include "agent/paths.h"
 #include "agent/places.h"
 #include "agent/select.h"
 #include "base/cleanup.h"
@@ -190,6 +191,25 @@ static int store_dynamic(struct recorder *r, const struct event_header *h)
 	return store_event(r, &room.h);
 }
 
+/* The names of files come in parts. */
+static int store_file(struct recorder *r, const struct event_header *h)
+{
+	const struct event_file_open *e = (const void *)h;
+	union {
+		struct event_header h;
+		char bytes[EVENT_LENGTH_MAX];
+	} room;
+	size_t at = sizeof(*e);
+
+	if (h->length < at || at + PATHS_MAX(h->length) > sizeof(room) - 8)
+		return store_event(r, h);
+	memcpy(&room, h, at);
+	at += paths_join(e->tail, h->length - at, 2, room.bytes + at);
+	room.h.length = (uint16_t)((at + 7) & ~7U);
+	memset(room.bytes + at, 0, room.h.length - at);
+	return store_event(r, &room.h);
+}
+
 /* Every event from the rings passes here. */
 static int take_event(void *arg, const struct event_header *h)
 {
@@ -199,6 +219,12 @@ static int take_event(void *arg, const struct event_header *h)
 	case EVENT_EXEC:
 	case EVENT_PROCESS:
 		return store_identity(r, h);
+	case EVENT_FILE_OPEN:
+	case EVENT_FILE_READ:
+	case EVENT_FILE_WRITE:
+	case EVENT_FILE_SYNC:
+	case EVENT_FILE_NAME:
+		return store_file(r, h);
 	case EVENT_SOCKET:
 		return store_event(r, h) < 0
 			       ? -EIO

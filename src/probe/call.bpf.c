@@ -38,9 +38,46 @@ static const __u8 call_shapes[CALLS_KNOWN] = {
 	[__NR_openat] = CALL_NAMES,
 	[__NR_openat2] = CALL_NAMES,
 	[__NR_creat] = CALL_NAMES,
+	[__NR_rename] = CALL_NAMES,
+	[__NR_renameat] = CALL_NAMES,
+	[__NR_renameat2] = CALL_NAMES,
+	[__NR_link] = CALL_NAMES,
+	[__NR_linkat] = CALL_NAMES,
+	[__NR_symlink] = CALL_NAMES,
+	[__NR_symlinkat] = CALL_NAMES,
+	[__NR_unlink] = CALL_NAMES,
+	[__NR_unlinkat] = CALL_NAMES,
+	[__NR_rmdir] = CALL_NAMES,
+	[__NR_mkdir] = CALL_NAMES,
+	[__NR_mkdirat] = CALL_NAMES,
+	[__NR_truncate] = CALL_NAMES,
+	[__NR_fsync] = CALL_SYNCS,
+	[__NR_fdatasync] = CALL_SYNCS,
+	[__NR_syncfs] = CALL_SYNCS,
+	[__NR_sync_file_range] = CALL_SYNCS,
+	[__NR_ftruncate] = CALL_SYNCS,
+	[__NR_fallocate] = CALL_SYNCS,
 };
 
+/* A call under way, where files are observed. */
+struct call_entry {
+	__u64 begin;
+	__u64 nr;
+	struct file *file; /* what its first argument was then, if it is a descriptor */
+	__s64 pos;	   /* where that stood; of a call that moves bytes between two: the first */
+	__s64 pos_to;	   /* the second */
+};
+
+/* value: struct call_entry; goes with the thread */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct call_entry);
+} call_entries SEC(".maps");
+
 #include "probe/pipe.bpf.h"
+#include "probe/name.bpf.h"
 
 /* Which calls anybody wants to see: constant once it is loaded. */
 static __always_inline __u32 shapes_wanted(void)
@@ -51,6 +88,8 @@ static __always_inline __u32 shapes_wanted(void)
 		wanted |= CALL_WRITES | CALL_MESSAGE;
 	if (observed(OBSERVE_PIPE))
 		wanted |= CALL_READS | CALL_WRITES | CALL_MOVES | CALL_NAMES;
+	if (observed(OBSERVE_FILE))
+		wanted |= CALL_READS | CALL_WRITES | CALL_MOVES | CALL_NAMES | CALL_SYNCS;
 	return wanted;
 }
 
@@ -58,13 +97,22 @@ static __always_inline bool call_kind_wanted(const struct call *c)
 {
 	if (c->kind == CALL_PIPE && observed(OBSERVE_PIPE))
 		return true;
+	if (observed(OBSERVE_FILE) && (c->kind == CALL_FILE || c->kind == CALL_BLOCK))
+		return true;
 	return observed(OBSERVE_LOG) && c->shape & (CALL_WRITES | CALL_MESSAGE) && c->ret > 0;
 }
 
-/* Finds what the descriptor is; false: nothing that anybody wants to see. */
-static __always_inline bool call_look(struct call *c)
+/*
+ * Finds what the descriptor is; false: nothing that anybody wants to see.  What it was when the call began is
+ * better: another thread may have closed or replaced it meanwhile.
+ */
+static __always_inline bool call_look(struct call *c, struct file *then)
 {
 	c->file = call_file(c->me, c->fd);
+	if (then && c->file != then) {
+		c->file = then;
+		c->flags |= CALL_UNSURE;
+	}
 	c->inode = file_inode(c->file);
 	if (!c->inode)
 		return false;
@@ -76,16 +124,21 @@ static __noinline int call_done(struct call *c)
 {
 	if (observed(OBSERVE_PIPE) && c->kind == CALL_PIPE)
 		pipe_done(c);
+	if (observed(OBSERVE_FILE) && (c->kind == CALL_FILE || c->kind == CALL_BLOCK))
+		file_moved(c);
 	return 0;
 }
 
-/* One of the two descriptors of a call that moves bytes from one to the other. */
-static __always_inline void call_side(struct call *c, __u32 fd, __u8 shape, __u32 flags)
+/* One of the two descriptors of a call that moves bytes from one to the other; place: its variable of an offset. */
+static __always_inline void call_side(struct call *c, __u32 fd, __u64 place, __u8 shape, __u32 flags)
 {
+	if (shape & CALL_WRITES)
+		c->pos = c->pos_to;
 	c->fd = fd;
 	c->shape = shape;
 	c->flags = flags;
-	if (call_look(c))
+	c->place_user = place;
+	if (call_look(c, NULL))
 		call_done(c);
 }
 
@@ -97,43 +150,73 @@ static __noinline int call_moved(struct call *c)
 	switch (c->nr) {
 	case __NR_splice:
 	case __NR_copy_file_range:
-		call_side(c, regs->di, CALL_READS, CALL_MORE);
-		call_side(c, regs->dx, CALL_WRITES, 0);
+		call_side(c, regs->di, regs->si, CALL_READS, CALL_MORE);
+		call_side(c, regs->dx, regs->r10, CALL_WRITES, 0);
 		break;
 	case __NR_tee:
-		call_side(c, regs->si, CALL_WRITES, 0);
+		call_side(c, regs->si, 0, CALL_WRITES, 0);
 		break;
 	case __NR_sendfile:
-		call_side(c, regs->si, CALL_READS, CALL_MORE);
-		call_side(c, regs->di, CALL_WRITES, 0);
+		call_side(c, regs->si, regs->dx, CALL_READS, CALL_MORE);
+		call_side(c, regs->di, 0, CALL_WRITES, 0);
 		break;
 	case __NR_vmsplice:
-		call_side(c, regs->di, file_writable(call_file(c->me, regs->di)) ? CALL_WRITES : CALL_READS, 0);
+		call_side(c, regs->di, 0, file_writable(call_file(c->me, regs->di)) ? CALL_WRITES : CALL_READS, 0);
 		break;
 	}
 	return 0;
 }
 
-/* Calls that make descriptors. */
-static __noinline int call_named(struct call *c)
+/* The descriptor that a call made; -1: none. */
+static __always_inline int call_made(const struct call *c)
 {
 	int fds[2];
 
-	if (c->nr == __NR_pipe || c->nr == __NR_pipe2) {
-		if (c->ret || bpf_probe_read_user(fds, sizeof(fds), (void *)c->buf) < 0)
-			return 0;
-		c->fd = fds[1]; /* it has the flags (fs/pipe.c: create_pipe_files()) */
-	} else {
-		c->fd = c->ret;
+	if (c->ret < 0)
+		return -1;
+	if (c->nr != __NR_pipe && c->nr != __NR_pipe2)
+		return c->nr == __NR_open || c->nr == __NR_openat || c->nr == __NR_openat2 || c->nr == __NR_creat
+			       ? (int)c->ret
+			       : -1;
+	if (bpf_probe_read_user(fds, sizeof(fds), (void *)c->buf) < 0)
+		return -1;
+	return fds[1]; /* it has the flags (fs/pipe.c: create_pipe_files()) */
+}
+
+/* Calls on names, and those that make descriptors. */
+static __noinline int call_named(struct call *c)
+{
+	c->fd = call_made(c);
+	c->buf = 0;
+	if (c->fd >= 0) {
+		c->file = call_file(c->me, c->fd);
+		c->inode = file_inode(c->file);
 	}
-	if (c->ret >= 0 && call_look(c) && c->kind == CALL_PIPE && observed(OBSERVE_PIPE))
+	if (observed(OBSERVE_PIPE) && c->inode && inode_kind(c->inode) == CALL_PIPE)
 		pipe_opened(c);
+	if (observed(OBSERVE_FILE))
+		file_named(c);
 	return 0;
+}
+
+/* What was noted when the call began; returns the file then. */
+static __always_inline struct file *call_began(struct call *c)
+{
+	struct call_entry *e = bpf_task_storage_get(&call_entries, c->me, NULL, 0);
+
+	if (!e || e->nr != c->nr || !e->begin)
+		return NULL;
+	c->begin = e->begin;
+	c->pos = e->pos;
+	c->pos_to = e->pos_to;
+	e->begin = 0;
+	return e->file;
 }
 
 static __always_inline void call_ended(struct pt_regs *regs, long ret, __u64 nr, __u32 shape)
 {
 	struct task_struct *me = bpf_get_current_task_btf();
+	struct file *then = NULL;
 	struct call c;
 
 	if (!tgid_selected(me->tgid) || me->thread_info.status & TS_COMPAT_BIT || ret <= -ERESTART_FIRST)
@@ -144,19 +227,73 @@ static __always_inline void call_ended(struct pt_regs *regs, long ret, __u64 nr,
 	c.ret = ret;
 	c.nr = nr;
 	c.shape = shape;
-	if (unlikely(shape & CALL_MOVES)) {
-		call_moved(&c);
-		return;
-	}
 	c.fd = regs->di;
 	c.buf = regs->si;
 	c.count = regs->dx;
-	if (unlikely(shape & CALL_NAMES)) {
+	if (observed(OBSERVE_FILE))
+		then = call_began(&c);
+	if (unlikely(shape & CALL_MOVES)) {
+		call_moved(&c);
+	} else if (unlikely(shape & CALL_NAMES)) {
 		c.buf = regs->di;
 		call_named(&c);
-	} else if (call_look(&c)) {
-		call_done(&c);
+	} else {
+		if (shape & CALL_AT)
+			c.place = regs->r10;
+		if (!call_look(&c, then))
+			return;
+		if (observed(OBSERVE_FILE) && shape & CALL_SYNCS)
+			file_synced(&c);
+		else
+			call_done(&c);
 	}
+}
+
+static __always_inline __s64 file_position(struct task_struct *me, __u32 fd)
+{
+	struct file *file = call_file(me, fd);
+
+	return BPF_CORE_READ(file, f_pos);
+}
+
+/* The same at the beginning, where files are observed: when, and where the file stands. */
+static __always_inline void call_begins(struct pt_regs *regs, __u64 nr, __u32 shape)
+{
+	struct task_struct *me = bpf_get_current_task_btf();
+	struct call_entry *e;
+
+	if (!tgid_selected(me->tgid))
+		return;
+	e = bpf_task_storage_get(&call_entries, me, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!e) {
+		helper_failed();
+		return;
+	}
+	e->begin = bpf_ktime_get_boot_ns();
+	e->nr = nr;
+	e->file = NULL;
+	if (shape & CALL_MOVES) {
+		bool sends = nr == __NR_sendfile; /* its arguments go the other way round */
+
+		e->pos = file_position(me, sends ? regs->si : regs->di);
+		e->pos_to = file_position(me, sends ? regs->di : regs->dx);
+	} else if (!(shape & CALL_NAMES)) {
+		e->file = call_file(me, regs->di);
+		e->pos = file_position(me, regs->di);
+	}
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(call_enter, struct pt_regs *regs, long nr)
+{
+	__u32 shape;
+
+	if (nr < 0 || nr >= CALLS_KNOWN)
+		return 0;
+	shape = call_shapes[nr];
+	if (shape & shapes_wanted())
+		call_begins(regs, nr, shape);
+	return 0;
 }
 
 SEC("tp_btf/sys_exit")

@@ -43,8 +43,8 @@ enum call_shape {
 	CALL_VECTOR = 4,    /* buf is an array of count struct iovec */
 	CALL_AT = 8,	    /* at an offset of its own: the fourth argument */
 	CALL_MOVES = 16,    /* splice and its siblings: two descriptors */
-	CALL_NAMES = 32,    /* opens, renames, unlinks, syncs */
-	CALL_CLOSES = 64,   /* closes or replaces descriptors */
+	CALL_NAMES = 32,    /* opens, renames, unlinks */
+	CALL_SYNCS = 64,    /* syncs, and changes of a file's size */
 	CALL_MESSAGE = 128, /* send calls on sockets: buf is a buffer, or a struct msghdr with CALL_VECTOR */
 };
 
@@ -58,11 +58,15 @@ struct call {
 	struct pt_regs *regs; /* all arguments; NULL on hooks that have none */
 	struct file *file;
 	struct inode *inode;
-	__u64 buf;   /* in the memory of the process: the bytes, or CALL_VECTOR: struct iovec */
-	__u64 count; /* bytes at buf, or CALL_VECTOR: elements */
-	__s64 ret;   /* what the call returned: bytes, or -errno */
-	__u64 now;   /* CLOCK_BOOTTIME */
-	__u64 begin; /* when it had not begun yet, at the earliest; 0: not known */
+	__u64 buf;	  /* in the memory of the process: the bytes, or CALL_VECTOR: struct iovec */
+	__u64 count;	  /* bytes at buf, or CALL_VECTOR: elements */
+	__s64 ret;	  /* what the call returned: bytes, or -errno */
+	__u64 now;	  /* CLOCK_BOOTTIME */
+	__u64 begin;	  /* when it began; 0: not known */
+	__s64 place;	  /* CALL_AT: where in the file, -1: where that stands */
+	__u64 place_user; /* address of a variable of the process that holds where it stands now, 0: none */
+	__s64 pos;	  /* where the file stood when the call began */
+	__s64 pos_to;	  /* and the second of two */
 	__s32 fd;
 	__u16 nr;    /* of the call */
 	__u8 shape;  /* enum call_shape */

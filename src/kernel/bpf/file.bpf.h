@@ -31,6 +31,10 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct fs_struct {
+	struct path root, pwd;
+};
+
 struct super_block {
 	__u32 s_dev;
 	unsigned long s_magic;

@@ -8,7 +8,7 @@
 #define SELECTED_WORDS 65536 /* 64 process ids each, up to the kernel's PID_MAX_LIMIT (4 Mi) */
 #define LOSS_SLOTS 128	     /* static types by id; run-time types from LOSS_DYNAMIC on */
 #define LOSS_DYNAMIC 96
-#define SCRATCH_BYTES 2048
+#define SCRATCH_BYTES 4096
 #define SCRATCHES 4 /* tasks that were preempted, softirq, hardirq, nmi */
 #define ARGS_MAX 1024
 #define PATH_MAX_SEEN 256

@@ -122,6 +122,7 @@ struct thread_info {
 };
 
 struct files_struct;
+struct fs_struct;
 
 struct task_struct {
 	struct thread_info thread_info;
@@ -137,6 +138,7 @@ struct task_struct {
 	struct list_head children, sibling;
 	struct mm_struct *mm;
 	struct files_struct *files;
+	struct fs_struct *fs;
 	struct nsproxy *nsproxy;
 	struct css_set *cgroups;
 	const struct cred *cred;
