@@ -2,6 +2,7 @@
 /*
  * api - questions to `saker serve`, as docs/design/api.md describes them. Only GET; the token of the address goes along.
  */
+let running = 0; /* questions that wait for an answer */
 const token = new URLSearchParams(location.search).get('token') || '';
 
 /* status: of HTTP, 0: no answer. at: the column of what is wrong in a query, from 1, or undefined. */
@@ -35,8 +36,22 @@ async function refusal(response) {
 	return new ApiError(response.status, said.error || `saker serve answered ${response.status}`, said.at);
 }
 
+export function waiting() {
+	return running;
+}
+
 /* What an AbortSignal ended throws AbortError, as fetch does. */
 export async function get(path, params, signal) {
+	running++;
+	try {
+		return await ask(path, params, signal);
+	} finally {
+		running--;
+	}
+}
+
+/* A question that is meant to wait: of something new. */
+export async function ask(path, params, signal) {
 	let response;
 
 	try {

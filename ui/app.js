@@ -3,7 +3,7 @@
  * app - the page of `saker serve`: the story, the diagram, the selected event, search, live. Joins the modules; each of them
  * knows only what it is told here.
  */
-import { Latest, get } from './api.js';
+import { Latest, get, waiting } from './api.js';
 import { Detail } from './detail.js';
 import { Diagram } from './diagram.js';
 import { byId, choice, fill } from './dom.js';
@@ -16,7 +16,7 @@ import { Story } from './story.js';
 import { Theme } from './theme.js';
 import { count, duration, moment } from './text.js';
 
-const CONE = 3000; /* events of a causal past or future that are marked */
+const CONE = 20000; /* events of a causal past or future that are marked */
 const TROUBLE_MS = 8000;
 
 class App {
@@ -311,6 +311,9 @@ class App {
 		Object.assign(this.info, news);
 		const [info, lanes, story] = await Promise.all([get('info'), get('lanes'), get('story')]);
 
+		const { scale } = this.diagram;
+		const whole = scale.from <= scale.first && scale.to >= scale.last;
+
 		this.info = info;
 		this.#header();
 		this.diagram.setInfo(info);
@@ -318,14 +321,17 @@ class App {
 		this.story.show(story, info);
 		this.diagram.refresh();
 		if (this.live.following)
-			this.#follow();
+			this.#follow(whole);
 	}
 
-	/* The end of the recording at the right edge, the stretch as long as before. */
-	#follow() {
+	/* The whole recording if all of it was seen, else its end, the stretch as long as before. */
+	#follow(whole = false) {
 		const { scale } = this.diagram;
 
-		scale.set(scale.last - scale.span * 0.97, scale.per);
+		if (whole)
+			scale.all();
+		else
+			scale.set(scale.last - scale.span * 0.97, scale.per);
 		this.diagram.changed();
 	}
 
@@ -366,5 +372,5 @@ function arrowsOf(cone) {
 const app = new App();
 
 app.start();
-/* For measurements and tests: what is drawn, and how long it took. */
-window.saker = { app, frames: app.diagram.frames };
+/* For measurements and tests: what is drawn, how long it took, and whether there is more to come. */
+window.saker = { app, frames: app.diagram.frames, idle: () => app.diagram.idle && !waiting() && !app.link?.pending };

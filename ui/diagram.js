@@ -209,6 +209,11 @@ export class Diagram {
 			this.pending = requestAnimationFrame(() => this.#frame());
 	}
 
+	/* Is everything there that the view wants, and drawn? */
+	get idle() {
+		return !this.pending && !this.windows.busy && !this.matches.busy;
+	}
+
 	#watchSize() {
 		new ResizeObserver(() => {
 			this.#size();
@@ -245,7 +250,8 @@ export class Diagram {
 		const filter = this.query.mode === 'filter' ? this.query.text : '';
 		const found = this.windows.find(this.want(filter));
 		const what = { scale: this.scale, rows: this.rows, win: found && found.data, axis: this.axis, height: this.height,
-			top: this.scroller.scrollTop, ratio: this.ratio, uncertainty: (lane) => this.uncertainty(lane) };
+			top: this.scroller.scrollTop, ratio: this.ratio, uncertainty: (lane) => this.uncertainty(lane),
+			cone: this.selection && this.selection.past ? this.selection : null };
 
 		if (!this.scene.holds(what))
 			this.scene.render(what);
@@ -261,9 +267,7 @@ export class Diagram {
 
 		c.setTransform(1, 0, 0, 1, 0, 0);
 		c.clearRect(0, 0, this.canvas.width, this.canvas.height);
-		c.globalAlpha = this.selection && this.selection.past ? 0.4 : 1;
 		this.scene.copyTo(c, this.scale, top, this.ratio);
-		c.globalAlpha = 1;
 		c.setTransform(this.ratio, 0, 0, this.ratio, 0, -top * this.ratio);
 		const marked = this.query.text && this.query.mode === 'highlight' ? this.matches.find(this.want(this.query.text)) : null;
 

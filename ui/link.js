@@ -45,6 +45,7 @@ function write(view) {
 export class Link {
 	#timer = 0;
 	#written = location.hash;
+	pending = false;
 
 	/* view() -> what to write; followed(): the reader changed the address */
 	constructor(view, followed) {
@@ -55,7 +56,9 @@ export class Link {
 	/* The browser refuses too many changes of the address: a little later is soon enough. */
 	changed() {
 		clearTimeout(this.#timer);
+		this.pending = true;
 		this.#timer = setTimeout(() => {
+			this.pending = false;
 			this.#written = write(this.view());
 			history.replaceState(null, '', this.#written);
 		}, WAIT_MS);

@@ -2,7 +2,7 @@
 /*
  * live - while somebody records, the page follows the end; panning pauses it, the button (or l) follows again.
  */
-import { get } from './api.js';
+import { ask } from './api.js';
 import { byId } from './dom.js';
 
 const RETRY_MS = 2000;
@@ -53,7 +53,7 @@ export class Live {
 	async #loop(generation) {
 		while (this.on) {
 			try {
-				const news = await get('live', { generation });
+				const news = await ask('live', { generation });
 
 				if (news.generation !== generation) {
 					generation = news.generation;

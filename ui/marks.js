@@ -80,7 +80,7 @@ export function eventLook(event) {
 		return BY_TYPE.get(event.type);
 	if (/^(file|block|fsync|open|disk)/.test(event.type))
 		return BY_WORD.get('file or disk');
-	if (/wake|futex|lock/.test(event.type))
+	if (/^(wake|futex|lock)/.test(event.type))
 		return BY_WORD.get('wake-up');
 	return BY_MARK[event.mark] || BY_WORD.get('other');
 }
@@ -196,7 +196,7 @@ export function drawArrow(c, arrow, x0, y0, x1, y1) {
 	const tip = [x1 - ux * gap, y1 - uy * gap];
 
 	c.strokeStyle = c.fillStyle = colours[look.colour];
-	c.lineWidth = look.width + Math.min(3, Math.log2(arrow.n || 1) * 0.4);
+	c.lineWidth = look.width + Math.min(2, Math.log2(arrow.n || 1) * 0.25);
 	c.setLineDash(arrow.ambiguous ? DASHES : look.dots || []);
 	drawShaft(c, look, x0, y0, tip[0] - ux * 3, tip[1] - uy * 3, ux, uy);
 	c.setLineDash([]);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * overlay - what changes without the picture below it: the selected event with its causal past and future, matches of a
- * search, what the pointer is over. Past and future differ by form: squares and discs.
+ * overlay - what changes without the picture below it: the selected event, matches of a search, what the pointer is over.
  */
 import { drawArrow, drawEvents, eventColour, eventLook } from './marks.js';
 import { colours, fonts } from './theme.js';
@@ -52,13 +51,8 @@ export class Overlay {
 		c.stroke();
 	}
 
-	#selection({ event, past, future, arrows }) {
+	#selection({ event }) {
 		const { c, d } = this;
-
-		this.#cone(past, true);
-		this.#cone(future, false);
-		for (const arrow of arrows || [])
-			this.#arrow(arrow);
 		const i = d.rows.indexOf(event.lane), x = this.#x(event);
 
 		if (i < 0 || !this.#onScreen(x))
@@ -91,38 +85,6 @@ export class Overlay {
 		this.c.beginPath();
 		this.c.arc(x, y, r, 0, TAU);
 		this.c.stroke();
-	}
-
-	/* Many events of a cone fall on one pixel: each place is drawn once. */
-	#cone(events, isPast) {
-		const { c, d } = this;
-		const seen = new Set();
-
-		c.beginPath();
-		for (const event of events || []) {
-			const i = d.rows.indexOf(event.lane), x = Math.round(this.#x(event) / 3) * 3;
-
-			if (i < 0 || !this.#onScreen(x) || seen.has(i * 65536 + x))
-				continue;
-			seen.add(i * 65536 + x);
-			if (isPast) {
-				c.rect(x - 3, d.rows.middle(i) - 3, 6, 6);
-			} else {
-				c.moveTo(x + 3.4, d.rows.middle(i));
-				c.arc(x, d.rows.middle(i), 3.4, 0, TAU);
-			}
-		}
-		c.fillStyle = isPast ? colours.past : colours.future;
-		c.fill();
-	}
-
-	#arrow(arrow) {
-		const { c, d } = this;
-		const i = d.rows.indexOf(arrow.a.lane), j = d.rows.indexOf(arrow.b.lane);
-		const x0 = this.#x(arrow.a), x1 = this.#x(arrow.b);
-
-		if (i >= 0 && j >= 0 && i !== j && x1 > -500 && x0 < d.scale.width + 500)
-			drawArrow(c, arrow, x0, d.rows.middle(i), x1, d.rows.middle(j));
 	}
 
 	/* The stretch in which the event lies on the clock of the first host. */

@@ -53,7 +53,7 @@ export class Overview {
 			const data = await this.#latest.get('window', { from: Math.floor(first), to: Math.ceil(last), px, lanes: ids.join(','),
 				axis });
 
-			this.#bars = summed(data, axis, first, last, px);
+			this.#bars = summed(data, axis, first, last);
 			this.#painted = '';
 			this.d.dirty();
 		} catch (e) {
@@ -132,7 +132,8 @@ export class Overview {
 }
 
 /* All hosts together: { n, trouble } a bar, and the stretches of loss and of stops. */
-function summed(data, axis, first, last, px) {
+function summed(data, axis, first, last) {
+	const px = Math.max(1, Math.round((last - first) / data.bin));
 	const n = new Array(px).fill(0), trouble = new Array(px).fill(0);
 	const place = (value) => ((value - first) / (last - first)) * px;
 	const add = (i, count, bad) => {

@@ -3,6 +3,7 @@
  * scene - the picture of a window: lanes, densities, events, arrows, log lines, losses. It is drawn once onto a canvas
  * larger than what is seen; while the reader pans, only this canvas is copied. What was drawn is kept for hit().
  */
+import { drawCone } from './cone.js';
 import { drawArrow, drawEvents, eventColour, eventLook, hatch } from './marks.js';
 import { colours, fonts } from './theme.js';
 import { brief, plural, printable } from './text.js';
@@ -18,7 +19,7 @@ export class Scene {
 	#what = null;
 	#char = 0;
 
-	/* what: { scale, rows, win, axis, uncertainty(lane), height, top, ratio } */
+	/* what: { scale, rows, win, axis, uncertainty(lane), cone, height, top, ratio } */
 	render(what) {
 		const { scale, ratio } = what;
 		const ahead = scale.width * (ratio > 1.5 ? 0.5 : 1);
@@ -45,11 +46,11 @@ export class Scene {
 	}
 
 	/* Is what is seen still within what was drawn, of the same things at the same scale? */
-	holds({ scale, rows, win, axis, height, top, ratio }) {
+	holds({ scale, rows, win, axis, cone, height, top, ratio }) {
 		const w = this.#what;
 
 		if (!w || w.rows !== rows || w.win !== win || w.axis !== axis || w.per !== scale.per || w.ratio !== ratio ||
-			w.size !== rows.size)
+			w.size !== rows.size || w.cone !== cone)
 			return false;
 		const dx = Math.abs(scale.from - w.from) / scale.per;
 
@@ -102,11 +103,24 @@ export class Scene {
 		this.#most = mostOf(win);
 		rows.list.forEach((row, i) => this.#visible(i) && this.#bins(c, row, i));
 		this.#placeEvents(c);
-		this.#ink = win.arrows.length > 1500 ? 0.4 : win.arrows.length > 400 ? 0.6 : 0.9;
+		this.#ink = win.arrows.length > 1500 ? 0.3 : win.arrows.length > 400 ? 0.5 : 0.9;
 		for (const arrow of win.arrows)
 			this.#arrow(c, arrow);
 		this.#marks(c);
 		rows.list.forEach((row, i) => this.#visible(i) && this.#captions(c, i));
+		if (this.#what.cone)
+			this.#cone(c, this.#what);
+	}
+
+	/* All else steps back. */
+	#cone(c, { cone, rows, axis, ahead, scale, y }) {
+		const x = (event) => this.#x(axis === 'wall' ? event.t : event.clock);
+
+		c.fillStyle = colours.panel;
+		c.globalAlpha = 0.62;
+		c.fillRect(-ahead, y, this.width, this.height);
+		c.globalAlpha = 1;
+		drawCone(c, { rows, x, left: -ahead - 20, right: scale.width + ahead + 20 }, cone);
 	}
 
 	#most = 1; /* events of the fullest bin */

@@ -22,6 +22,10 @@ export class Windows {
 		this.failed = failed;
 	}
 
+	get busy() {
+		return this.#asked !== null;
+	}
+
 	/* All that was kept is of another recording, or of an earlier state of it. */
 	forget() {
 		this.#kept = this.#kept.slice(0, 1).map((w) => ({ ...w, stale: true }));
