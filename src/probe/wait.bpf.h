@@ -11,7 +11,9 @@
 #include "kernel/bpf/emit.bpf.h"
 
 #define WAIT_CALLS 512
-#define BY_FD 255	/* not a kind yet: its first argument is a file descriptor */
+#define BY_FD 253	/* not a kind yet: its first argument is a file descriptor */
+#define BY_FD_IN 254	/* that takes from it */
+#define BY_FD_OUT 255	/* that puts into it */
 #define CALL_NONE 65535 /* not in a system call: an interrupt or a fault of user code */
 
 #define TASK_INTERRUPTIBLE_BIT 1
@@ -70,30 +72,30 @@ static const volatile __u8 wait_kinds[WAIT_CALLS] = {
 	[__NR_io_uring_enter] = WAITKIND_IO_URING,
 	[__NR_exit] = WAITKIND_EXIT,
 	[__NR_exit_group] = WAITKIND_EXIT,
-	[__NR_read] = BY_FD,
-	[__NR_readv] = BY_FD,
-	[__NR_pread64] = BY_FD,
-	[__NR_preadv] = BY_FD,
-	[__NR_preadv2] = BY_FD,
-	[__NR_write] = BY_FD,
-	[__NR_writev] = BY_FD,
-	[__NR_pwrite64] = BY_FD,
-	[__NR_pwritev] = BY_FD,
-	[__NR_pwritev2] = BY_FD,
-	[__NR_recvfrom] = BY_FD,
-	[__NR_recvmsg] = BY_FD,
-	[__NR_recvmmsg] = BY_FD,
-	[__NR_sendto] = BY_FD,
-	[__NR_sendmsg] = BY_FD,
-	[__NR_sendmmsg] = BY_FD,
-	[__NR_accept] = BY_FD,
-	[__NR_accept4] = BY_FD,
-	[__NR_connect] = BY_FD,
+	[__NR_read] = BY_FD_IN,
+	[__NR_readv] = BY_FD_IN,
+	[__NR_pread64] = BY_FD_IN,
+	[__NR_preadv] = BY_FD_IN,
+	[__NR_preadv2] = BY_FD_IN,
+	[__NR_write] = BY_FD_OUT,
+	[__NR_writev] = BY_FD_OUT,
+	[__NR_pwrite64] = BY_FD_OUT,
+	[__NR_pwritev] = BY_FD_OUT,
+	[__NR_pwritev2] = BY_FD_OUT,
+	[__NR_recvfrom] = BY_FD_IN,
+	[__NR_recvmsg] = BY_FD_IN,
+	[__NR_recvmmsg] = BY_FD_IN,
+	[__NR_sendto] = BY_FD_OUT,
+	[__NR_sendmsg] = BY_FD_OUT,
+	[__NR_sendmmsg] = BY_FD_OUT,
+	[__NR_accept] = BY_FD_IN,
+	[__NR_accept4] = BY_FD_IN,
+	[__NR_connect] = BY_FD_OUT,
 	[__NR_shutdown] = BY_FD,
-	[__NR_splice] = BY_FD,
-	[__NR_vmsplice] = BY_FD,
-	[__NR_tee] = BY_FD,
-	[__NR_sendfile] = BY_FD,
+	[__NR_splice] = BY_FD_IN,
+	[__NR_vmsplice] = BY_FD_OUT,
+	[__NR_tee] = BY_FD_IN,
+	[__NR_sendfile] = BY_FD_OUT,
 	[__NR_copy_file_range] = BY_FD,
 	[__NR_ioctl] = BY_FD,
 	[__NR_fcntl] = BY_FD,
@@ -111,11 +113,12 @@ struct wait {
 	__u64 object; /* address of a futex, inode number of a file; 0: unknown */
 	__u64 file;   /* address of the file */
 	__u16 call;
-	__u16 kind; /* WAITKIND_* */
+	__u8 kind; /* WAITKIND_* */
+	__u8 way;  /* BY_FD_IN, BY_FD_OUT, or another */
 };
 
 /* The kinds that have no type of inode of their own are told by one of their functions. */
-static __always_inline __u16 file_kind(__u64 release, __u16 mode)
+static __always_inline __u8 file_kind(__u64 release, __u16 mode)
 {
 	if (!release)
 		return WAITKIND_UNKNOWN;
@@ -186,8 +189,8 @@ static __always_inline void wait_read(struct task_struct *task, struct pt_regs__
 	}
 	w->call = call;
 	kind = wait_kinds[call & (WAIT_CALLS - 1)];
-	w->kind = kind;
-	if (kind == BY_FD)
+	w->kind = w->way = kind;
+	if (kind >= BY_FD)
 		wait_file(task, regs->di, w);
 	else if (kind == WAITKIND_FUTEX)
 		w->object = regs->di;

@@ -53,6 +53,15 @@ static __always_inline bool passed_on(const struct wait *by)
 	return by->kind == WAITKIND_EPOLL || by->kind == WAITKIND_POLL;
 }
 
+/*
+ * A reader wakes whoever waits on the same socket or eventfd, since there is room now: also one who waits for data, and
+ * goes on waiting.  A reader of a pipe who leaves something wakes the next, for the writer.
+ */
+static __always_inline bool same_way(const struct wait *by, const struct wait *what)
+{
+	return by->way == what->way && by->way >= BY_FD_IN && what->kind == by->kind;
+}
+
 static __always_inline bool requeued(struct task_struct *me, struct pt_regs___x86 *regs, struct task_struct *p,
 				     const struct wait *by, const struct wait *what)
 {
@@ -69,6 +78,8 @@ static __always_inline void wake_emit(struct task_struct *me, struct pt_regs___x
 	if (passed_on(&by) || of_packet(&by))
 		return;
 	wait_read(p, (struct pt_regs___x86 *)bpf_task_pt_regs(p), &what);
+	if (same_way(&by, &what))
+		return;
 	wait_state(p, &what);
 	e = event_begin_at(me, EVENT_WAKE, sizeof(*e), bpf_ktime_get_boot_ns());
 	if (!e)
