@@ -44,7 +44,7 @@ export class Detail {
 			el('div', { class: 'row' },
 				el('h3', {}, event.type),
 				button('×', 'Close (Esc)', () => this.hooks.close(), 'Close')),
-			label ? el('p', { class: 'label' }, event.type === 'log' ? label : brief(label)) : null,
+			label ? el('p', { class: event.type === 'log' ? 'label line' : 'label' }, event.type === 'log' ? label : brief(label)) : null,
 			el('p', { class: 'who' }, actor(who)),
 			el('p', { class: 'where' }, lanes.name(lane)),
 			who.container ? el('p', { class: 'where' }, `cgroup ${who.container}`) : null,
@@ -73,8 +73,8 @@ export class Detail {
 }
 
 /* "etcd[123] on node1" */
-function actor({ process, pid, place, host }) {
-	const name = process ? `${process}${pid ? `[${pid}]` : ''}` : 'kernel or recorder';
+function actor({ process, pid, tid, place, host }) {
+	const name = process ? `${process}${pid ? `[${pid}]` : ''}` : pid || tid ? `process ${pid || tid}` : 'kernel or recorder';
 
 	return place || host ? `${name} on ${place || host}` : name;
 }
@@ -92,7 +92,7 @@ function links(title, edges, { t }, hooks, none) {
 			el('span', { class: 'kind' }, arrowWords(edge)),
 			el('span', { class: 'what' }, [el('b', {}, edge.type), ` ${edge.what || ''}`]),
 			el('span', { class: 'gap' }, edge.t === undefined ? '' : `${edge.t < t ? '−' : '+'}${duration(Math.abs(edge.t - t))}`),
-			el('span', { class: 'id' }, hooks.short(edge.id)))))));
+			el('span', { class: 'id', title: hooks.short(edge.id) }, hooks.short(edge.id)))))));
 }
 
 function own(event) {

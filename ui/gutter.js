@@ -3,6 +3,7 @@
  * gutter - the names of the lanes, as a tree that the keyboard walks: arrows up and down, right unfolds, left folds.
  */
 import { el } from './dom.js';
+import { nameOf } from './lanes.js';
 import { duration, rough } from './text.js';
 
 export class Gutter {
@@ -43,13 +44,13 @@ export class Gutter {
 
 	#item({ lane, depth, leaf, open, shown, below }) {
 		const doubt = depth === 0 ? this.doubt(lane) : '';
-		const life = `${lane.about || lane.name}: ${rough(lane.events)} events over ${duration(lane.last - lane.first)}`;
+		const life = `${lane.about || nameOf(lane)}: ${rough(lane.events)} events over ${duration(lane.last - lane.first)}`;
 
 		return el('li', {
 			role: 'treeitem', tabindex: -1, 'data-lane': lane.id, 'aria-level': depth + 1, class: `${lane.kind} depth${depth}${leaf ? ' leaf' : ''}`,
 			'aria-expanded': leaf ? null : String(open || shown > 0), title: doubt ? `${life}\n${doubt}` : life,
 		}, el('span', { class: 'fold', 'aria-hidden': 'true' }, leaf ? '' : open ? '▾' : shown ? '▿' : '▸'),
-		el('span', { class: 'name' }, el('bdi', {}, lane.name || '?'), number(lane), doubt ? el('span', { class: 'doubt' }, this.doubt(lane, true)) : null),
+		el('span', { class: 'name' }, el('bdi', {}, lane.name || lane.kind), number(lane), doubt ? el('span', { class: 'doubt' }, this.doubt(lane, true)) : null),
 		shown && !open ? el('span', { class: 'count' }, `${shown} of ${rough(below)}`) : null,
 		el('span', { class: 'count', 'aria-label': `${rough(lane.events)} events` }, rough(lane.events)));
 	}

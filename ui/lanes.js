@@ -40,7 +40,7 @@ export class Lanes {
 
 	/* "node1 › etcd[123] › thread 130" */
 	name(id) {
-		return this.path(id).map((lane) => lane.name).join(' › ');
+		return this.path(id).map((lane) => nameOf(lane)).join(' › ');
 	}
 
 	host(id) {
@@ -55,6 +55,11 @@ export class Lanes {
 	rows(open, pinned) {
 		return new Rows(this, open, pinned);
 	}
+}
+
+/* Imports may know a lane by its number only. */
+export function nameOf({ name, kind, pid, tid }) {
+	return name || `${kind} ${tid || pid || ''}`.trim();
 }
 
 /*

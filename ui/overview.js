@@ -31,6 +31,7 @@ export class Overview {
 		this.width = width;
 		this.ratio = ratio;
 		fit(this.canvas, width, HEIGHT, ratio);
+		this.dirty();
 	}
 
 	forget() {

@@ -45,11 +45,11 @@ export class Story {
 function notes(story, info) {
 	const notes = [];
 
-	if (!story.lines.some((line) => line.cause))
+	if (story.lines.length && !story.lines.some((line) => line.cause))
 		notes.push('nobody was stopped, killed or cut off');
 	if (story.besides)
 		notes.push(`${story.lines.length ? 'another matter, or no news' : 'no news'}: ${story.besides}`);
-	if (story.matched !== undefined)
+	if (story.messages)
 		notes.push(`${count(story.matched)} of ${count(story.messages)} messages matched`);
 	notes.push(info.lost ? el('strong', {}, `${count(info.lost)} events were lost: what lies next to a hatched stretch may lack a cause`)
 		: 'nothing was lost');

@@ -124,7 +124,7 @@ async function opensLarge(page, events) {
 /* A recorder that runs until stop() is called. */
 function recorder(dir, ...options) {
 	const child = spawn(process.env.SAKER, ['record', '--as-root', '-o', dir, ...options, '--', 'sh', '-c',
-		'while [ ! -e "$0" ]; do /bin/true; sleep 0.05; done', `${dir}.done`], { stdio: ['ignore', 'ignore', 'pipe'] });
+		'while [ ! -e "$0" ]; do ls / | wc -l; sleep 0.05; done', `${dir}.done`], { stdio: ['ignore', 'ignore', 'pipe'] });
 	const ended = new Promise((done) => child.on('exit', done));
 
 	process.on('exit', () => child.kill());
@@ -143,6 +143,7 @@ async function follows(chrome, dir) {
 	assert.match(await page.text('#live'), /Live/);
 	assert.ok((await page.view()).to >= first, 'the end is in view');
 	await grown(page, first + 1e9);
+	await page.keyboard.press('u');
 	await page.idle();
 	await page.shot('live');
 	await page.keyboard.press('+');
