@@ -71,6 +71,21 @@ static const char *scope_container(void *arg, const struct event *ev)
 	return who_container(((const struct exporting *)arg)->who, ev);
 }
 
+static const char *scope_unit(void *arg, const struct event *ev)
+{
+	return who_unit(((const struct exporting *)arg)->who, ev);
+}
+
+static const char *scope_cgroup(void *arg, const struct event *ev)
+{
+	return who_cgroup(((const struct exporting *)arg)->who, ev);
+}
+
+static const char *scope_title(void *arg, const struct event *ev)
+{
+	return who_title(((const struct exporting *)arg)->who, ev);
+}
+
 /* On the first host's clock as far as the hosts knew it; late events may lie before the beginning. */
 static uint64_t scope_since(void *arg, const struct event *ev)
 {
@@ -87,7 +102,10 @@ static bool wanted(void *arg, const struct event *ev)
 		.arg = arg,
 		.host = scope_host,
 		.process = scope_process,
+		.title = scope_title,
 		.container = scope_container,
+		.unit = scope_unit,
+		.cgroup = scope_cgroup,
 		.since_ns = scope_since,
 	};
 

@@ -3,11 +3,13 @@
 #define SAKER_AGENT_PLACES_H
 /*
  * places - gives names to the numbers in events while the named things still live: network namespaces
- * (/run/netns, /proc/PID/ns/net) and cgroups (/proc/PID/cgroup).  Each new number becomes one event.
+ * (/run/netns, /proc/PID/ns/net, containers) and cgroups (/proc/PID/cgroup), and which of these are containers.  Each new
+ * number becomes one event, a container's two.
  *
  * Threads: one, and it may not hold sockets of its own namespace open across a call (setns).
- * Memory: two hash tables, bounded by NAMES_MAX entries each; beyond that names are no longer learnt.
+ * Memory: three hash tables, bounded by NAMES_MAX entries each; beyond that names are no longer learnt.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 struct err;
@@ -21,6 +23,9 @@ struct places *places_free(struct places *n);			      /* NULL ok; returns NULL *
 
 /* Tells the names of ns and cgroup if they are new; pid: a process that lives in them. */
 int places_see(struct places *n, uint64_t netns, uint64_t cgroup, uint32_t pid);
+
+/* From time to time, and at the end: tells the names of containers that their runtimes had not written down at first. */
+int places_later(struct places *n, bool end);
 
 /* Cookie of the namespace behind an nsfs path; 0: not one, or no right to enter. */
 uint64_t places_netns_cookie(const char *path, uint64_t *ret_inode);

@@ -14,6 +14,7 @@
 #include "agent/budget.h"
 #include "agent/calls.h"
 #include "agent/child.h"
+#include "agent/containers.h"
 #include "agent/mask.h"
 #include "agent/paths.h"
 #include "agent/places.h"
@@ -21,6 +22,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/map.h"
 #include "event/event.h"
 #include "kernel/kernel.h"
 #include "probe/dynamic.h"
@@ -40,6 +42,8 @@ struct recorder {
 	struct store_writer *store;
 	struct event_types *types;
 	struct places *places;
+	struct containers_watch *containers; /* NULL: none is selected by its name */
+	struct map groups;		     /* of containers, by path: known already */
 	struct dynamic *dynamic;
 	struct budget budget;
 	struct calls calls;
@@ -360,6 +364,8 @@ static int go_live(struct recorder *r, struct err *err)
 
 	if (e < 0)
 		return e;
+	if (r->opts->container)
+		r->containers = containers_watch_new();
 	kernel_control(r->kernel)->attaching = 1;
 	e = kernel_attach(r->kernel, err);
 	if (e >= 0)
@@ -403,7 +409,11 @@ static int tick(struct recorder *r)
 		return e;
 	if (kernel_control(r->kernel)->want_dgram && !kernel_control(r->kernel)->dgram_live)
 		(void)kernel_attach_later(r->kernel, NULL); /* refused: datagrams stay without their payload's hash */
-	e = calls_tick(&r->calls, r->kernel, r->err);
+	e = places_later(r->places, false);
+	if (e >= 0)
+		e = calls_tick(&r->calls, r->kernel, r->err);
+	if (e >= 0 && r->containers && containers_begun(r->containers))
+		e = select_again(r->opts->container, r->kernel, &r->groups, r->err);
 	if (e >= 0)
 		e = budget_tick(&r->budget, r->kernel, store_event, r);
 	return e;
@@ -450,6 +460,8 @@ static int finish(struct recorder *r, struct record_result *ret)
 	dynamic_detach(r->dynamic);
 	kernel_quiesce();
 	e = drain(r, 0);
+	if (e >= 0)
+		e = places_later(r->places, true);
 	if (e >= 0)
 		e = kernel_last_losses(r->kernel, store_event, r);
 	if (e >= 0)
@@ -535,6 +547,8 @@ int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void
 	last = store_close(r->store, e < 0 ? NULL : err);
 	budget_stop(&r->budget);
 	r->places = places_free(r->places);
+	r->containers = containers_watch_free(r->containers);
+	map_fini(&r->groups);
 	r->types = event_types_free(r->types);
 	free(r);
 	return e < 0 ? e : last;

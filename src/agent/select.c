@@ -9,9 +9,26 @@
 #include <unistd.h>
 
 #include "agent/cgroups.h"
+#include "agent/containers.h"
 #include "agent/places.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/map.h"
+
+/* Calls fn for each process until it returns other than 0; returns that. */
+static int pids_walk(int (*fn)(void *arg, uint32_t pid), void *arg)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *entry;
+	int r = 0;
+
+	while (d && !r && (entry = readdir(d)))
+		if (isdigit((unsigned char)entry->d_name[0]))
+			r = fn(arg, (uint32_t)strtoul(entry->d_name, NULL, 10));
+	if (d)
+		(void)closedir(d);
+	return r;
+}
 
 /* --- constants --- */
 
@@ -52,6 +69,45 @@ static void unit_cgroup(const char *unit, char out[CGROUP_NAME_BYTES])
 	(void)snprintf(out, CGROUP_NAME_BYTES, "%s%s", unit, strchr(unit, '.') ? "" : ".service");
 }
 
+struct group {
+	const char *container;
+	struct cgroup_container found;
+	char path[1024];
+};
+
+static int group_walk(void *arg, uint32_t pid)
+{
+	struct group *g = arg;
+
+	return containers_of(pid, &g->found, g->path, sizeof(g->path)) && containers_called(&g->found, g->container);
+}
+
+/* A container that is called so; else the name may be a part of a group's. */
+static bool group_find(const char *container, struct group *g)
+{
+	*g = (struct group) { .container = container };
+	return pids_walk(group_walk, g) > 0;
+}
+
+/* By the name of its group, which has its id, the kernel knows a container that is started again. */
+static void container_groups(const char *name, struct kernel_cfg *cfg)
+{
+	struct group g;
+	char *part, *save = NULL;
+	size_t i;
+
+	cfg->by_container = 1;
+	if (!group_find(name, &g)) {
+		for (i = 0; name[i]; i++)
+			cfg->cgroup_part[(unsigned char)name[i]] |= 1ULL << i;
+		cfg->cgroup_part_end = 1ULL << (i - 1);
+		return;
+	}
+	for (part = strtok_r(g.path, "/", &save); part; part = strtok_r(NULL, "/", &save))
+		if (strstr(part, g.found.id) && strlen(part) < sizeof(cfg->cgroup_again))
+			(void)snprintf(cfg->cgroup_again, sizeof(cfg->cgroup_again), "%s", part);
+}
+
 static int names_prepare(const struct record_opts *opts, struct kernel_cfg *cfg, struct err *err)
 {
 	const char *names[] = { opts->unit, opts->container };
@@ -63,9 +119,9 @@ static int names_prepare(const struct record_opts *opts, struct kernel_cfg *cfg,
 		if (!*names[i] || strchr(names[i], '/') || strlen(names[i]) > CGROUP_NAME_BYTES - sizeof(".service"))
 			return err_set(err, EINVAL, "'%s' is no name of a unit or container", names[i]);
 		if (i == 0)
-			unit_cgroup(names[i], cfg->cgroup_names[0]);
+			unit_cgroup(names[i], cfg->cgroup_name);
 		else
-			(void)snprintf(cfg->cgroup_names[1], CGROUP_NAME_BYTES, "%s", names[i]);
+			container_groups(names[i], cfg);
 	}
 	return 0;
 }
@@ -178,24 +234,41 @@ static bool pid_named(uint32_t pid, const char *unit, const char *container)
 	return false;
 }
 
+static bool pid_contained(uint32_t pid, const char *container)
+{
+	struct group g = { .container = container };
+
+	return group_walk(&g, pid);
+}
+
+struct named {
+	struct walk w;
+	const char *unit, *part, *container; /* part: of the name of a container's group */
+	int count;
+};
+
+static int named_walk(void *arg, uint32_t pid)
+{
+	struct named *n = arg;
+
+	if (n->container ? !pid_contained(pid, n->container) : !pid_named(pid, n->unit, n->part))
+		return 0;
+	n->count += !kernel_own(n->w.k, pid);
+	return walk_select(&n->w, pid);
+}
+
 /* Selects every process whose cgroup is called so; returns how many. */
 static int named_select(const char *unit, const char *container, struct kernel *k, struct err *err)
 {
-	DIR *d = opendir("/proc");
-	struct dirent *entry;
-	int n = 0, r = 0;
+	struct named n = { .w = { k, err }, .unit = unit };
+	struct group g;
+	int r;
 
-	while (d && r >= 0 && (entry = readdir(d))) {
-		uint32_t pid = (uint32_t)strtoul(entry->d_name, NULL, 10);
+	if (container)
+		*(group_find(container, &g) ? &n.container : &n.part) = container;
+	r = pids_walk(named_walk, &n);
 
-		if (!isdigit((unsigned char)entry->d_name[0]) || !pid_named(pid, unit, container))
-			continue;
-		r = one_select(k, pid, err);
-		n += !kernel_own(k, pid);
-	}
-	if (d)
-		(void)closedir(d);
-	return r < 0 ? r : n;
+	return r < 0 ? r : n.count;
 }
 
 static int names_select(const struct record_opts *opts, struct kernel *k, struct err *err)
@@ -214,9 +287,72 @@ static int names_select(const struct record_opts *opts, struct kernel *k, struct
 		r = named_select(NULL, opts->container, k, err);
 		if (!r)
 			return err_set(err, ESRCH,
-				       "no process runs in the container '%s': it is in no cgroup's name (give its id)",
+				       "no process runs in the container '%s': no container and no cgroup is called so",
 				       opts->container);
 	}
+	return r < 0 ? r : 0;
+}
+
+/* --- containers that begin later --- */
+
+struct again {
+	const char *container;
+	struct kernel *kernel;
+	struct map *seen; /* hashes of the paths of others' control groups */
+	int added;
+};
+
+static uint64_t path_hash(const char *path)
+{
+	uint64_t h = 1;
+
+	for (; *path; path++)
+		h = map_hash(h ^ (uint64_t)(unsigned char)*path << 32);
+	return h;
+}
+
+/* Was it not there yet? */
+static bool place_add(struct kernel *k, const struct cgroup_place *place)
+{
+	struct kernel_control *c = kernel_control(k);
+	size_t i;
+
+	for (i = 0; i < PLACES_MAX; i++)
+		if (c->places[i].id == place->id && c->places[i].hierarchy == place->hierarchy)
+			return false;
+	i = c->nplaces++ % PLACES_MAX;
+	c->places[i].hierarchy = place->hierarchy;
+	__atomic_store_n(&c->places[i].id, place->id, __ATOMIC_RELEASE);
+	return true;
+}
+
+static int again_walk(void *arg, uint32_t pid)
+{
+	struct cgroup_place places[CGROUPS_MAX];
+	struct again *a = arg;
+	struct cgroup_container c;
+	char path[1024];
+	size_t n, i;
+
+	if (!containers_of(pid, &c, path, sizeof(path)) || map_get(a->seen, path_hash(path)))
+		return 0;
+	if (!containers_called(&c, a->container)) {
+		(void)map_set(a->seen, path_hash(path), 1);
+		return 0;
+	}
+	n = cgroups_find(path, places, CGROUPS_MAX);
+	for (i = 0; i < n; i++)
+		a->added += place_add(a->kernel, &places[i]);
+	return 0;
+}
+
+int select_again(const char *container, struct kernel *k, struct map *seen, struct err *err)
+{
+	struct again a = { container, k, seen, 0 };
+	int r = pids_walk(again_walk, &a);
+
+	while (a.added && r >= 0 && (r = kernel_iterate(k, "process_snapshot", err)) > 0)
+		;
 	return r < 0 ? r : 0;
 }
 

@@ -14,6 +14,13 @@
 
 int select_prepare(const struct record_opts *opts, struct kernel_cfg *cfg, struct err *err);
 int select_pids(const struct record_opts *opts, struct kernel *k, struct err *err);
+/*
+ * Containers of that name that began since: what runs there is selected and described, and so is what comes there later.
+ * seen: the caller's, of containers that are called otherwise.
+ */
+struct map;
+int select_again(const char *container, struct kernel *k, struct map *seen, struct err *err);
+
 int select_places(const struct record_opts *opts, struct kernel *k, struct err *err);
 
 #endif

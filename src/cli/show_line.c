@@ -76,7 +76,7 @@ static void time_text(struct show *s, const struct event *ev)
 
 static void process_text(struct show *s, const struct event *ev, int width)
 {
-	const char *comm = who_process(s->who, ev);
+	const char *comm = who_title(s->who, ev);
 	uint32_t pid = who_pid(s->who, ev);
 	char ids[32] = "";
 	size_t begin = s->line.len;

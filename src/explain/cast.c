@@ -22,6 +22,7 @@ void cast_fini(struct cast *c)
 	free(c->places);
 	map_fini(&c->by_tgid);
 	map_fini(&c->by_netns);
+	map_fini(&c->by_cgroup);
 	*c = (struct cast) { 0 };
 }
 
@@ -58,38 +59,47 @@ static uint32_t cast_add(struct cast *c, uint32_t host, uint32_t tgid)
 	return (uint32_t)c->count++;
 }
 
-static uint64_t netns_key(uint32_t host, uint64_t netns)
+static uint64_t place_key(uint32_t host, uint64_t number)
 {
-	return map_hash(netns ^ (uint64_t)host << 48);
+	return map_hash(number ^ (uint64_t)host << 48);
+}
+
+static const uint64_t *container_of(const struct cast *c, const struct actor *a)
+{
+	return a->cgroup ? map_get(&c->by_cgroup, place_key(a->host, a->cgroup)) : NULL;
 }
 
 const char *cast_place(const struct cast *c, const struct actor *a)
 {
-	const uint64_t *at = map_get(&c->by_netns, netns_key(a->host, a->netns));
+	const uint64_t *at = container_of(c, a);
 
+	if (!at)
+		at = map_get(&c->by_netns, place_key(a->host, a->netns));
 	return at ? c->places[*at].name : "";
 }
 
-static void learn_netns(struct cast *c, const struct event *ev)
+bool cast_together(const struct cast *c, const struct actor *a, const struct actor *b)
 {
-	uint64_t key = netns_key(ev->host, EVENT_AS(netns, ev)->netns);
+	const uint64_t *in_a = container_of(c, a), *in_b = container_of(c, b);
+
+	if (a->host != b->host || !in_a != !in_b)
+		return false;
+	return in_a ? !strcmp(c->places[*in_a].name, c->places[*in_b].name) : a->netns == b->netns;
+}
+
+static void learn_place(struct cast *c, struct map *map, uint64_t key, const char *name)
+{
 	struct place *grown;
 
-	if (c->nplaces == PLACES_MAX || map_get(&c->by_netns, key))
+	if (c->nplaces == PLACES_MAX || map_get(map, key))
 		return;
 	grown = realloc(c->places, (c->nplaces + 1) * sizeof(*grown));
 	if (!grown)
 		return;
 	c->places = grown;
-	if (map_set(&c->by_netns, key, c->nplaces) < 0)
+	if (map_set(map, key, c->nplaces) < 0)
 		return;
-	(void)snprintf(c->places[c->nplaces++].name, PLACE_MAX, "%.39s", event_string(ev, 0));
-}
-
-static void comm_set(struct actor *a, const char *comm)
-{
-	if (*comm)
-		(void)snprintf(a->comm, sizeof(a->comm), "%.15s", comm);
+	(void)snprintf(c->places[c->nplaces++].name, PLACE_MAX, "%.39s", name);
 }
 
 uint32_t cast_of(struct cast *c, const struct event *ev)
@@ -124,6 +134,7 @@ static void learn_fork(struct cast *c, const struct event *ev, uint32_t parent)
 	memcpy(c->actors[child].comm, c->actors[parent].comm, sizeof(c->actors[child].comm));
 	c->actors[child].exe = c->actors[parent].exe;
 	c->actors[child].netns = c->actors[parent].netns;
+	c->actors[child].cgroup = c->actors[parent].cgroup;
 	c->actors[child].parent = parent;
 	c->actors[child].first_ns = ev->boot_ns;
 }
@@ -143,9 +154,11 @@ static void learn_program(struct cast *c, const struct event *ev, uint32_t i)
 	struct actor *a = &c->actors[i];
 	uint32_t parent = cast_find(c, ev->host, EVENT_AS(process, ev)->ppid);
 
-	comm_set(a, event_string(ev, 0));
+	if (*event_string(ev, 0))
+		title_of(event_string(ev, 0), event_string(ev, 2), a->comm, sizeof(a->comm));
 	a->exe = text_hash(event_string(ev, 1));
 	a->netns = EVENT_AS(process, ev)->netns;
+	a->cgroup = EVENT_AS(process, ev)->cgroup;
 	if (a->parent == CAST_NONE && parent != i)
 		a->parent = parent;
 	if (ev->type->id != EVENT_EXEC)
@@ -171,7 +184,10 @@ void cast_learn(struct cast *c, const struct event *ev)
 	uint32_t i = cast_of(c, ev);
 
 	if (ev->type->id == EVENT_NETNS)
-		learn_netns(c, ev);
+		learn_place(c, &c->by_netns, place_key(ev->host, EVENT_AS(netns, ev)->netns), event_string(ev, 0));
+	if (ev->type->id == EVENT_CONTAINER)
+		learn_place(c, &c->by_cgroup, place_key(ev->host, EVENT_AS(container, ev)->cgroup),
+			    event_string(ev, 0));
 	if (i == CAST_NONE)
 		return;
 	switch (ev->type->id) {
@@ -264,8 +280,8 @@ uint32_t cast_successor(const struct cast *c, uint32_t i)
 	for (k = 0; k < c->count; k++) {
 		const struct actor *a = &c->actors[k];
 
-		if (!dead->exe || !dead->died_ns || a->exe != dead->exe || a->netns != dead->netns ||
-		    a->host != dead->host || a->exec_ns <= dead->died_ns)
+		if (!dead->exe || !dead->died_ns || a->exe != dead->exe || !cast_together(c, a, dead) ||
+		    a->exec_ns <= dead->died_ns)
 			continue;
 		if (best == CAST_NONE || a->exec_ns < c->actors[best].exec_ns)
 			best = (uint32_t)k;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/map.h"
+#include "explain/title.h"
 
 struct event;
 
@@ -27,10 +28,10 @@ struct contact {
 
 struct actor {
 	uint32_t host, tgid;
-	uint32_t parent; /* CAST_NONE: unknown */
-	char comm[16];
-	uint64_t exe; /* hash of the program's path, 0: unknown */
-	uint64_t netns;
+	uint32_t parent;       /* CAST_NONE: unknown */
+	char comm[TITLE_TEXT]; /* what people call it */
+	uint64_t exe;	       /* hash of the program's path, 0: unknown */
+	uint64_t netns, cgroup;
 	uint64_t first_ns, last_ns; /* its own events in task context */
 	uint64_t exec_ns, exec_id;  /* its last exec */
 	uint64_t died_ns;	    /* 0: did not */
@@ -52,7 +53,8 @@ struct place {
 };
 
 struct cast {
-	struct map by_netns; /* (host, cookie) mixed -> index of place */
+	struct map by_netns;  /* (host, cookie) mixed -> index of place */
+	struct map by_cgroup; /* the same of containers */
 	struct place *places;
 	size_t nplaces;
 	struct actor *actors;
@@ -66,8 +68,10 @@ uint32_t cast_of(struct cast *c, const struct event *ev);
 uint32_t cast_find(const struct cast *c, uint32_t host, uint32_t tgid);
 /* Learns from fork, exec, process, exit and netns events. */
 void cast_learn(struct cast *c, const struct event *ev);
-/* Name of the network namespace that the actor lives in, "" where it has none. */
+/* Name of the container or network namespace that the actor lives in, "" where it has none. */
 const char *cast_place(const struct cast *c, const struct actor *a);
+/* Do they live in the same one? */
+bool cast_together(const struct cast *c, const struct actor *a, const struct actor *b);
 int cast_contact(struct actor *a, const struct contact *contact); /* -ENOMEM */
 void cast_sort(struct cast *c);					  /* everyone's contacts by time */
 /* First contact at or after t. */

@@ -71,7 +71,7 @@ static bool alone_there(const struct story *s, const struct actor *a)
 	for (i = 0; i < s->cast.count; i++) {
 		const struct actor *b = &s->cast.actors[i];
 
-		if (b != a && b->ncontacts && b->netns == a->netns && b->host == a->host && b->first_ns < end &&
+		if (b != a && b->ncontacts && cast_together(&s->cast, a, b) && b->first_ns < end &&
 		    (!b->died_ns || b->died_ns > a->first_ns))
 			return false;
 	}

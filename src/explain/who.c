@@ -8,6 +8,8 @@
 
 #include "base/map.h"
 #include "event/event.h"
+#include "explain/cgroup.h"
+#include "explain/title.h"
 
 #define NONE UINT32_MAX
 #define TYPES 256 /* compiled-in types have smaller numbers */
@@ -16,6 +18,7 @@
 struct role {
 	uint64_t from_ns, netns, cgroup;
 	uint32_t before;
+	uint32_t title; /* index of names + 1; 0: the command name says all */
 	char comm[16];
 };
 
@@ -33,6 +36,9 @@ struct who {
 	struct role *roles;
 	size_t nroles, cap_roles;
 	struct map places, paths; /* host, netns or cgroup -> index of names */
+	struct map units, containers,
+		unnamed;   /* host, cgroup -> the same; unnamed: of containers only the path tells of */
+	struct map titles; /* hash of a title -> the same */
 	char **names;
 	size_t nnames, cap_names;
 	struct map sock_of; /* host, cookie -> index of socks */
@@ -80,6 +86,10 @@ struct who *who_free(struct who *w)
 	map_fini(&w->roles_of);
 	map_fini(&w->places);
 	map_fini(&w->paths);
+	map_fini(&w->units);
+	map_fini(&w->containers);
+	map_fini(&w->unnamed);
+	map_fini(&w->titles);
 	map_fini(&w->sock_of);
 	free(w);
 	return NULL;
@@ -123,12 +133,35 @@ static void learn_name(struct who *w, struct map *map, uint64_t key, const char 
 		free(name);
 }
 
+static void learn_cgroup(struct who *w, uint64_t key, const char *path)
+{
+	struct cgroup_container c;
+	char text[CGROUP_TEXT];
+
+	learn_name(w, &w->paths, key, path);
+	if (cgroup_unit(path, text))
+		learn_name(w, &w->units, key, text);
+	if (!cgroup_container(path, &c))
+		return;
+	cgroup_short_id(c.id, text);
+	learn_name(w, &w->unnamed, key, c.name[0] ? c.name : text);
+}
+
 void who_learn_names(struct who *w, const struct event *ev)
 {
-	if (ev->type->id == EVENT_NETNS)
+	switch (ev->type->id) {
+	case EVENT_NETNS:
 		learn_name(w, &w->places, key_of(ev->host, EVENT_AS(netns, ev)->netns), event_string(ev, 0));
-	else if (ev->type->id == EVENT_CGROUP)
-		learn_name(w, &w->paths, key_of(ev->host, EVENT_AS(cgroup, ev)->cgroup), event_string(ev, 0));
+		break;
+	case EVENT_CGROUP:
+		learn_cgroup(w, key_of(ev->host, EVENT_AS(cgroup, ev)->cgroup), event_string(ev, 0));
+		break;
+	case EVENT_CONTAINER:
+		learn_name(w, &w->containers, key_of(ev->host, EVENT_AS(container, ev)->cgroup), event_string(ev, 0));
+		break;
+	default:
+		break;
+	}
 }
 
 static const char *name_of(const struct who *w, const struct map *map, uint32_t host, uint64_t number)
@@ -163,8 +196,8 @@ static void learn_role(struct who *w, uint32_t host, uint32_t pid, const struct 
 	const struct role *last = latest_role(w, host, pid);
 	size_t before = last ? (size_t)(last - w->roles) : NONE;
 
-	if (last && (now->from_ns < last->from_ns ||
-		     (!strcmp(last->comm, now->comm) && last->netns == now->netns && last->cgroup == now->cgroup)))
+	if (last && (now->from_ns < last->from_ns || (!strcmp(last->comm, now->comm) && last->title == now->title &&
+						      last->netns == now->netns && last->cgroup == now->cgroup)))
 		return;
 	if (!pid || !grow(&w->roles, w->nroles, &w->cap_roles, sizeof(*w->roles)) ||
 	    map_set(&w->roles_of, key_of(host, pid), w->nroles) < 0)
@@ -187,6 +220,21 @@ static struct role role_from(const struct role *like, const struct event *ev)
 	return r;
 }
 
+static uint32_t learn_title(struct who *w, const char *comm, const char *args)
+{
+	char title[TITLE_TEXT];
+	uint64_t key = 1;
+	const char *c;
+
+	title_of(comm, args, title, sizeof(title));
+	if (!strcmp(title, comm))
+		return 0;
+	for (c = title; *c; c++)
+		key = map_hash(key ^ (uint64_t)(unsigned char)*c << 32);
+	learn_name(w, &w->titles, key, title);
+	return map_get(&w->titles, key) ? (uint32_t)*map_get(&w->titles, key) + 1 : 0;
+}
+
 static void learn_process(struct who *w, const struct event *ev)
 {
 	struct role r = role_from(latest_role(w, ev->host, ev->h->tgid), ev);
@@ -194,6 +242,7 @@ static void learn_process(struct who *w, const struct event *ev)
 	r.netns = EVENT_AS(process, ev)->netns;
 	r.cgroup = EVENT_AS(process, ev)->cgroup;
 	comm_set(&r, event_string(ev, 0));
+	r.title = learn_title(w, r.comm, event_string(ev, 2));
 	learn_role(w, ev->host, ev->h->tgid, &r);
 }
 
@@ -366,12 +415,21 @@ static const struct role *role_of(const struct who *w, const struct event *ev)
 	return role_at(w, ev->host, who_pid(w, ev), ev->boot_ns);
 }
 
+/* Of the process that did it; what its sockets do in interrupts happens where they are. */
+static const char *container_of_doer(const struct who *w, const struct event *ev)
+{
+	return ev->h->tgid ? who_container(w, ev) : "";
+}
+
 const char *who_place(const struct who *w, const struct event *ev)
 {
+	const char *container = container_of_doer(w, ev);
 	uint64_t netns = netns_in(w, ev);
 	const struct sock *s = netns ? NULL : sock_of(w, ev);
 	const struct role *r;
 
+	if (*container)
+		return container;
 	if (s)
 		netns = s->netns;
 	r = netns ? NULL : role_of(w, ev);
@@ -394,11 +452,37 @@ const char *who_process(const struct who *w, const struct event *ev)
 	return r ? r->comm : "";
 }
 
-const char *who_container(const struct who *w, const struct event *ev)
+const char *who_title(const struct who *w, const struct event *ev)
 {
 	const struct role *r = role_of(w, ev);
 
-	return r ? name_of(w, &w->paths, ev->host, r->cgroup) : "";
+	if (r && r->title)
+		return w->names[r->title - 1];
+	return r ? r->comm : "";
+}
+
+static const char *of_cgroup(const struct who *w, const struct map *map, const struct event *ev)
+{
+	const struct role *r = role_of(w, ev);
+
+	return r ? name_of(w, map, ev->host, r->cgroup) : "";
+}
+
+const char *who_container(const struct who *w, const struct event *ev)
+{
+	const char *name = of_cgroup(w, &w->containers, ev);
+
+	return *name ? name : of_cgroup(w, &w->unnamed, ev);
+}
+
+const char *who_unit(const struct who *w, const struct event *ev)
+{
+	return of_cgroup(w, &w->units, ev);
+}
+
+const char *who_cgroup(const struct who *w, const struct event *ev)
+{
+	return of_cgroup(w, &w->paths, ev);
 }
 
 bool who_sock(const struct who *w, const struct event *ev, struct who_ends *ret)

@@ -31,20 +31,24 @@ struct who_ends {
 int who_new(const char *(*host_name)(void *arg, uint32_t host), void *arg, bool several, struct who **ret);
 struct who *who_free(struct who *w); /* NULL ok; returns NULL */
 
-void who_learn_names(struct who *w, const struct event *ev); /* namespaces and cgroups only */
+void who_learn_names(struct who *w, const struct event *ev); /* namespaces, cgroups, containers only */
 void who_learn(struct who *w, const struct event *ev);
 
 /*
  * Of the event's process, or of the one that it happened to: the one whose wait a timer ended, or who opened the socket;
  * "" where unknown.  Borrowed until something is learnt.
  */
-const char *who_place(const struct who *w,
-		      const struct event *ev); /* network namespace: its own, its socket's, or its process's */
+const char *
+who_place(const struct who *w,
+	  const struct event *ev); /* container, or network namespace: its own, its socket's, its process's */
 const char *who_host(const struct who *w,
 		     const struct event *ev); /* the host of several, else the place if it has a name */
-const char *who_process(const struct who *w, const struct event *ev);
-const char *who_container(const struct who *w, const struct event *ev);		  /* path of its cgroup */
-uint32_t who_pid(const struct who *w, const struct event *ev);			  /* 0: none */
+const char *who_process(const struct who *w, const struct event *ev);	/* command name */
+const char *who_title(const struct who *w, const struct event *ev);	/* what people call it: title.h */
+const char *who_container(const struct who *w, const struct event *ev); /* its name, else the start of its id */
+const char *who_unit(const struct who *w, const struct event *ev);	/* of systemd */
+const char *who_cgroup(const struct who *w, const struct event *ev);	/* path */
+uint32_t who_pid(const struct who *w, const struct event *ev);		/* 0: none */
 bool who_sock(const struct who *w, const struct event *ev, struct who_ends *ret); /* of the event's socket */
 
 #endif

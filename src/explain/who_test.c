@@ -134,7 +134,9 @@ static void test_places(void **state)
 	learn_exec(w, 25, 10, 2, 7, "etcd"); /* moved */
 	ev = built(&mark, "");
 	assert_string_equal(who_host(w, &ev), "node2");
-	assert_string_equal(who_container(w, &ev), "/system.slice/etcd.service");
+	assert_string_equal(who_cgroup(w, &ev), "/system.slice/etcd.service");
+	assert_string_equal(who_unit(w, &ev), "etcd.service");
+	assert_string_equal(who_container(w, &ev), "");
 	assert_false(who_sock(w, &ev, &ends));
 	ev = built(&send, "");
 	assert_string_equal(who_host(w, &ev), "node1");
@@ -168,12 +170,79 @@ static void test_several(void **state)
 	(void)who_free(w);
 }
 
+#define CONTAINER "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* A container is the place of its processes, by its name or what is known of it; not of what others do to its sockets. */
+static void test_containers(void **state)
+{
+	struct event_cgroup group = { .h = head(EVENT_CGROUP, 1, 0), .cgroup = 8 }, nameless = group;
+	struct event_container container = { .h = head(EVENT_CONTAINER, 1, 0), .cgroup = 8 };
+	struct event_mark mark = { .h = head(EVENT_MARK, 30, 10) };
+	struct event_reset reset = { .h = head(EVENT_RESET, 30, 0), .netns = 1 };
+	struct who *w = NULL;
+	struct event ev;
+
+	(void)state;
+	nameless.cgroup = 9;
+	assert_int_equal(who_new(host_name, NULL, false, &w), 0);
+	learn_places(w);
+	learn(w, &group, "/machine.slice/libpod-" CONTAINER ".scope/container");
+	learn(w, &container, "web");
+	learn(w, &nameless, "/docker/" CONTAINER);
+	learn_exec(w, 10, 10, 1, 8, "sh");
+	ev = built(&mark, "");
+	assert_string_equal(who_container(w, &ev), "web");
+	assert_string_equal(who_host(w, &ev), "web");
+	assert_string_equal(who_unit(w, &ev), "libpod-" CONTAINER ".scope");
+	ev = built(&reset, "");
+	assert_string_equal(who_host(w, &ev), "node1");
+	learn_exec(w, 20, 10, 1, 9, "sh");
+	ev = built(&mark, "");
+	assert_string_equal(who_container(w, &ev), "0123456789ab");
+	learn_exec(w, 25, 10, 1, 7, "sh"); /* out of it */
+	ev = built(&mark, "");
+	assert_string_equal(who_container(w, &ev), "");
+	assert_string_equal(who_place(w, &ev), "node1");
+	(void)who_free(w);
+}
+
+static void learn_program(struct who *w, uint64_t ns, uint32_t tgid, const char *comm, const char *args)
+{
+	struct event_exec e = { .h = head(EVENT_EXEC, ns, tgid) };
+	const char *strings[] = { comm, "", args, NULL };
+	struct event ev;
+
+	assert_true(event_build(&room, sizeof(room), &e, strings) > 0);
+	ev = (struct event) { .boot_ns = ns, .type = event_static_type(EVENT_EXEC), .h = &room.h };
+	who_learn(w, &ev);
+}
+
+static void test_titles(void **state)
+{
+	struct event_mark mark = { .h = head(EVENT_MARK, 30, 10) };
+	struct who *w = NULL;
+	struct event ev;
+
+	(void)state;
+	assert_int_equal(who_new(host_name, NULL, false, &w), 0);
+	learn_program(w, 10, 10, "java", "java -cp x a.b.QuorumPeerMain y");
+	ev = built(&mark, "");
+	assert_string_equal(who_title(w, &ev), "QuorumPeerMain");
+	assert_string_equal(who_process(w, &ev), "java");
+	learn_program(w, 20, 10, "java", "java -jar /x/other.jar");
+	ev = built(&mark, "");
+	assert_string_equal(who_title(w, &ev), "other");
+	learn_program(w, 25, 10, "true", "true");
+	ev = built(&mark, "");
+	assert_string_equal(who_title(w, &ev), "true");
+	(void)who_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names_in_time),
-		cmocka_unit_test(test_places),
-		cmocka_unit_test(test_several),
+		cmocka_unit_test(test_names_in_time), cmocka_unit_test(test_places), cmocka_unit_test(test_several),
+		cmocka_unit_test(test_containers),    cmocka_unit_test(test_titles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

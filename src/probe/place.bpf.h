@@ -7,30 +7,28 @@
  */
 #include "kernel/bpf/emit.bpf.h"
 
-/* Does name contain want?  Both end with NUL, want has at most CGROUP_NAME_BYTES - 1 characters. */
-static __always_inline bool name_contains(const char *name, const volatile char *want)
+/*
+ * Does name, which ends with NUL, contain the wanted part?  The Shift-And algorithm (Baeza-Yates and Gonnet 1992): bit i of
+ * `ends` says that the part's first i + 1 characters end here, bit i of cgroup_part[c] that its character i is c.  There is
+ * no branch in the loop: with a plain one the verifier gave up on some names, depending on their letters.
+ */
+static __always_inline bool name_contains(const char *name)
 {
-	__u32 at, i;
+	__u64 ends = 0, found = 0;
+	__u32 at;
 
 	for (at = 0; at < NAME_SEEN; at++) {
-		for (i = 0; i < CGROUP_NAME_BYTES; i++) {
-			if (!want[i & (CGROUP_NAME_BYTES - 1)])
-				return true;
-			if (at + i >= NAME_SEEN ||
-			    name[(at + i) & (NAME_SEEN - 1)] != want[i & (CGROUP_NAME_BYTES - 1)])
-				break;
-		}
-		if (!name[at & (NAME_SEEN - 1)])
-			break;
+		ends = (ends << 1 | 1) & cfg.cgroup_part[(__u8)name[at]];
+		found |= ends;
 	}
-	return false;
+	return found & cfg.cgroup_part_end;
 }
 
-static __always_inline bool name_equals(const char *name, const volatile char *want)
+static __always_inline bool name_equals(const char *name, const volatile char *want, __u32 cap)
 {
 	__u32 i;
 
-	for (i = 0; i < CGROUP_NAME_BYTES; i++) {
+	for (i = 0; i < cap; i++) {
 		if (name[i] != want[i])
 			return false;
 		if (!name[i])
@@ -48,11 +46,26 @@ __noinline int place_named(__u64 kernfs_node)
 	struct kernfs_node *kn = (void *)kernfs_node;
 	char name[NAME_SEEN];
 
+	__builtin_memset(name, 0, sizeof(name));
 	if (bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(kn, name)) <= 0)
 		return 0;
-	if (cfg.cgroup_names[0][0] && name_equals(name, cfg.cgroup_names[0]))
+	if (cfg.cgroup_name[0] && name_equals(name, cfg.cgroup_name, CGROUP_NAME_BYTES))
 		return 1;
-	return cfg.cgroup_names[1][0] && name_contains(name, cfg.cgroup_names[1]);
+	if (cfg.cgroup_part_end && name_contains(name))
+		return 1;
+	return cfg.cgroup_again[0] && name_equals(name, cfg.cgroup_again, NAME_SEEN);
+}
+
+/* The containers that came later under a wanted name */
+static __always_inline bool place_added(__u64 id, __u32 hierarchy)
+{
+	struct kernel_control *c = control_get();
+	__u32 i;
+
+	for (i = 0; c && i < PLACES_MAX; i++)
+		if (c->places[i].id == id && c->places[i].hierarchy == hierarchy)
+			return true;
+	return false;
 }
 
 static __always_inline bool place_listed(__u64 id, __u32 hierarchy)
@@ -71,13 +84,15 @@ __noinline int place_wanted(__u64 address)
 	struct cgroup *cgroup = (void *)address;
 	__u32 hierarchy, i;
 
-	if (!cfg.ncgroups && !cfg.cgroup_names[0][0] && !cfg.cgroup_names[1][0])
+	if (!cfg.ncgroups && !cfg.cgroup_name[0] && !cfg.by_container)
 		return 0;
 	hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
 	for (i = 0; i < CGROUP_DEPTH && cgroup; i++) {
 		struct kernfs_node *kn = BPF_CORE_READ(cgroup, kn);
 
 		if (place_listed(BPF_CORE_READ(kn, id), hierarchy) || place_named((__u64)kn))
+			return 1;
+		if (cfg.by_container && place_added(BPF_CORE_READ(kn, id), hierarchy))
 			return 1;
 		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
 	}
@@ -103,7 +118,7 @@ static __always_inline bool task_wanted(struct task_struct *task)
 		return false;
 	if (cfg.netns && task_netns(task) == cfg.netns)
 		return true;
-	if (!cfg.ncgroups && !cfg.cgroup_names[0][0] && !cfg.cgroup_names[1][0])
+	if (!cfg.ncgroups && !cfg.cgroup_name[0] && !cfg.by_container)
 		return false;
 	if (place_wanted((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp)))
 		return true;

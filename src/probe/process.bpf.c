@@ -68,6 +68,28 @@ static __always_inline __u32 args_add(void *base, __u32 at, struct task_struct *
 	return at + len + 1;
 }
 
+/* What the process is called in its own pid namespace, if that is not the host's. */
+static __noinline void inside_emit(struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	__u32 depth = BPF_CORE_READ(pid, level);
+	struct event_inside *e;
+	struct upid *own;
+
+	if (!depth)
+		return;
+	own = (void *)((char *)pid + bpf_core_field_offset(struct pid, numbers) +
+		       depth * bpf_core_type_size(struct upid));
+	e = event_reserve(EVENT_INSIDE, sizeof(*e), CONTEXT_RECORDER);
+	if (!e)
+		return;
+	header_task(&e->h, task);
+	e->pidns = BPF_CORE_READ(own, ns, ns.inum);
+	e->pid = BPF_CORE_READ(own, nr);
+	e->depth = depth;
+	event_end(e);
+}
+
 static __always_inline void identity_emit(struct task_struct *task, __u16 type, __u32 flags, const char *exe, bool args)
 {
 	struct scratch *s = scratch_take(type);
@@ -86,6 +108,8 @@ static __always_inline void identity_emit(struct task_struct *task, __u16 type, 
 	else
 		at = string_add(e, at, 1, NULL);
 	event_output(s, at);
+	if (type == EVENT_PROCESS)
+		inside_emit(task);
 }
 
 static __always_inline bool attaching(void)
@@ -208,6 +232,8 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	at = string_add(e, at, 16, child->comm);
 	event_output(s, at);
+	if (child->tgid != parent->tgid)
+		inside_emit(child);
 	return 0;
 }
 
@@ -229,7 +255,13 @@ int BPF_PROG(process_moved, struct cgroup *to, const char *path, struct task_str
 {
 	__u64 address = 0; /* of `to`, as a number */
 
-	if (!cfg.by_place || tgid_selected(task->tgid) || (task->flags & PF_KTHREAD))
+	if (tgid_selected(task->tgid)) {
+		/* each hierarchy of version 1 by itself: told is the one by which events name the group */
+		if (BPF_CORE_READ(to, kn, id) == (task_cgroup(task) & ~CGROUP_V1))
+			identity_emit(task, EVENT_PROCESS, PROCFLAGS_SNAPSHOT, NULL, false);
+		return 0;
+	}
+	if (!cfg.by_place || (task->flags & PF_KTHREAD))
 		return 0;
 	if (bpf_probe_read_kernel(&address, sizeof(address), ctx) < 0 || !place_wanted(address))
 		return 0;
@@ -532,6 +564,14 @@ int BPF_PROG(process_oom_pid, int pid)
 
 #include "probe/timer.bpf.h"
 
+/* Were those described who are selected from the start?  Who comes by a walk after that is described at once. */
+static __always_inline bool settled(void)
+{
+	struct kernel_control *c = control_get();
+
+	return c && c->settled;
+}
+
 /*
  * Walks all tasks.  Whoever's parent is selected (or who is in the wanted cgroup or namespace) becomes
  * selected; each selected process is described.  Writes one byte to the reader for each newly selected
@@ -550,6 +590,8 @@ int process_snapshot(struct bpf_iter__task *ctx)
 	if (task_wanted(task) || tgid_selected(BPF_CORE_READ(task, real_parent, tgid))) {
 		tgid_select(task->tgid);
 		bpf_seq_write(ctx->meta->seq, &one, 1);
+		if (settled())
+			identity_emit(task, EVENT_PROCESS, PROCFLAGS_SNAPSHOT, NULL, false);
 	}
 	return 0;
 }

@@ -29,6 +29,8 @@ enum query_subject {
 	SUBJECT_HOST, /* from here on the scope is asked */
 	SUBJECT_PROCESS,
 	SUBJECT_CONTAINER,
+	SUBJECT_UNIT,
+	SUBJECT_CGROUP,
 	SUBJECT_SINCE,
 };
 

@@ -118,7 +118,8 @@ static bool fields_match(const struct query_test *t, const struct event *ev)
 	return there && found != t->negated;
 }
 
-static bool text_test(const struct query_test *t, const char *text)
+/* other: another name of the same; NULL: it has none. */
+static bool text_test(const struct query_test *t, const char *text, const char *other)
 {
 	bool found = t->op == OP_THERE && text && *text;
 	uint32_t i;
@@ -126,7 +127,8 @@ static bool text_test(const struct query_test *t, const char *text)
 	if (!text)
 		return false;
 	for (i = 0; i < t->nwords && !found; i++)
-		found = text_matches(text, strlen(text), t->op, &t->words[i]);
+		found = text_matches(text, strlen(text), t->op, &t->words[i]) ||
+			(other && text_matches(other, strlen(other), t->op, &t->words[i]));
 	return found != t->negated;
 }
 
@@ -142,19 +144,30 @@ static bool number_test(const struct query_test *t, wide number)
 
 static bool scope_test(const struct query_test *t, const struct event *ev, const struct query_scope *s)
 {
-	const char *(*get)(void *arg, const struct event *ev) = NULL;
+	const char *(*get)(void *arg, const struct event *ev) = NULL, *other = NULL;
 
 	if (!s)
 		return false;
 	if (t->subject == SUBJECT_SINCE)
 		return s->since_ns && number_test(t, s->since_ns(s->arg, ev));
-	if (t->subject == SUBJECT_HOST)
+	switch (t->subject) {
+	case SUBJECT_HOST:
 		get = s->host;
-	else if (t->subject == SUBJECT_PROCESS)
+		break;
+	case SUBJECT_PROCESS:
 		get = s->process;
-	else
+		other = s->title ? s->title(s->arg, ev) : NULL;
+		break;
+	case SUBJECT_CONTAINER:
 		get = s->container;
-	return get && text_test(t, get(s->arg, ev));
+		break;
+	case SUBJECT_UNIT:
+		get = s->unit;
+		break;
+	default:
+		get = s->cgroup;
+	}
+	return get && text_test(t, get(s->arg, ev), other);
 }
 
 static bool test_matches(const struct query_test *t, const struct event *ev, const struct query_scope *scope)
@@ -163,7 +176,7 @@ static bool test_matches(const struct query_test *t, const struct event *ev, con
 	case SUBJECT_FIELD:
 		return fields_match(t, ev);
 	case SUBJECT_TYPE:
-		return text_test(t, ev->type->name);
+		return text_test(t, ev->type->name, NULL);
 	case SUBJECT_ID:
 		return number_test(t, ev->id);
 	case SUBJECT_TGID:

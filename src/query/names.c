@@ -25,7 +25,8 @@ static const struct {
 	{ "tid", SUBJECT_TID, DOMAIN_NUMBER },		 { "cpu", SUBJECT_CPU, DOMAIN_NUMBER },
 	{ "seq", SUBJECT_SEQ, DOMAIN_NUMBER },		 { "context", SUBJECT_CONTEXT, DOMAIN_CONTEXT },
 	{ "host", SUBJECT_HOST, DOMAIN_TEXT },		 { "process", SUBJECT_PROCESS, DOMAIN_TEXT },
-	{ "container", SUBJECT_CONTAINER, DOMAIN_TEXT }, { "time", SUBJECT_SINCE, DOMAIN_SECONDS },
+	{ "container", SUBJECT_CONTAINER, DOMAIN_TEXT }, { "unit", SUBJECT_UNIT, DOMAIN_TEXT },
+	{ "cgroup_path", SUBJECT_CGROUP, DOMAIN_TEXT },	 { "time", SUBJECT_SINCE, DOMAIN_SECONDS },
 	{ "boot_ns", SUBJECT_BOOT, DOMAIN_NS },		 { "start_ns", SUBJECT_START, DOMAIN_NS },
 };
 

@@ -31,7 +31,10 @@ struct query_scope {
 	void *arg;
 	const char *(*host)(void *arg, const struct event *ev);	     /* host, or network namespace's name */
 	const char *(*process)(void *arg, const struct event *ev);   /* command name of ev's process */
-	const char *(*container)(void *arg, const struct event *ev); /* container, unit or cgroup path */
+	const char *(*title)(void *arg, const struct event *ev);     /* what else it goes by */
+	const char *(*container)(void *arg, const struct event *ev); /* its container, */
+	const char *(*unit)(void *arg, const struct event *ev);	     /* systemd unit */
+	const char *(*cgroup)(void *arg, const struct event *ev);    /* and the path of its control group */
 	uint64_t (*since_ns)(void *arg, const struct event *ev);     /* time since the recording began */
 };
 

@@ -72,7 +72,9 @@ static void who_json(struct buf *b, const struct model *m, const struct event *e
 	buf_char(b, ',');
 	text_json(b, "place", who_place(m->who, ev));
 	buf_char(b, ',');
-	text_json(b, "process", who_process(m->who, ev));
+	text_json(b, "process", who_title(m->who, ev));
+	buf_char(b, ',');
+	text_json(b, "unit", who_unit(m->who, ev));
 	buf_char(b, ',');
 	text_json(b, "container", who_container(m->who, ev));
 	buf_printf(b, ",\"pid\":%u,\"tid\":%u}", who_pid(m->who, ev), ev->h->tid);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "explain/title.h"
 #include "explain/who.h"
 #include "serve/model.h"
 #include "store/store.h"
@@ -169,12 +170,14 @@ static void learn_identity(struct model *m, const struct event *ev, uint32_t lan
 	struct lane *l = &m->lanes[lane];
 	struct lane *p = l->kind == LANE_THREAD ? &m->lanes[l->parent] : l;
 	const char *args = event_string(ev, 2);
+	char title[TITLE_TEXT];
 
 	if (l->kind == LANE_THREAD && l->pid == l->tid)
 		set_name(l, event_string(ev, 0));
 	if (p->kind != LANE_PROCESS)
 		return;
-	set_name(p, event_string(ev, 0));
+	title_of(event_string(ev, 0), args, title, sizeof(title));
+	set_name(p, title);
 	if (*args)
 		(void)snprintf(p->about, sizeof(p->about), "%s", args);
 }
@@ -203,12 +206,14 @@ static uint32_t place_find(const struct model *m, uint32_t host, const char *nam
 	return NO_LANE;
 }
 
-/* A lane of kind host for each named network namespace; its bare name stands in `about` until the end. */
+/* A lane of kind host for each container and named network namespace; its bare name stands in `about` until the end. */
 static int learn_place(struct model *m, const struct event *ev)
 {
 	const char *name = event_string(ev, 0);
 	struct lane l = { .kind = LANE_HOST, .parent = NO_LANE, .host = ev->host };
-	uint64_t key = pair_key(ev->host, EVENT_AS(netns, ev)->netns);
+	bool container = ev->type->id == EVENT_CONTAINER;
+	uint64_t key = container ? pair_key(ev->host, ~EVENT_AS(container, ev)->cgroup)
+				 : pair_key(ev->host, EVENT_AS(netns, ev)->netns);
 	uint32_t lane;
 
 	if (!*name || map_get(&m->place_of, key) || m->place_of.count >= LANES_MAX)
@@ -243,7 +248,7 @@ uint32_t lane_of(struct model *m, const struct event *ev)
 {
 	uint32_t lane;
 
-	if (ev->type->id == EVENT_NETNS && learn_place(m, ev) < 0)
+	if ((ev->type->id == EVENT_NETNS || ev->type->id == EVENT_CONTAINER) && learn_place(m, ev) < 0)
 		return NO_LANE;
 	lane = ev->h->tgid ? thread_get(m, ev->host, ev->h->tgid, ev->h->tid, ev->h->start_ns)
 			   : lane_without_thread(m, ev);

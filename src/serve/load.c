@@ -68,6 +68,8 @@ static uint8_t mark_of(const struct event *ev)
 	case EVENT_COST:
 	case EVENT_PROCESS:
 	case EVENT_CGROUP:
+	case EVENT_CONTAINER:
+	case EVENT_INSIDE:
 	case EVENT_SOCKET:
 		return MARK_STATE;
 	default:

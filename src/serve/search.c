@@ -77,6 +77,21 @@ static const char *scope_container(void *arg, const struct event *ev)
 	return who_container(((struct asking *)arg)->m->who, ev);
 }
 
+static const char *scope_unit(void *arg, const struct event *ev)
+{
+	return who_unit(((struct asking *)arg)->m->who, ev);
+}
+
+static const char *scope_cgroup(void *arg, const struct event *ev)
+{
+	return who_cgroup(((struct asking *)arg)->m->who, ev);
+}
+
+static const char *scope_title(void *arg, const struct event *ev)
+{
+	return who_title(((struct asking *)arg)->m->who, ev);
+}
+
 static uint64_t scope_since(void *arg, const struct event *ev)
 {
 	int64_t t = model_time(((struct asking *)arg)->m, ev->host, ev->boot_ns);
@@ -86,7 +101,16 @@ static uint64_t scope_since(void *arg, const struct event *ev)
 
 static int ask_all(struct asking *a, struct bits *bits, struct err *err)
 {
-	struct query_scope scope = { a, scope_host, scope_process, scope_container, scope_since };
+	struct query_scope scope = {
+		.arg = a,
+		.host = scope_host,
+		.process = scope_process,
+		.title = scope_title,
+		.container = scope_container,
+		.unit = scope_unit,
+		.cgroup = scope_cgroup,
+		.since_ns = scope_since,
+	};
 	struct store_read_opts ro = { .tgid = query_pid(a->query) };
 	struct event_source *source;
 	const struct event *ev;

@@ -13,7 +13,7 @@
 #include "event/event.h"
 
 /* In the order in which they are written. */
-enum kind { KIND_HOST, KIND_NETNS, KIND_CGROUP, KIND_PROCESS, KIND_SOCKET, KINDS };
+enum kind { KIND_HOST, KIND_NETNS, KIND_CGROUP, KIND_CONTAINER, KIND_PROCESS, KIND_INSIDE, KIND_SOCKET, KINDS };
 
 struct entry {
 	struct entry *prev, *next; /* of its kind, oldest first */
@@ -160,8 +160,10 @@ static void see_fork(struct checkpoint *c, const struct event_header *h)
 
 static void see_exit(struct checkpoint *c, const struct event_header *h)
 {
-	if (((const struct event_exit *)(const void *)h)->flags & EXITFLAGS_LAST_THREAD)
-		forget(c, KIND_PROCESS, find(c, KIND_PROCESS, h->tgid));
+	if (!(((const struct event_exit *)(const void *)h)->flags & EXITFLAGS_LAST_THREAD))
+		return;
+	forget(c, KIND_PROCESS, find(c, KIND_PROCESS, h->tgid));
+	forget(c, KIND_INSIDE, find(c, KIND_INSIDE, h->tgid));
 }
 
 /* The entry of a socket, made if need be; its event says the thread that first had to do with it. */
@@ -301,6 +303,17 @@ static void see_cgroup(struct checkpoint *c, const struct event_header *h)
 	(void)keep(c, KIND_CGROUP, ((const struct event_cgroup *)(const void *)h)->cgroup, h);
 }
 
+static void see_container(struct checkpoint *c, const struct event_header *h)
+{
+	(void)keep(c, KIND_CONTAINER, ((const struct event_container *)(const void *)h)->cgroup, h);
+}
+
+/* Kept as long as the process. */
+static void see_inside(struct checkpoint *c, const struct event_header *h)
+{
+	(void)keep(c, KIND_INSIDE, h->tgid, h);
+}
+
 static void see_host(struct checkpoint *c, const struct event_header *h)
 {
 	(void)keep(c, KIND_HOST, 0, h);
@@ -312,12 +325,12 @@ static void see_clock(struct checkpoint *c, const struct event_header *h)
 }
 
 static void (*const see[EVENT_STATIC_END])(struct checkpoint *c, const struct event_header *h) = {
-	[EVENT_PROCESS] = see_process, [EVENT_EXEC] = see_process,  [EVENT_FORK] = see_fork,
-	[EVENT_EXIT] = see_exit,       [EVENT_SOCKET] = see_socket, [EVENT_CONNECT] = see_connect,
-	[EVENT_ACCEPT] = see_accept,   [EVENT_LISTEN] = see_listen, [EVENT_CONNECTED] = see_connected,
-	[EVENT_SEND] = see_send,       [EVENT_RECV] = see_recv,	    [EVENT_CLOSE] = see_close,
-	[EVENT_NETNS] = see_netns,     [EVENT_CGROUP] = see_cgroup, [EVENT_HOST] = see_host,
-	[EVENT_CLOCK] = see_clock,
+	[EVENT_PROCESS] = see_process,	   [EVENT_EXEC] = see_process,	[EVENT_FORK] = see_fork,
+	[EVENT_EXIT] = see_exit,	   [EVENT_SOCKET] = see_socket, [EVENT_CONNECT] = see_connect,
+	[EVENT_ACCEPT] = see_accept,	   [EVENT_LISTEN] = see_listen, [EVENT_CONNECTED] = see_connected,
+	[EVENT_SEND] = see_send,	   [EVENT_RECV] = see_recv,	[EVENT_CLOSE] = see_close,
+	[EVENT_CONTAINER] = see_container, [EVENT_INSIDE] = see_inside, [EVENT_NETNS] = see_netns,
+	[EVENT_CGROUP] = see_cgroup,	   [EVENT_HOST] = see_host,	[EVENT_CLOCK] = see_clock,
 };
 
 void checkpoint_see(struct checkpoint *c, const struct event_header *h)

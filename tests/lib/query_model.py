@@ -31,7 +31,7 @@ class Names:
             netns = e.get("netns") or self.netns_of_sock.get(e.get("sock")) or self.netns_of.get(pid, 0)
             e["_process"] = self.comm.get(pid, "")
             e["_host"] = self.places.get(netns) or self.hostname
-            e["_container"] = self.cgroups.get(self.cgroup_of.get(pid), "")
+            e["_cgroup"] = self.cgroups.get(self.cgroup_of.get(pid), "")
             e["_time"] = e["boot_ns"] - self.first
 
     def learn(self, e):
@@ -189,7 +189,7 @@ def questions(pids, hosts):
         (f"host={a}|{b}", lambda e: e["_host"] in (a, b)),
         (f"host!={b}", lambda e: e["_host"] != b),
         (f"host={b} and type=send and bytes>0", lambda e: e["_host"] == b and e["type"] == "send" and e["bytes"] > 0),
-        ("container~/", lambda e: "/" in e["_container"], NONE),
+        ("cgroup_path~/", lambda e: "/" in e["_cgroup"], NONE),
         ("time>0.1s", lambda e: e["_time"] > 10**8, NONE),
         ("time<1ms", lambda e: e["_time"] < 10**6),
         ("time<=0", lambda e: e["_time"] <= 0),

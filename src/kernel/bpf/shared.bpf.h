@@ -13,6 +13,7 @@
 #define ARGS_MAX 1024
 #define PATH_MAX_SEEN 256
 #define CGROUPS_MAX 16
+#define PLACES_MAX 32
 #define CGROUP_NAME_BYTES 64
 #define NAME_SEEN 128	       /* of a cgroup's name */
 #define CGROUP_DEPTH 16	       /* so far up a task's cgroup is looked at */
@@ -31,27 +32,32 @@
 #define OBSERVE_ALL 127U
 #define OBSERVE_KINDS 7
 
+struct kernel_place {
+	__u64 id;	 /* of a control group's directory */
+	__u32 hierarchy; /* 0: version 2 */
+	__u32 pad;
+};
+
 /* Load-time constants: the `cfg` variable in each object's .rodata. */
 struct kernel_cfg {
 	/* addresses in the kernel, 0: unknown */
 	__u64 hrtimer_wakeup, timerfd_tmrproc, pollwake, ep_poll_callback;
 	__u64 eventfd_release, timerfd_release, signalfd_release, inotify_release; /* tell kinds of files */
-	__u64 netns; /* select tasks of this network namespace (cookie), 0: off */
-	struct {
-		__u64 id;	 /* of its directory */
-		__u32 hierarchy; /* 0: version 2 */
-		__u32 pad;
-	} cgroups[CGROUPS_MAX]; /* select tasks of these and of what lies below them */
-	char cgroup_names[2]
-			 [CGROUP_NAME_BYTES]; /* so called (a unit); with this in its name (a container); empty: off */
+	__u64 netns;				  /* select tasks of this network namespace (cookie), 0: off */
+	struct kernel_place cgroups[CGROUPS_MAX]; /* select tasks of these and of what lies below them */
+	char cgroup_name[CGROUP_NAME_BYTES];	  /* so called: a unit; empty: off */
+	__u64 cgroup_part[256], cgroup_part_end;  /* with this in its name: see place.bpf.h; end 0: off */
+	char cgroup_again[NAME_SEEN]; /* so called: the group of a container that may be started again; empty: off */
 	__u32 ncgroups;
 	__u32 own_tgid; /* Saker itself: never recorded */
 	__u32 nrings;
 	__u32 observe; /* bits OBSERVE_*: what is wanted; for hooks that serve several kinds */
 	__u16 port;    /* select processes that use this port, 0: off */
 	__u8 select_all;
-	__u8 by_place;	 /* any of netns, cgroups, cgroup_names is set */
-	__u32 page_tgid; /* Saker's process that serves the recording, 0: none; never recorded either */
+	__u8 by_place;	    /* any of netns, cgroups, cgroup_* is set */
+	__u32 page_tgid;    /* Saker's process that serves the recording, 0: none; never recorded either */
+	__u32 by_container; /* one of cgroup_part, cgroup_again, and kernel_control.places */
+	__u32 pad;
 };
 
 /* Run-time knobs: one element of the mmapable array `control`. */
@@ -67,7 +73,9 @@ struct kernel_control {
 	__u64 call_generation; /* how often calls were not watched for a while, and are again */
 	__u64 call_found; /* set by the kernel: a selected process has a descriptor whose calls are to be watched */
 	__u64 pipes;	  /* kept by the kernel: how many were met */
-	__u64 unjoined;	  /* kept by the kernel: children that ended and whose parent has not yet taken note */
+	__u64 nplaces;	  /* set by user space: how many there have been in places */
+	struct kernel_place places[PLACES_MAX]; /* the same: who comes there is selected as well; the oldest goes */
+	__u64 unjoined; /* kept by the kernel: children that ended and whose parent has not yet taken note */
 };
 
 /* A child that ended, as its parent may wait for it. */

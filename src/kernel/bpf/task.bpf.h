@@ -14,7 +14,13 @@ struct list_head {
 	struct list_head *next, *prev;
 };
 
-struct pid_namespace;
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
 
 struct upid {
 	int nr;
@@ -22,11 +28,8 @@ struct upid {
 };
 
 struct pid {
+	unsigned int level;
 	struct upid numbers[1]; /* the first: as the host sees it */
-};
-
-struct ns_common {
-	unsigned int inum;
 };
 
 struct net {
@@ -135,6 +138,7 @@ struct task_struct {
 	unsigned long nvcsw, nivcsw;
 	char comm[16];
 	struct task_struct *real_parent, *group_leader;
+	struct pid *thread_pid;
 	struct list_head children, sibling;
 	struct mm_struct *mm;
 	struct files_struct *files;
