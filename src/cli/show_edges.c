@@ -190,7 +190,7 @@ static void ns_text(struct buf *b, int64_t ns)
 	double v = (double)ns;
 
 	if (ns >= 1000000000 || ns <= -1000000000)
-		buf_printf(b, "%.3f s", v / 1e9);
+		buf_printf(b, "%.6f s", v / 1e9);
 	else if (ns >= 1000000 || ns <= -1000000)
 		buf_printf(b, "%.3f ms", v / 1e6);
 	else
@@ -223,32 +223,6 @@ static void bound_text(struct buf *b, int64_t ns)
 		ns_text(b, ns);
 }
 
-/*
- * The offset in the middle of the recording, or where one was adjusted then, at a moment near that at which both its
- * bounds are known.  *ret_ns: that moment, on a's boot clock.
- */
-static struct order_offset offset_of(struct show *s, uint32_t a, uint32_t b, uint64_t *ret_ns)
-{
-	static const unsigned int sixteenths[] = { 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15, 0, 16 };
-	uint64_t begin = s->first_unix_ns - store_host_epoch(s->reader, a), span = s->last_unix_ns - s->first_unix_ns;
-	struct order_offset o, best = { .low_ns = INT64_MIN, .high_ns = INT64_MAX };
-	size_t i;
-
-	*ret_ns = begin + span / 2;
-	for (i = 0; i < ARRAY_LEN(sixteenths); i++) {
-		uint64_t at = begin + span / 16 * sixteenths[i];
-		int r = order_host_offset(s->order, a, b, at, &o);
-
-		if (!i)
-			best = o;
-		if (r < 0 || o.low_ns == INT64_MIN || o.high_ns == INT64_MAX)
-			continue;
-		*ret_ns = at;
-		return o;
-	}
-	return best;
-}
-
 static void offset_json(struct show *s, uint32_t a, uint32_t b, const struct order_offset *o, uint64_t at_ns, bool same)
 {
 	buf_str(&s->line, "{\"a\":");
@@ -279,6 +253,11 @@ static void offset_text(struct show *s, uint32_t a, uint32_t b, const struct ord
 	bound_text(&s->line, o->low_ns);
 	buf_str(&s->line, " to ");
 	bound_text(&s->line, o->high_ns);
+	if (o->low_ns != INT64_MIN && o->high_ns != INT64_MAX) {
+		buf_str(&s->line, ", ");
+		ns_text(&s->line, o->high_ns - o->low_ns);
+		buf_str(&s->line, " wide,");
+	}
 	buf_printf(&s->line, " at %+.3f s, drift %.1f to %.1f ns/s, from %" PRIu64 " and %" PRIu64 " messages",
 		   (double)since / 1e9, o->drift_low, o->drift_high, o->messages_ab, o->messages_ba);
 }
@@ -290,7 +269,7 @@ static void offset_line(struct show *s, uint32_t a, uint32_t b)
 	uint64_t at_ns = s->first_unix_ns - store_host_epoch(s->reader, a);
 
 	if (!same)
-		o = offset_of(s, a, b, &at_ns);
+		(void)order_host_offset_best(s->order, a, b, &at_ns, &o);
 	buf_reset(&s->line);
 	if (s->args->json)
 		offset_json(s, a, b, &o, at_ns, same);

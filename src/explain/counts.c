@@ -9,8 +9,12 @@
 static int count_cmp(const void *pa, const void *pb)
 {
 	const struct story_count *a = pa, *b = pb;
+	int by_name;
 
-	return (a->events < b->events) - (a->events > b->events);
+	if (a->events != b->events)
+		return a->events < b->events ? 1 : -1;
+	by_name = strcmp(a->name, b->name); /* types come in the order of addresses, another in each run */
+	return by_name ? by_name : (a->tgid > b->tgid) - (a->tgid < b->tgid);
 }
 
 static size_t count_types(const struct story *s, struct story_count *out, size_t cap)

@@ -21,7 +21,7 @@
 #include "order/record.h"
 #include "order/table.h"
 
-struct order_hull; /* offset.c */
+struct order_bounds; /* offset.c */
 
 struct order {
 	struct big_memory memory;
@@ -52,8 +52,8 @@ struct order {
 	uint32_t columns, spacing;
 	uint32_t tune_columns, tune_spacing; /* tests: the most columns, the spacing; 0: as index.c says */
 	/* offsets */
-	struct order_hull *hulls;
-	size_t nhulls;
+	struct order_bounds *bounds;
+	size_t nbounds;
 	struct order_stats stats;
 };
 

@@ -112,8 +112,9 @@ const struct order_ref *order_cycle(const struct order *o, size_t *ret_len);
 
 /*
  * Clock of host b minus clock of host a at boot time a_ns of a, as an interval, from messages in both
- * directions (each message: received not before sent).  drift in ns/s.  -ENODATA: no message in one direction
- * (then the bound that exists is set, the other is INT64_MIN or INT64_MAX).
+ * directions (each message: received not before sent).  It is true as long as neither clock was corrected by more than
+ * 500 ppm.  drift: how fast they part on average between the first and the last message, in ns/s.  -ENODATA: no message in
+ * one direction (then the bound that exists is set, the other is INT64_MIN or INT64_MAX).
  */
 struct order_offset {
 	int64_t low_ns, high_ns;
@@ -121,5 +122,7 @@ struct order_offset {
 	uint64_t messages_ab, messages_ba;
 };
 int order_host_offset(const struct order *o, uint32_t a, uint32_t b, uint64_t a_ns, struct order_offset *ret);
+/* The same at a moment at which the interval is narrowest; *ret_a_ns is set if there is any message between them. */
+int order_host_offset_best(const struct order *o, uint32_t a, uint32_t b, uint64_t *ret_a_ns, struct order_offset *ret);
 
 #endif

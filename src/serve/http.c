@@ -88,13 +88,28 @@ static enum MHD_Result respond(struct MHD_Connection *c, struct serve_response *
 }
 
 /* What is kept of a request between the calls that it makes. */
-static char uri_fine, uri_long, body_fine, body_long;
+static char uri_fine, uri_long, uri_nul, body_fine, body_long, body_nul;
 
 static void *note_uri(void *arg, const char *uri, struct MHD_Connection *c)
 {
 	(void)arg;
 	(void)c;
-	return strlen(uri) > URL_MAX ? &uri_long : &uri_fine;
+	if (strlen(uri) > URL_MAX)
+		return &uri_long;
+	return strstr(uri, "%00") ? &uri_nul : &uri_fine; /* of what is behind it nothing would be seen */
+}
+
+static bool first_call(void **state)
+{
+	if (*state == &uri_fine)
+		*state = &body_fine;
+	else if (*state == &uri_long)
+		*state = &body_long;
+	else if (*state == &uri_nul)
+		*state = &body_nul;
+	else
+		return false;
+	return true;
 }
 
 static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *url, const char *method,
@@ -106,16 +121,14 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *u
 
 	(void)version;
 	(void)upload;
-	if (*state == &uri_fine ||
-	    *state == &uri_long) { /* the headers are there; an answer now would end the connection */
-		*state = *state == &uri_fine ? &body_fine : &body_long;
+	if (first_call(state)) /* the headers are there; an answer now would end the connection */
 		return MHD_YES;
-	}
 	if (*upload_size) { /* a body: read and forgotten, the method is refused below */
 		*upload_size = 0;
 		return MHD_YES;
 	}
 	rq.too_long = *state == &body_long;
+	rq.nul = *state == &body_nul;
 	rq.host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 	rq.origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
 	rq.authorization = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);

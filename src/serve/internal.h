@@ -27,6 +27,7 @@ struct serve_request {
 	unsigned int nparams;
 	bool too_many; /* more parameters than that */
 	bool too_long; /* the URL */
+	bool nul;      /* it has one */
 };
 
 struct serve_response {

@@ -216,6 +216,8 @@ static bool admitted(const struct serve *s, const struct serve_request *rq, bool
 		response_error(rs, 405, "only GET and HEAD: nothing can be changed here");
 	else if (rq->too_long)
 		response_error(rs, 414, "the address has more than %d bytes", URL_MAX);
+	else if (rq->nul)
+		response_error(rs, 400, "a NUL in the address");
 	else if (rq->too_many)
 		response_error(rs, 400, "more than %d parameters", PARAMS_MAX);
 	else if (!host_allowed(s, rq->host))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 420
+# timeout: 900
 #
 # The kernels that Saker says it is tested on, besides the one that runs here: Debian's 6.1 and 6.12, emulated. In each
 # `saker doctor` must find a hook for every observation, every rung must pass the verifier, the suite of processes must
@@ -85,8 +85,8 @@ inside) guests_inside "$@" && inside; exit ;;
 play) play "$2"; exit ;;
 esac
 guests_begin
-guest_start 6.1 6.1 360
-guest_start 6.12 6.12 360
+guest_start 6.1 6.1 800
+guest_start 6.12 6.12 800
 guests_wait
 kernel 6.1 'send ranges send return receive return AF_UNIX datagrams sent '
 kernel 6.12 'send ranges '

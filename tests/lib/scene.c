@@ -325,6 +325,8 @@ static void act(struct scene *s)
 
 	if (s->events >= s->stop_at || (s->stopped_ns && s->now > s->stopped_ns + STOP_NS))
 		stop_or_go(s);
+	else if (!s->lost && s->events > s->wanted / 4 * 3)
+		lose(s);
 	else if (what < 20)
 		log_line(s);
 	else if (what < 50)
