@@ -15,6 +15,8 @@
 demo_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=../tests/lib/netns.sh
 . "$demo_here/../tests/lib/netns.sh"
+# shellcheck source=../tests/lib/cgroups.sh
+. "$demo_here/../tests/lib/cgroups.sh"
 
 START_SECONDS=30 # until a cluster has a leader
 STOP_SECONDS=5	 # until a process ended by SIGTERM is killed
@@ -92,20 +94,6 @@ process_gone() { ! process_alive "$1"; }
 
 # --- memory cgroups: version 1 where its memory controller is mounted, else version 2 --------------------------
 
-cgroup_root() {
-	local v1 v2
-	v1=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
-	v2=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-	if [ -n "$v1" ]; then
-		echo "$v1"
-	elif [ -n "$v2" ] && grep -qw memory "$v2/cgroup.controllers"; then
-		grep -qw memory "$v2/cgroup.subtree_control" || echo +memory >"$v2/cgroup.subtree_control" || return 1
-		echo "$v2"
-	else
-		return 1
-	fi
-}
-
 cgroup_path() { echo "$DEMO_CGROUPS/saker-demo-$prefix$1"; }
 
 cgroup_make() {
@@ -120,7 +108,7 @@ cgroup_make() {
 	fi
 }
 
-cgroup_del() {
+cgroup_drop() {
 	local path
 	[ -n "${DEMO_CGROUPS:-}" ] || return 0
 	path=$(cgroup_path "$1")
@@ -129,8 +117,8 @@ cgroup_del() {
 
 cgroup_usage() { cat "$1/memory.current" 2>/dev/null || cat "$1/memory.usage_in_bytes"; }
 
-# cgroup_limit PATH BYTES|max: version 1 refuses what reclaim does not reach
-cgroup_limit() {
+# memory_limit PATH BYTES|max: version 1 refuses what reclaim does not reach
+memory_limit() {
 	if [ -e "$1/memory.max" ]; then
 		echo "$2" >"$1/memory.max"
 	else
@@ -229,7 +217,7 @@ up_check() {
 # From here on down can find and remove all.
 up_state() {
 	local cgroups name
-	if ! cgroups=$(cgroup_root); then
+	if ! cgroups=$(cgroup_memory); then
 		say "no memory cgroups here: no fault oom"
 		cgroups=''
 	fi
@@ -331,7 +319,7 @@ oom_step() {
 	local usage limit
 	usage=$(cgroup_usage "$2")
 	limit=$((usage / 2))
-	until cgroup_limit "$2" $limit || [ $limit -ge "$usage" ]; do
+	until memory_limit "$2" $limit || [ $limit -ge "$usage" ]; do
 		limit=$((limit + usage / 20))
 	done
 	process_gone "$1"
@@ -348,7 +336,7 @@ begin_oom() {
 }
 
 lift_oom() {
-	cgroup_limit "$(cgroup_path "$1")" max
+	memory_limit "$(cgroup_path "$1")" max
 	node_start "$1"
 }
 
@@ -407,7 +395,7 @@ cmd_down() {
 		netns_del "$prefix$name"
 	done
 	for name in $DEMO_NODES; do
-		cgroup_del "$name"
+		cgroup_drop "$name"
 	done
 	rm -f "$dir/state"
 }

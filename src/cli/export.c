@@ -76,12 +76,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static void damage(void *arg, const char *sentence)
-{
-	(void)arg;
-	(void)fprintf(stderr, "saker export: %s\n", sentence);
-}
-
 static void left_out(void *arg, const char *type, uint64_t count)
 {
 	struct export_args *a = arg;
@@ -116,7 +110,7 @@ static int export_main(int argc, char **argv)
 {
 	CLEANUP_FREE const char **paths = calloc((size_t)argc, sizeof(*paths));
 	struct export_args a = { .paths = paths,
-				 .opts = { .paths = paths, .damage = damage, .left_out = left_out, .arg = &a } };
+				 .opts = { .paths = paths, .damage = cli_complain, .left_out = left_out, .arg = &a } };
 	struct err err = ERR_INIT;
 	int r;
 

@@ -11,24 +11,31 @@ static const struct cli_command *const commands[] = {
 	&cli_doctor, &cli_export, &cli_freeze, &cli_import, &cli_record, &cli_repair, &cli_serve, &cli_show, &cli_story,
 };
 
+static char cli_name[32] = "saker"; /* argp keeps a pointer to it */
+
 int cli_parse(const struct cli_command *c, argp_parser_t parse, int argc, char **argv, unsigned int flags, void *input)
 {
-	static char name[32]; /* argp keeps a pointer to it */
 	CLEANUP_FREE char *doc = NULL;
 	struct argp argp = { c->options, parse, c->args_doc, NULL, NULL, NULL, NULL };
 	int i;
 
 	if (asprintf(&doc, "%s\vexample: %s", c->about, c->example) < 0)
 		return ENOMEM;
-	(void)snprintf(name, sizeof(name), "saker %s", c->name);
+	(void)snprintf(cli_name, sizeof(cli_name), "saker %s", c->name);
 	argp.doc = doc;
-	argv[0] = name;
+	argv[0] = cli_name;
 	/* in order: what follows may be the options of a command */
 	for (i = 1; i < (flags & ARGP_IN_ORDER && argc > 2 ? 2 : argc) && strcmp(argv[i], "--") != 0; i++)
 		if (!strcmp(argv[i], "-h"))
 			argv[i] = (char *)"--help";
 	argp_err_exit_status = CLI_USAGE;
 	return argp_parse(&argp, argc, argv, flags, NULL, input);
+}
+
+void cli_complain(void *arg, const char *sentence)
+{
+	(void)arg;
+	(void)fprintf(stderr, "%s: %s\n", cli_name, sentence);
 }
 
 static void usage(FILE *out)

@@ -75,12 +75,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static void damage(void *arg, const char *sentence)
-{
-	(void)arg;
-	(void)fprintf(stderr, "saker serve: %s\n", sentence);
-}
-
 /* The browser of whoever called; it tells itself why it cannot. */
 static void open_browser(const char *url)
 {
@@ -104,7 +98,7 @@ static void wait_for_end(const sigset_t *set)
 
 static int serve_main(int argc, char **argv)
 {
-	struct serve_args a = { .opts = { .port = SERVE_PORT, .damage = damage } };
+	struct serve_args a = { .opts = { .port = SERVE_PORT, .damage = cli_complain } };
 	struct err err = ERR_INIT;
 	struct serve *s = NULL;
 	sigset_t set;

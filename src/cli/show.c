@@ -188,12 +188,6 @@ static void analysis_progress(void *arg, unsigned long long events)
 	show_progress(arg, events);
 }
 
-void show_damage(void *arg, const char *sentence)
-{
-	(void)arg;
-	(void)fprintf(stderr, "saker show: %s\n", sentence);
-}
-
 /* --- what is open while it runs --- */
 
 static const char *host_name(void *arg, uint32_t host)
@@ -269,7 +263,7 @@ static int open_order(struct show *s, struct analysis *an)
 {
 	const struct show_args *a = s->args;
 	struct analysis_opts opts = {
-		.paths = a->paths, .npaths = a->npaths, .damage = show_damage, .progress = analysis_progress, .arg = s
+		.paths = a->paths, .npaths = a->npaths, .damage = cli_complain, .progress = analysis_progress, .arg = s
 	};
 	int r;
 

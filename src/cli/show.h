@@ -54,8 +54,6 @@ struct show {
 	int res;
 };
 
-void show_damage(void *arg, const char *sentence); /* for store_read_opts: says it on stderr */
-
 void show_progress(struct show *s, uint64_t events);
 void show_progress_end(struct show *s);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/cli.h"
 #include "cli/show.h"
 
 static bool in_window(const struct show *s, const struct event *ev)
@@ -35,7 +36,7 @@ static struct store_read_opts read_opts(const struct show *s, bool names)
 {
 	const struct show_args *a = s->args;
 	uint64_t first = s->first_unix_ns - store_host_epoch(s->reader, 0);
-	struct store_read_opts ro = { .damage = show_damage };
+	struct store_read_opts ro = { .damage = cli_complain };
 
 	if (names)
 		return ro;
@@ -147,7 +148,7 @@ static void lines_sort(struct lines *l)
 /* First who belongs to which thread, then each thread's events from the store. */
 static int by_thread(struct show *s)
 {
-	struct store_read_opts ro = { .damage = show_damage };
+	struct store_read_opts ro = { .damage = cli_complain };
 	struct lines l = { 0 };
 	struct event_source *source;
 	const struct event *ev;

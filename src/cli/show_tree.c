@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/map.h"
 #include "base/parse.h"
 #include "cli/show.h"
@@ -30,12 +31,12 @@ struct tree {
 	struct show *s;
 	bool causes;
 	struct node *nodes;
-	uint32_t count, cap, most;
+	uint32_t count, most;
 	uint64_t deepest;
 	bool cut;
 	struct map seen;	  /* event -> node + 1 */
 	struct order_edge *edges; /* of the event that is being looked at */
-	size_t nedges, cap_edges;
+	size_t nedges;
 	struct buf prefix;
 	uint64_t told; /* JSON: lines */
 };
@@ -54,15 +55,11 @@ static bool edge_keep(void *arg, const struct order_edge *e)
 {
 	struct tree *t = arg;
 
-	if (t->nedges == t->cap_edges) {
-		size_t cap = t->cap_edges ? t->cap_edges * 2 : 16;
-		struct order_edge *grown = realloc(t->edges, cap * sizeof(*grown));
+	struct order_edge *grown = array_grown(t->edges, t->nedges, sizeof(*grown));
 
-		if (!grown)
-			return false;
-		t->edges = grown;
-		t->cap_edges = cap;
-	}
+	if (!grown)
+		return false;
+	t->edges = grown;
 	t->edges[t->nedges++] = *e;
 	return true;
 }
@@ -97,23 +94,18 @@ static void run_along(struct tree *t, struct node *n)
 /* A new node below parent; NULL: there are enough. */
 static struct node *node_add(struct tree *t, const struct node *like)
 {
-	struct node *n;
+	struct node *n, *grown;
 
 	if (t->count == t->most) {
 		t->cut = true;
 		return NULL;
 	}
-	if (t->count == t->cap) {
-		uint32_t cap = t->cap ? t->cap * 2 : 256;
-		struct node *grown = realloc(t->nodes, cap * sizeof(*grown));
-
-		if (!grown) {
-			t->s->res = err_set(t->s->err, ENOMEM, "out of memory for the tree");
-			return NULL;
-		}
-		t->nodes = grown;
-		t->cap = cap;
+	grown = array_grown(t->nodes, t->count, sizeof(*grown));
+	if (!grown) {
+		t->s->res = err_set(t->s->err, ENOMEM, "out of memory for the tree");
+		return NULL;
 	}
+	t->nodes = grown;
 	n = &t->nodes[t->count];
 	*n = *like;
 	n->first = n->last = n->next = NONE;

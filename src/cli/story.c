@@ -58,12 +58,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static void damage(void *arg, const char *sentence)
-{
-	(void)arg;
-	(void)fprintf(stderr, "saker story: %s\n", sentence);
-}
-
 /* --- text --- */
 
 /* How wide the reader's terminal is; 0: no terminal, no limit. */
@@ -276,7 +270,7 @@ static void print_json(const struct analysis *a)
 static int story_main(int argc, char **argv)
 {
 	struct story_args args = { 0 };
-	struct analysis_opts opts = { .story = true, .damage = damage };
+	struct analysis_opts opts = { .story = true, .damage = cli_complain };
 	struct analysis a = { 0 };
 	struct err err = ERR_INIT;
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "event/event.h"
 
 #define ACTORS_MAX (1U << 20)
@@ -44,15 +45,10 @@ static uint32_t cast_add(struct cast *c, uint32_t host, uint32_t tgid)
 
 	if (c->count == ACTORS_MAX)
 		return CAST_NONE;
-	if (c->count == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 64;
-
-		grown = realloc(c->actors, cap * sizeof(*grown));
-		if (!grown)
-			return CAST_NONE;
-		c->actors = grown;
-		c->cap = cap;
-	}
+	grown = array_grown(c->actors, c->count, sizeof(*grown));
+	if (!grown)
+		return CAST_NONE;
+	c->actors = grown;
 	if (map_set(&c->by_tgid, actor_key(host, tgid), c->count) < 0)
 		return CAST_NONE;
 	c->actors[c->count] = (struct actor) { .host = host, .tgid = tgid, .parent = CAST_NONE };
@@ -93,7 +89,7 @@ static void learn_place(struct cast *c, struct map *map, uint64_t key, const cha
 
 	if (c->nplaces == PLACES_MAX || map_get(map, key))
 		return;
-	grown = realloc(c->places, (c->nplaces + 1) * sizeof(*grown));
+	grown = array_grown(c->places, c->nplaces, sizeof(*grown));
 	if (!grown)
 		return;
 	c->places = grown;
@@ -215,15 +211,11 @@ void cast_learn(struct cast *c, const struct event *ev)
 
 int cast_contact(struct actor *a, const struct contact *contact)
 {
-	if (a->ncontacts == a->cap) {
-		size_t cap = a->cap ? a->cap * 2 : 64;
-		struct contact *grown = realloc(a->contacts, cap * sizeof(*grown));
+	struct contact *grown = array_grown(a->contacts, a->ncontacts, sizeof(*grown));
 
-		if (!grown)
-			return -ENOMEM;
-		a->contacts = grown;
-		a->cap = cap;
-	}
+	if (!grown)
+		return -ENOMEM;
+	a->contacts = grown;
 	a->contacts[a->ncontacts++] = *contact;
 	return 0;
 }

@@ -43,7 +43,7 @@ struct actor {
 	uint64_t events;
 	uint64_t messages;	  /* sent or received, matched or not */
 	struct contact *contacts; /* by story_tell(), sorted by time */
-	size_t ncontacts, cap;
+	size_t ncontacts;
 };
 
 #define PLACE_MAX 40
@@ -58,7 +58,7 @@ struct cast {
 	struct place *places;
 	size_t nplaces;
 	struct actor *actors;
-	size_t count, cap;
+	size_t count;
 	struct map by_tgid; /* (host, tgid) -> latest actor */
 };
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "event/event.h"
 #include "explain/cast.h"
 
@@ -26,20 +27,16 @@ uint32_t socks_of(struct socks *s, uint32_t host, uint64_t cookie, uint64_t now_
 {
 	uint64_t key = map_hash(cookie ^ (uint64_t)host << 48);
 	const uint64_t *at = map_get(&s->by_cookie, key);
+	struct sock_row *grown;
 
 	if (at)
 		return (uint32_t)*at;
 	if (!cookie || s->count == SOCKS_MAX)
 		return SOCK_NONE;
-	if (s->count == s->cap) {
-		size_t cap = s->cap ? s->cap * 2 : 256;
-		struct sock_row *grown = realloc(s->rows, cap * sizeof(*grown));
-
-		if (!grown)
-			return SOCK_NONE;
-		s->rows = grown;
-		s->cap = cap;
-	}
+	grown = array_grown(s->rows, s->count, sizeof(*grown));
+	if (!grown)
+		return SOCK_NONE;
+	s->rows = grown;
 	if (map_set(&s->by_cookie, key, s->count) < 0)
 		return SOCK_NONE;
 	s->rows[s->count] = (struct sock_row) {
@@ -98,18 +95,14 @@ static bool is_known(const struct socks *s, uint32_t n, uint32_t actor)
 static void service_add(struct socks *s, const struct event *ev, uint32_t actor, uint64_t key)
 {
 	const uint64_t *at = map_get(&s->by_address, key);
+	struct service *grown;
 
 	if (s->nservices == SERVICES_MAX || (at && is_known(s, (uint32_t)*at + 1, actor)))
 		return;
-	if (s->nservices == s->services_cap) {
-		size_t cap = s->services_cap ? s->services_cap * 2 : 64;
-		struct service *grown = realloc(s->services, cap * sizeof(*grown));
-
-		if (!grown)
-			return;
-		s->services = grown;
-		s->services_cap = cap;
-	}
+	grown = array_grown(s->services, s->nservices, sizeof(*grown));
+	if (!grown)
+		return;
+	s->services = grown;
 	s->services[s->nservices] =
 		(struct service) { ev->boot_ns, ev->id, ev->host, actor, at ? (uint32_t)*at + 1 : 0 };
 	if (map_set(&s->by_address, key, s->nservices) == 0)

@@ -35,10 +35,10 @@ struct service {
 struct socks {
 	struct map by_cookie; /* (host, cookie) mixed -> row */
 	struct sock_row *rows;
-	size_t count, cap;
+	size_t count;
 	struct map by_address; /* (address, port, namespace where it matters) mixed -> last service */
 	struct service *services;
-	size_t nservices, services_cap;
+	size_t nservices;
 };
 
 void socks_fini(struct socks *s);

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "import/ctf_field.h"
@@ -145,7 +146,7 @@ static int take_type(struct ctf *c, struct cursor cur, struct err *err)
 		import_complain(c->imp, c->read, 0, "an event has more than 64 fields: the rest is left out");
 	if (c->nkinds == TYPES_MAX)
 		return err_set(err, E2BIG, "the trace has more than %d types of events", TYPES_MAX);
-	grown = realloc(c->kinds, (c->nkinds + 1) * sizeof(*grown));
+	grown = array_grown(c->kinds, c->nkinds, sizeof(*grown));
 	if (!grown)
 		return err_set(err, ENOMEM, "out of memory for an event type");
 	c->kinds = grown;

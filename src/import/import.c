@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "import/internal.h"
@@ -66,15 +67,12 @@ static FILE *spool_open(void)
 
 static int entry_push(struct import *imp, const struct import_entry *e, struct err *err)
 {
-	if (imp->nentries == imp->cap_entries) {
-		size_t cap = imp->cap_entries ? 2 * imp->cap_entries : 1024;
-		struct import_entry *grown = cap < NONE ? realloc(imp->entries, cap * sizeof(*grown)) : NULL;
+	struct import_entry *grown =
+		imp->nentries < NONE ? array_grown(imp->entries, imp->nentries, sizeof(*grown)) : NULL;
 
-		if (!grown)
-			return err_set(err, ENOMEM, "out of memory for %zu events", imp->nentries);
-		imp->entries = grown;
-		imp->cap_entries = cap;
-	}
+	if (!grown)
+		return err_set(err, ENOMEM, "out of memory for %zu events", imp->nentries);
+	imp->entries = grown;
 	imp->entries[imp->nentries++] = *e;
 	return 0;
 }

@@ -74,7 +74,7 @@ struct import {
 	struct import_sock *socks;
 	struct import_entry *entries;
 	uint32_t nhosts, nthreads, nsocks;
-	size_t nentries, cap_entries;
+	size_t nentries;
 	uint64_t objects;		 /* read so far: the events' seq */
 	struct map thread_map, sock_map; /* hash -> first + 1, then .next */
 	struct import_complaint complaints[IMPORT_COMPLAINTS_MAX];

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/parse.h"
@@ -27,12 +28,6 @@ static uint64_t hash_bytes(uint64_t h, const void *data, size_t len)
 	for (i = 0; i < len; i++)
 		h = map_hash(h + p[i]);
 	return h;
-}
-
-/* Room for one more in an array that doubles. */
-static void *grown(void *array, uint32_t n, size_t size)
-{
-	return n & (n - 1) ? array : realloc(array, (n ? 2 * (size_t)n : 1) * size);
 }
 
 /* The host's name is the name of a folder later. */
@@ -58,7 +53,7 @@ static int host_get(struct import *imp, const char *name, struct err *err)
 		return r;
 	if (imp->nhosts == IMPORT_HOSTS_MAX)
 		return err_set(err, E2BIG, "more than %d hosts", IMPORT_HOSTS_MAX);
-	hosts = grown(imp->hosts, imp->nhosts, sizeof(*hosts));
+	hosts = array_grown(imp->hosts, imp->nhosts, sizeof(*hosts));
 	if (!hosts)
 		return err_set(err, ENOMEM, "out of memory for %u hosts", imp->nhosts);
 	imp->hosts = hosts;
@@ -70,7 +65,7 @@ static int host_get(struct import *imp, const char *name, struct err *err)
 
 static int thread_push(struct import *imp, uint32_t host, const char *name, uint64_t key, struct err *err)
 {
-	struct import_thread *all = grown(imp->threads, imp->nthreads, sizeof(*all)), *t;
+	struct import_thread *all = array_grown(imp->threads, imp->nthreads, sizeof(*all)), *t;
 	const uint64_t *first = map_get(&imp->thread_map, key);
 	uint64_t tid;
 
@@ -183,7 +178,7 @@ int import_sock_get(struct import *imp, const struct import_sock *like, struct e
 		return found;
 	if (imp->nsocks == NAMES_MAX)
 		return err_set(err, E2BIG, "more than %u sockets", NAMES_MAX);
-	all = grown(imp->socks, imp->nsocks, sizeof(*all));
+	all = array_grown(imp->socks, imp->nsocks, sizeof(*all));
 	if (all)
 		imp->socks = all;
 	if (!all || map_set(&imp->sock_map, key, imp->nsocks + 1) < 0)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/err.h"
 #include "import/strace.h"
 
@@ -21,12 +22,11 @@ static uint64_t inode_of(const char *what)
 
 static int pipe_new(struct strace *s, uint64_t inode, struct err *err)
 {
-	struct strace_pipe *grown = s->pipes;
+	struct strace_pipe *grown;
 
 	if (s->npipes == PIPES_MAX)
 		return err_set(err, E2BIG, "more than %u pipes", PIPES_MAX);
-	if (!(s->npipes & (s->npipes - 1)))
-		grown = realloc(s->pipes, (s->npipes ? 2 * s->npipes : 1) * sizeof(*grown));
+	grown = array_grown(s->pipes, s->npipes, sizeof(*grown));
 	if (grown)
 		s->pipes = grown;
 	if (!grown || map_set(&s->pipe_map, inode, s->npipes) < 0)

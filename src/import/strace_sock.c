@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "import/strace.h"
@@ -85,12 +86,11 @@ static int sock_get(struct strace_done *d, const struct strace_sock *k, struct e
 static int connect_wait(struct strace_done *d, int fd, bool broken, struct err *err)
 {
 	struct strace *s = d->s;
-	struct strace_connect *grown = s->connects;
+	struct strace_connect *grown;
 
 	if (s->nconnects == CONNECTS_MAX)
 		return err_set(err, E2BIG, "more than %u connects", CONNECTS_MAX);
-	if (!(s->nconnects & (s->nconnects - 1)))
-		grown = realloc(s->connects, (s->nconnects ? 2 * s->nconnects : 1) * sizeof(*grown));
+	grown = array_grown(s->connects, s->nconnects, sizeof(*grown));
 	if (grown)
 		s->connects = grown;
 	if (!grown || map_set(&s->connecting, (uint64_t)leader(d) << 32 | (uint32_t)fd, s->nconnects) < 0)

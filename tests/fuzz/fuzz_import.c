@@ -14,18 +14,11 @@
 #include "event/event.h"
 #include "import/import.h"
 #include "order/order.h"
+#include "must.h"
 
 #ifndef FORMAT /* fuzz_import_*.c name others */
 #define FORMAT import_falcon
 #endif
-
-#define MUST(x)                                                      \
-	do {                                                         \
-		if (!(x)) {                                          \
-			(void)fprintf(stderr, "not true: %s\n", #x); \
-			abort();                                     \
-		}                                                    \
-	} while (0)
 
 static uint64_t told;
 

@@ -13,14 +13,7 @@
 #include "event/event.h"
 #include "lines/line.h"
 #include "lines/lines.h"
-
-#define MUST(x)                                                      \
-	do {                                                         \
-		if (!(x)) {                                          \
-			(void)fprintf(stderr, "not true: %s\n", #x); \
-			abort();                                     \
-		}                                                    \
-	} while (0)
+#include "must.h"
 
 static uint64_t in, out, latest[4];
 
