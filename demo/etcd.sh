@@ -23,6 +23,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 {
 	DEMO_NAME=etcd.sh
 	DEMO_NODES="node1 node2 node3"
+	DEMO_PROCESS=etcd
 	DEMO_PROGRAMS="etcd etcdctl"
 	DEMO_DEPS=demo
 	DEMO_PROTOCOL=etcd

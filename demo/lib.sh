@@ -6,6 +6,7 @@
 #
 #	DEMO_NAME			that of the script
 #	DEMO_NODES			the nodes, whose names end with 1, 2, 3
+#	DEMO_PROCESS			what a node's process is called
 #	DEMO_PROGRAMS DEMO_DEPS		what it needs, and the group of tools/deps.sh that has it
 #	DEMO_PROTOCOL DEMO_PORT		what kvclient speaks, and where
 #	demo_state			prints further lines of the file state, once
@@ -271,10 +272,10 @@ cmd_client() {
 	disown
 }
 
-# truth NODE PID COMM KILLER BEGIN LIFT
+# truth NODE PID KILLER BEGIN LIFT
 truth() {
-	printf '{"fault":"%s","node":"%s","pid":%s,"comm":"%s","killer_pid":%s,"begin_boot_ns":%s,"lift_boot_ns":%s}\n' \
-		"$fault" "$@" >>"$dir/truth.jsonl"
+	printf '{"fault":"%s","node":"%s","pid":%s,"killer_pid":%s,"begin_boot_ns":%s,"lift_boot_ns":%s,"process":"%s"}\n' \
+		"$fault" "$@" "$DEMO_PROCESS" >>"$dir/truth.jsonl"
 }
 
 # A process of its own sends the signal. Sets killer.
@@ -341,12 +342,11 @@ lift_oom() {
 }
 
 cmd_fault() {
-	local node pid comm killer begin lift by
+	local node pid killer begin lift by
 	state_load
 	wait_for $START_SECONDS up_ready || die "the nodes do not agree on a leader"
 	node=$DEMO_LEADER
 	pid=$(process_pid "$node")
-	read -r comm <"/proc/$pid/comm"
 	say "$fault: the leader, $node, process $pid"
 	begin=$(boot_ns)
 	"begin_$fault" "$node" "$pid"
@@ -354,7 +354,7 @@ cmd_fault() {
 	pause_for "$hold"
 	lift=$(boot_ns)
 	"lift_$fault" "$node" "$pid"
-	truth "$node" "$pid" "$comm" "$by" "$begin" "$lift"
+	truth "$node" "$pid" "$by" "$begin" "$lift"
 	say_leader
 }
 

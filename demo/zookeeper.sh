@@ -23,6 +23,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 {
 	DEMO_NAME=zookeeper.sh
 	DEMO_NODES="zk1 zk2 zk3"
+	DEMO_PROCESS=QuorumPeerMain
 	DEMO_PROGRAMS=java
 	DEMO_DEPS=zookeeper
 	DEMO_PROTOCOL=zookeeper
@@ -37,6 +38,7 @@ ZK_JAVA="-Xmx64m -Xss512k -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:CICompile
 zk_log_config() {
 	cat <<-'END'
 		log4j.rootLogger=INFO, OUT
+		log4j.logger.org.apache.zookeeper.server.quorum.FastLeaderElection=DEBUG
 		log4j.appender.OUT=org.apache.log4j.ConsoleAppender
 		log4j.appender.OUT.layout=org.apache.log4j.PatternLayout
 		log4j.appender.OUT.layout.ConversionPattern=%d{ISO8601} [myid:%X{myid}] - %-5p [%t:%C{1}@%L] - %m%n

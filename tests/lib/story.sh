@@ -5,6 +5,7 @@
 # source this. $SAKER is the program, $SAKER_BLIND the same without message edges. What went wrong is kept in $STORY_KEEP.
 
 story_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+STORY_DEMO=${STORY_DEMO:-demo/etcd.sh}
 SAKER_BLIND=${SAKER_BLIND:-$SAKER_BUILD/tests/saker_blind}
 
 # random LOW HIGH: hundredths of a second, as seconds
@@ -17,7 +18,7 @@ random() {
 story_record() {
 	local dir=$1 prefix=$2 fault=$3
 	mkdir -p "$dir"
-	"$SAKER" record --as-root -o "$dir/rec" -- demo/etcd.sh run --dir "$dir/demo" --prefix "$prefix" --fault "$fault" \
+	"$SAKER" record --as-root -o "$dir/rec" -- "$STORY_DEMO" run --dir "$dir/demo" --prefix "$prefix" --fault "$fault" \
 		--before "$(random 50 250)" --hold "$(random 230 300)" --after "$(random 70 120)" \
 		>"$dir/record.log" 2>&1 </dev/null &
 	echo $! >"$dir/pid"
@@ -33,7 +34,7 @@ story_clean() {
 	done
 	wait
 	for demo in "$1"/*/demo; do
-		[ ! -e "$demo/state" ] || demo/etcd.sh down --dir "$demo"
+		[ ! -e "$demo/state" ] || "$STORY_DEMO" down --dir "$demo"
 	done
 	rm -rf "$1"
 }

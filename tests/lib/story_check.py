@@ -5,7 +5,7 @@
     story_check.py TRUTH.jsonl STORY.json     a line for each thing that is wrong; nothing: it is right
     story_check.py none STORY.json            the story must name no cause
 
-TRUTH.jsonl is written by demo/etcd.sh: a fault, its victim, who did it, from when to when (CLOCK_BOOTTIME). STORY.json is
+TRUTH.jsonl is written by demo/etcd.sh and demo/zookeeper.sh: a fault, its victim, who did it, from when to when (CLOCK_BOOTTIME). STORY.json is
 what `saker story --json` prints. Nothing of Saker is used here.
 """
 import json
@@ -19,7 +19,7 @@ LINES = 10
 
 def wrong_cause(truth, line):
     """The cause names the victim and who did it, in its role."""
-    victim = re.escape("%s[%d]" % (truth["comm"], truth["pid"])) + r" on \S*" + truth["node"] + r"\b"
+    victim = re.escape("%s[%d]" % (truth["process"], truth["pid"])) + r" on \S*" + truth["node"] + r"\b"
     killer = r"\[%d\]" % truth["killer_pid"]
     shape = {
         "pause": r"^[^,]*" + killer + r" sent SIGSTOP to " + victim,
@@ -36,7 +36,7 @@ def wrong_cause(truth, line):
 
 def has(lines, shape, truth, begin, end):
     """A line of that shape within the time?"""
-    who = r"(\S*%s|%s\[%d\] on \S+)" % (truth["node"], re.escape(truth["comm"]), truth["pid"])
+    who = r"(\S*%s|%s\[%d\] on \S+)" % (truth["node"], re.escape(truth["process"]), truth["pid"])
     return any(re.search(shape.replace("WHO", who), l["text"]) and begin <= l["boot_ns"] <= end for l in lines)
 
 
