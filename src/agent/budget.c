@@ -22,6 +22,11 @@
 #define PATIENCE_MAX (320 * NS_PER_SEC) /* doubled each time that this was too early */
 #define RELAPSE_NS (5 * NS_PER_SEC)
 
+#define TIMERS (1 << KIND_TIMER)
+#define LOGS (TIMERS | 1 << KIND_LOG)
+#define DATAGRAMS (LOGS | 1 << KIND_DGRAM)
+#define UNIX (DATAGRAMS | 1 << KIND_UNIX)
+
 /* What each level leaves out, on top of the ones before it. */
 static const struct {
 	const char *what;
@@ -29,13 +34,14 @@ static const struct {
 	uint64_t share; /* of 256: connections that are kept */
 } levels[] = {
 	{ "nothing", 0, SHARE_ALL },
-	{ "timers", 1 << KIND_TIMER, SHARE_ALL },
-	{ "datagrams", 1 << KIND_TIMER | 1 << KIND_DGRAM, SHARE_ALL },
-	{ "AF_UNIX messages", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX, SHARE_ALL },
-	{ "messages of every second connection", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX, 128 },
-	{ "messages of 7 in 8 connections", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX, 32 },
-	{ "messages of 31 in 32 connections", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX, 8 },
-	{ "all messages", 1 << KIND_TIMER | 1 << KIND_DGRAM | 1 << KIND_UNIX | 1 << KIND_STREAM, 0 },
+	{ "timers", TIMERS, SHARE_ALL },
+	{ "log lines", LOGS, SHARE_ALL },
+	{ "datagrams", DATAGRAMS, SHARE_ALL },
+	{ "AF_UNIX messages", UNIX, SHARE_ALL },
+	{ "messages of every second connection", UNIX, 128 },
+	{ "messages of 7 in 8 connections", UNIX, 32 },
+	{ "messages of 31 in 32 connections", UNIX, 8 },
+	{ "all messages", UNIX | 1 << KIND_STREAM, 0 },
 };
 
 static uint64_t user_ns(void)

@@ -15,6 +15,7 @@
 #include "agent/calls.h"
 #include "agent/child.h"
 #include "agent/containers.h"
+#include "agent/logs.h"
 #include "agent/mask.h"
 #include "agent/paths.h"
 #include "agent/places.h"
@@ -44,6 +45,7 @@ struct recorder {
 	struct places *places;
 	struct containers_watch *containers; /* NULL: none is selected by its name */
 	struct map groups;		     /* of containers, by path: known already */
+	struct logs *logs;		     /* NULL: no log lines are recorded */
 	struct dynamic *dynamic;
 	struct budget budget;
 	struct calls calls;
@@ -234,6 +236,10 @@ static int take_event(void *arg, const struct event_header *h)
 			       ? -EIO
 			       : places_see(r->places, ((const struct event_socket *)(const void *)h)->netns, 0,
 					    h->tgid);
+	case EVENT_LOG_PIECE:
+		return r->logs ? logs_take(r->logs, h) : 0;
+	case EVENT_EXIT:
+		return r->logs && logs_take(r->logs, h) < 0 ? -EIO : store_event(r, h);
 	default:
 		if (h->type >= EVENT_DYNAMIC_MIN)
 			return store_dynamic(r, h);
@@ -342,12 +348,16 @@ static int open_kernel(struct recorder *r, struct err *err)
 	int e = select_prepare(r->opts, &ko.cfg, err);
 
 	ko.cfg.observe = r->opts->observe;
+	if (e >= 0 && r->opts->observe & OBSERVE_LOG)
+		e = logs_new(r->opts->logs, r->opts->nlogs, &ko.cfg, store_event, r, &r->logs, err);
 	if (e >= 0)
 		e = kernel_new(&ko, &r->kernel, err);
 	for (obj = probe_all; e >= 0 && *obj; obj++)
 		e = kernel_load(r->kernel, *obj, err);
 	if (e < 0)
 		return e;
+	if (r->logs)
+		logs_bind(r->logs, r->kernel);
 	refused = r->opts->demanded & ~kernel_observed(r->kernel);
 	probe_kinds_names(refused, names, sizeof(names));
 	return refused ? err_set(err, EOPNOTSUPP, "cannot observe %s here: see 'saker doctor'", names) : 0;
@@ -385,11 +395,22 @@ static int go_live(struct recorder *r, struct err *err)
 	return e;
 }
 
+/* What is older than that may leave the window, unless a log line still waits for what goes on with it. */
+static int settle(struct recorder *r, uint64_t before, uint64_t now)
+{
+	int e = r->logs ? logs_tick(r->logs, before, now) : 0;
+
+	before = MIN(before, now);
+	if (r->logs)
+		before = logs_settle(r->logs, before);
+	return e < 0 ? e : store_settle(r->store, before, r->err);
+}
+
 static int drain(struct recorder *r, uint64_t settle_ns)
 {
 	uint64_t now = clock_boot_ns();
 	int64_t n = kernel_drain(r->kernel, take_event, r);
-	int e = n < 0 ? (int)n : store_settle(r->store, now - settle_ns, r->err);
+	int e = n < 0 ? (int)n : settle(r, settle_ns ? now - settle_ns : UINT64_MAX, now);
 
 	if (e >= 0 && now - r->last_flush_ns > FLUSH_NS) {
 		e = store_flush(r->store, r->err);
@@ -544,6 +565,7 @@ int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void
 	child_end(&r->child);
 	r->kernel = kernel_free(r->kernel);
 	r->dynamic = dynamic_free(r->dynamic);
+	r->logs = logs_free(r->logs);
 	last = store_close(r->store, e < 0 ? NULL : err);
 	budget_stop(&r->budget);
 	r->places = places_free(r->places);

@@ -30,6 +30,8 @@ struct record_opts {
 	bool all;
 	/* what: bits OBSERVE_* */
 	uint32_t observe, demanded; /* of the demanded ones each must be possible on this host */
+	const char *const *logs;    /* patterns of files that are logs, besides standard output and error */
+	size_t nlogs;
 	/* how */
 	uint64_t duration_ns;	   /* 0: until stopped */
 	uint64_t max_bytes;	   /* 0: no limit */

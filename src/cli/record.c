@@ -17,6 +17,7 @@
 
 #define PIDS_MAX 4096
 #define PROBES_MAX 32
+#define LOGS_MAX 16
 
 enum {
 	OPT_DURATION = 256,
@@ -32,6 +33,7 @@ enum {
 	OPT_PROBE,
 	OPT_RINGS,
 	OPT_AS_ROOT,
+	OPT_LOG,
 	OPT_JSON,
 	OPT_LIVE,
 	OPT_WITH,
@@ -58,6 +60,8 @@ static const struct argp_option record_options[] = {
 	{ "budget", OPT_BUDGET, "PERCENT", 0, "Leave out whole kinds of events to stay below PERCENT of one CPU", 2 },
 	{ "probe", OPT_PROBE, "PROBE", 0, "Add tracepoint:CATEGORY:NAME or uprobe:/PATH:FUNCTION; may be repeated", 2 },
 	{ "rings", OPT_RINGS, "SIZE", 0, "Memory of all ring buffers together (default 16M)", 2 },
+	{ "log", OPT_LOG, "GLOB", 0,
+	  "Files with these paths are logs, too: record the lines written to them; may be repeated", 2 },
 	{ "as-root", OPT_AS_ROOT, NULL, 0, "Run the command as root instead of as the invoking user", 2 },
 	{ "live", OPT_LIVE, "ADDRESS:PORT", OPTION_ARG_OPTIONAL,
 	  "Show the recording on a page in the browser while it grows (see saker-serve(1))", 2 },
@@ -69,6 +73,7 @@ struct record_args {
 	struct record_opts opts;
 	uint32_t pids[PIDS_MAX];
 	const char *probes[PROBES_MAX];
+	const char *logs[LOGS_MAX];
 	struct cli_listen listen;
 	struct page page;
 	bool json, live;
@@ -184,6 +189,12 @@ static int parse_how(int key, char *arg, struct record_args *a, struct argp_stat
 	case OPT_WITH:
 	case OPT_WITHOUT:
 		parse_kinds(key, arg, &a->opts, state);
+		return 0;
+	case OPT_LOG:
+		if (a->opts.nlogs == LOGS_MAX)
+			argp_error(state, "more than %d patterns of log files", LOGS_MAX);
+		a->logs[a->opts.nlogs++] = arg;
+		a->opts.logs = a->logs;
 		return 0;
 	case OPT_AS_ROOT:
 		a->opts.as_root = true;

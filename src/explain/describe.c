@@ -122,12 +122,64 @@ static void loss_text(struct buf *b, const struct event_types *types, const stru
 		   type ? type->name : "unknown", e->lost_cpu, (double)(e->to_ns - e->from_ns) / 1e9);
 }
 
+/* A label of an enum or flags field of the event; nothing if it is 0. */
+static void label_text(struct buf *b, const struct event *ev, const char *name, const char *before)
+{
+	int i = event_field_find(ev->type, name);
+	struct event_value v;
+
+	if (i < 0)
+		return;
+	event_field_get(ev, &ev->type->fields[i], &v);
+	if (!v.u64)
+		return;
+	buf_str(b, before);
+	event_value_text(b, &ev->type->fields[i], &v);
+}
+
+/* `stderr error: it broke | at f()`: where to, how bad, and the lines that are folded into one. */
+static void log_text(struct buf *b, const struct event *ev)
+{
+	const char *text = event_string(ev, 0), *name = event_string(ev, 1), *end;
+	size_t left = TEXT_SHOWN, n;
+
+	if (name[0]) {
+		buf_char(b, ' ');
+		buf_text(b, name, strlen(name));
+	} else {
+		label_text(b, ev, "where", " ");
+	}
+	label_text(b, ev, "level", " ");
+	label_text(b, ev, "flags", " ");
+	buf_str(b, ": ");
+	for (;; text = end + 1) {
+		end = strchrnul(text, '\n');
+		n = (size_t)(end - text);
+		if (n > left) {
+			while (left && ((unsigned char)text[left] & 0xc0) == 0x80)
+				left--;
+			buf_text(b, text, left);
+			buf_str(b, "...");
+			return;
+		}
+		buf_text(b, text, n);
+		left -= n;
+		if (!*end)
+			return;
+		buf_str(b, " | ");
+	}
+}
+
 void describe(struct buf *b, const struct who *w, const struct event_types *types, const struct event *ev)
 {
 	int i;
 
 	if (ev->type->id == EVENT_LOSS) {
 		loss_text(b, types, ev);
+		return;
+	}
+	if (ev->type->id == EVENT_LOG) {
+		log_text(b, ev);
 		return;
 	}
 	sock_text(b, w, ev);

@@ -23,6 +23,8 @@
 #define LINKS_MAX 128
 #define RING_BYTES_DEFAULT (16U << 20)
 #define RING_BYTES_MIN (64U << 10)
+#define LOG_RING_SHARE 4 /* of a ring, for log lines within a window of time; two are drained in each */
+#define LOG_WINDOW_BYTES (512U << 10)
 
 struct loaded {
 	const struct kernel_object *obj;
@@ -64,6 +66,8 @@ static int rings_open(struct kernel *k, uint64_t total, struct err *err)
 {
 	uint64_t size = ring_size(total, k->cfg.nrings);
 
+	k->cfg.log_window_bytes =
+		(uint32_t)(size / LOG_RING_SHARE < LOG_WINDOW_BYTES ? size / LOG_RING_SHARE : LOG_WINDOW_BYTES);
 	for (; k->nrings < k->cfg.nrings; k->nrings++) {
 		int r = ring_open(&k->rings[k->nrings], size, err);
 

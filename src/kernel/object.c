@@ -103,6 +103,8 @@ static const struct common_ref commons[] = {
 	{ "scratches", offsetof(struct common_maps, scratches) },
 	{ "ended", offsetof(struct common_maps, ended) },
 	{ "waits", offsetof(struct common_maps, waits) },
+	{ "log_offsets", offsetof(struct common_maps, log_offsets) },
+	{ "log_rates", offsetof(struct common_maps, log_rates) },
 };
 
 static int *common_fd(struct common_maps *m, size_t i)

@@ -76,6 +76,7 @@ struct {
 	__type(value, struct call_entry);
 } call_entries SEC(".maps");
 
+#include "probe/log_call.bpf.h"
 #include "probe/pipe.bpf.h"
 #include "probe/name.bpf.h"
 
@@ -85,7 +86,7 @@ static __always_inline __u32 shapes_wanted(void)
 	__u32 wanted = 0;
 
 	if (observed(OBSERVE_LOG))
-		wanted |= CALL_WRITES | CALL_MESSAGE;
+		wanted |= CALL_WRITES;
 	if (observed(OBSERVE_PIPE))
 		wanted |= CALL_READS | CALL_WRITES | CALL_MOVES | CALL_NAMES;
 	if (observed(OBSERVE_FILE))
@@ -99,7 +100,7 @@ static __always_inline bool call_kind_wanted(const struct call *c)
 		return true;
 	if (observed(OBSERVE_FILE) && (c->kind == CALL_FILE || c->kind == CALL_BLOCK))
 		return true;
-	return observed(OBSERVE_LOG) && c->shape & (CALL_WRITES | CALL_MESSAGE) && c->ret > 0;
+	return observed(OBSERVE_LOG) && c->shape & CALL_WRITES && c->ret > 0 && log_descriptor(c->fd, c->kind);
 }
 
 /*
@@ -126,6 +127,10 @@ static __noinline int call_done(struct call *c)
 		pipe_done(c);
 	if (observed(OBSERVE_FILE) && (c->kind == CALL_FILE || c->kind == CALL_BLOCK))
 		file_moved(c);
+	if (observed(OBSERVE_LOG) && c->shape & CALL_WRITES && c->ret > 0 && log_descriptor(c->fd, c->kind)) {
+		log_written(c);
+		c->me = bpf_get_current_task_btf(); /* the verifier takes what is in *c for numbers now */
+	}
 	return 0;
 }
 
@@ -213,6 +218,12 @@ static __always_inline struct file *call_began(struct call *c)
 	return e->file;
 }
 
+/* Where only logs are looked at, most descriptors need no look at what they are. */
+static __always_inline bool call_may(const struct call *c)
+{
+	return observed(OBSERVE_PIPE | OBSERVE_FILE) || cfg.nlogs || log_standard(c->fd);
+}
+
 static __always_inline void call_ended(struct pt_regs *regs, long ret, __u64 nr, __u32 shape)
 {
 	struct task_struct *me = bpf_get_current_task_btf();
@@ -240,7 +251,7 @@ static __always_inline void call_ended(struct pt_regs *regs, long ret, __u64 nr,
 	} else {
 		if (shape & CALL_AT)
 			c.place = regs->r10;
-		if (!call_look(&c, then))
+		if (!call_may(&c) || !call_look(&c, then))
 			return;
 		if (observed(OBSERVE_FILE) && shape & CALL_SYNCS)
 			file_synced(&c);
@@ -318,7 +329,7 @@ static __always_inline bool descriptor_wanted(__u32 fd, __u8 kind)
 {
 	if (observed(OBSERVE_PIPE) && kind == CALL_PIPE)
 		return true;
-	return observed(OBSERVE_LOG) && (fd == 1 || fd == 2) && kind != CALL_DEVICE && kind != CALL_OTHER;
+	return observed(OBSERVE_LOG) && log_standard(fd) && log_descriptor(fd, kind);
 }
 
 static __always_inline void descriptors_look(struct task_struct *me)

@@ -11,6 +11,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/lib/e2e.sh"
 
 KINDS="timers
+log lines
 datagrams
 AF_UNIX messages
 messages of every second connection

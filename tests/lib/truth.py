@@ -310,8 +310,8 @@ def check_produced(truths, events, report):
         print(f"# {kind}: {calls} calls = {recorded} recorded + {lost} lost")
 
 
-# made by the recorder in user space, as are the losses that it tells at the end: they have no number
-SELF = ("host", "clock", "cost", "cgroup", "netns", "mark", "shed")
+# made by the recorder in user space, log lines from pieces that take no number, as are the losses that it tells at the end: they have no number
+SELF = ("host", "clock", "cost", "cgroup", "netns", "mark", "shed", "log")
 
 
 def check_tap(rec, checks, folders, lossy, exact_only):

@@ -7,6 +7,7 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct qstr {
+	unsigned int len;
 	const unsigned char *name;
 };
 
@@ -52,6 +53,8 @@ struct pipe_inode_info {
 struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
+	__u32 i_generation;
+	__s64 i_size;
 	__u32 i_rdev;
 	struct super_block *i_sb;
 	struct pipe_inode_info *i_pipe;

@@ -38,6 +38,25 @@ struct kernel_place {
 	__u32 pad;
 };
 
+/* Files that are logs: the last part of a pattern, before its first and behind its last wildcard. */
+#define LOG_GLOBS_MAX 16
+#define LOG_NAME_WORDS 4
+struct log_glob {
+	__u64 prefix[LOG_NAME_WORDS], suffix[LOG_NAME_WORDS];
+	__u32 prefix_len, suffix_len;
+};
+
+struct log_file {
+	__u64 inode;
+	__u32 device, generation;
+};
+
+enum log_choice {
+	LOG_CHOSEN = 1,
+	LOG_REFUSED,
+	LOG_UNDECIDED, /* the recorder has the path and will decide */
+};
+
 /* Load-time constants: the `cfg` variable in each object's .rodata. */
 struct kernel_cfg {
 	/* addresses in the kernel, 0: unknown */
@@ -48,6 +67,9 @@ struct kernel_cfg {
 	char cgroup_name[CGROUP_NAME_BYTES];	  /* so called: a unit; empty: off */
 	__u64 cgroup_part[256], cgroup_part_end;  /* with this in its name: see place.bpf.h; end 0: off */
 	char cgroup_again[NAME_SEEN]; /* so called: the group of a container that may be started again; empty: off */
+	struct log_glob logs[LOG_GLOBS_MAX];
+	__u32 nlogs;
+	__u32 log_window_bytes; /* of log lines, on one CPU within LOG_WINDOW_SHIFT; more is lost */
 	__u32 ncgroups;
 	__u32 own_tgid; /* Saker itself: never recorded */
 	__u32 nrings;
@@ -99,6 +121,7 @@ struct ended_children {
 /* What can be shed, least valuable first. */
 enum kernel_kind {
 	KIND_TIMER,
+	KIND_LOG,
 	KIND_DGRAM,
 	KIND_UNIX,
 	KIND_STREAM,
