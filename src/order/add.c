@@ -162,6 +162,35 @@ static void add_wake(struct order *o, const struct adding *a)
 	t->what = (uint8_t)e->what;
 }
 
+/* Twice: who asked, and when; and of a wake whom it woke. */
+static void add_block_done(struct order *o, const struct adding *a)
+{
+	const struct event_block_done *e = EVENT_AS(block_done, a->ev);
+	struct order_task *t = task_push(o, a);
+
+	t->type = EVENT_BLOCK_DONE;
+	t->tgid = e->owner_tgid;
+	t->tid = e->owner_tid;
+	t->start_ns = e->owner_start_ns;
+	t->boot_ns = e->started_ns;
+}
+
+static void add_block_wake(struct order *o, const struct adding *a)
+{
+	const struct event_block_wake *e = EVENT_AS(block_wake, a->ev);
+	struct order_task *t = task_push(o, a);
+
+	t->tgid = e->target_tgid;
+	t->tid = e->target_tid;
+	t->start_ns = e->target_start_ns;
+	t = task_push(o, a);
+	t->type = EVENT_BLOCK_DONE;
+	t->tgid = e->owner_tgid;
+	t->tid = e->owner_tid;
+	t->start_ns = e->owner_start_ns;
+	t->boot_ns = e->started_ns;
+}
+
 /* The socket of the event; an imported one begins anew with each connect or accept after its first. */
 static struct order_sock *sock_of(struct order *o, const struct adding *a, uint64_t cookie, bool opens)
 {
@@ -486,6 +515,8 @@ static void (*const handlers[EVENT_STATIC_END])(struct order *, const struct add
 	[EVENT_PIPE_WRITE] = add_pipe_call,
 	[EVENT_PIPE_READ] = add_pipe_call,
 	[EVENT_WAKE] = add_wake,
+	[EVENT_BLOCK_DONE] = add_block_done,
+	[EVENT_BLOCK_WAKE] = add_block_wake,
 };
 
 static struct order_host *host_get(struct order *o, uint32_t host)

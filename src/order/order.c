@@ -283,9 +283,9 @@ static const char *const reason_texts[ORDER_REASONS] = {
 };
 
 static const char *const kind_names[ORDER_KINDS] = {
-	[ORDER_PROGRAM] = "program", [ORDER_CREATE] = "create",	  [ORDER_JOIN] = "join",
-	[ORDER_SIGNAL] = "signal",   [ORDER_CONNECT] = "connect", [ORDER_MESSAGE] = "message",
-	[ORDER_TIMER] = "timer",     [ORDER_WAKE] = "wake",	  [ORDER_LOCK] = "lock",
+	[ORDER_PROGRAM] = "program", [ORDER_CREATE] = "create",	  [ORDER_JOIN] = "join",   [ORDER_SIGNAL] = "signal",
+	[ORDER_CONNECT] = "connect", [ORDER_MESSAGE] = "message", [ORDER_TIMER] = "timer", [ORDER_WAKE] = "wake",
+	[ORDER_LOCK] = "lock",	     [ORDER_DISK] = "disk",
 };
 
 const char *order_reason_text(enum order_reason reason)

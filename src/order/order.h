@@ -42,6 +42,7 @@ enum order_kind {
 	ORDER_TIMER,   /* what armed or caused -> end of wait */
 	ORDER_WAKE,    /* wake -> the woken thread's next event */
 	ORDER_LOCK,    /* the same where it waited on a futex: a lock, a condition, a semaphore, the end of a thread */
+	ORDER_DISK,    /* request -> its end, and -> the end of a wait for it -> what the woken thread did next */
 	ORDER_KINDS
 };
 

@@ -160,7 +160,7 @@ enum order_dgram_flags {
 	DGRAM_WHOLE = 2, /* nothing can have waited in its socket's queue when the recording began; or imported */
 };
 
-/* fork, start, join, signal, deliver, stop, cont, exit, timer, wake */
+/* fork, start, join, signal, deliver, stop, cont, exit, timer, wake, block_done, block_wake */
 struct order_task {
 	uint64_t boot_ns;
 	uint64_t start_ns; /* of the other thread */

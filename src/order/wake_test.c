@@ -35,6 +35,13 @@ static const struct script_case wakes[] = {
 	  "w: 0/1/1 wake target_tid=2 target_start_ns=5 what=1; 0/1/2/5 retransmit *1; n: 0/1/2/5 log", "w>n" },
 	{ "a woken thread's events that came late",
 	  "w: 0/1/1 wake target_tid=2 target_start_ns=5 what=1 @20; 0/1/2/5 log @50; n: 0/1/2/5 log @30", "w>n" },
+	{ "a disk: who asked, the end, and what the thread that waited for it did next",
+	  "r: 0/1/1 block_start @100; 0/1/1 log; d: 0/0/0 block_done started_ns=100 owner_tid=1 owner_start_ns=1 *2;"
+	  "w: 0/0/0 block_wake started_ns=100 owner_tid=1 owner_start_ns=1 target_tid=2 target_start_ns=5 *2; n: "
+	  "0/1/2/5 log",
+	  "r>d r>w w>n" },
+	{ "a disk's end whose beginning was lost has no cause",
+	  "0/1/1 log @90; 0/1/1 log @110; 0/0/0 block_done started_ns=100 owner_tid=1 owner_start_ns=1 *2", "" },
 	{ "between processes, over shared memory",
 	  "w: 0/1/1 wake target_tgid=7 target_tid=8 target_start_ns=5 what=1; n: 0/7/8/5 log", "w>n" },
 };

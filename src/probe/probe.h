@@ -10,6 +10,7 @@ extern const struct kernel_object probe_process;
 extern const struct kernel_object probe_socket;
 extern const struct kernel_object probe_call;
 extern const struct kernel_object probe_wake;
+extern const struct kernel_object probe_block;
 extern const struct kernel_object probe_dynamic; /* loaded by dynamic_attach() only */
 
 /* All of them, in the order in which they are loaded; ends with NULL. */

@@ -10,6 +10,7 @@
 
 #include "kernel/bpf/emit.bpf.h"
 
+#define STACK_BYTES 16384 /* arch/x86/include/asm/page_64_types.h; the registers stand at its end */
 #define WAIT_CALLS 512
 #define BY_FD 253	/* not a kind yet: its first argument is a file descriptor */
 #define BY_FD_IN 254	/* that takes from it */
@@ -108,6 +109,14 @@ static const volatile __u8 wait_kinds[WAIT_CALLS] = {
 	[__NR_timerfd_settime] = BY_FD,
 };
 
+/* Does this run on the stack whose end has the registers?  Interrupts of the kernel have stacks of their own. */
+static __always_inline bool on_own_stack(struct pt_regs___x86 *regs, void *ctx)
+{
+	__u64 depth = (char *)regs - (char *)ctx;
+
+	return depth < STACK_BYTES;
+}
+
 /* What a system call is about. */
 struct wait {
 	__u64 object; /* address of a futex, inode number of a file; 0: unknown */
@@ -196,13 +205,18 @@ static __always_inline void wait_read(struct task_struct *task, struct pt_regs__
 		w->object = regs->di;
 }
 
+static __always_inline bool waits_for_io(struct task_struct *task)
+{
+	return BPF_CORE_READ_BITFIELD(task, in_iowait);
+}
+
 /* A sleep that no signal ends is inside of the kernel: for a disk, a lock; a parent's after vfork is not. */
 static __always_inline void wait_state(struct task_struct *task, struct wait *w)
 {
 	if ((task->__state & TASK_INTERRUPTIBLE_BIT) || w->kind == WAITKIND_VFORK || w->kind == WAITKIND_IO_URING)
 		return;
 	w->object = 0;
-	w->kind = BPF_CORE_READ_BITFIELD(task, in_iowait) ? WAITKIND_DISK : WAITKIND_KERNEL_LOCK;
+	w->kind = waits_for_io(task) ? WAITKIND_DISK : WAITKIND_KERNEL_LOCK;
 }
 
 #endif

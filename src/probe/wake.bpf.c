@@ -13,16 +13,13 @@
 #include "kernel/bpf/join.bpf.h"
 #include "probe/wait.bpf.h"
 
-#define STACK_BYTES 16384 /* arch/x86/include/asm/page_64_types.h; the registers stand at its end */
 #define FUTEX_OP_MASK 127
 #define FUTEX_WAKE_OP_NR 5 /* wakes on a second futex as well */
 
 /* Does current do this itself? */
 static __always_inline bool by_current(struct pt_regs___x86 *regs, void *ctx)
 {
-	__u64 depth = (char *)regs - (char *)ctx;
-
-	return depth < STACK_BYTES && regs->orig_ax != (unsigned long)-1;
+	return on_own_stack(regs, ctx) && regs->orig_ax != (unsigned long)-1;
 }
 
 /* A signal woke it: that is told by events of its own. */

@@ -20,6 +20,7 @@
 #define CGROUP_V1 (1ULL << 63) /* in an id: of a version 1 hierarchy (each numbers its own) */
 #define ENDED_MAX 65536	       /* processes with children, at a time */
 #define ENDED_SLOTS 8
+#define BLOCK_REQUESTS_MAX 16384 /* of recorded threads, on the way at a time */
 
 /* Kinds of observation that a person chooses among: bits of kernel_cfg.observe and kernel_ladder.kinds. */
 #define OBSERVE_PROCESS 1U
