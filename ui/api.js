@@ -20,7 +20,7 @@ function address(path, params) {
 	for (const [name, value] of Object.entries(params || {}))
 		if (value !== undefined && value !== null && value !== '')
 			query.set(name, value);
-	return `/api/${path}?${query}`;
+	return `/api/${path}?${query.toString().replaceAll('%2C', ',')}`; /* lists of lanes are long enough */
 }
 
 async function refusal(response) {

@@ -55,7 +55,7 @@ class App {
 			this.diagram.scale.all();
 			await this.#restore(read());
 			this.link = new Link(() => this.#view(), (view) => this.#restore(view));
-			legend();
+			legend(info.kinds);
 			this.story.show(await get('story'), info);
 			this.diagram.dirty();
 			this.live.start(info);
@@ -260,7 +260,8 @@ class App {
 
 	#repaint() {
 		this.diagram.repaint();
-		legend();
+		if (this.info)
+			legend(this.info.kinds);
 	}
 
 	#header() {

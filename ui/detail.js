@@ -47,6 +47,7 @@ export class Detail {
 			label ? el('p', { class: event.type === 'log' ? 'label line' : 'label' }, event.type === 'log' ? label : brief(label)) : null,
 			el('p', { class: 'who' }, actor(who)),
 			el('p', { class: 'where' }, lanes.name(lane)),
+			who.unit ? el('p', { class: 'where' }, `unit ${who.unit}`) : null,
 			who.container ? el('p', { class: 'where' }, `cgroup ${who.container}`) : null,
 			el('p', { class: 'when' }, el('b', {}, moment(t, 1)), ` · clock ${count(clock)} · `, el('span', { class: 'id' }, this.hooks.short(id))),
 			el('p', { class: 'when' }, timeOfDay(info.t0, t)),

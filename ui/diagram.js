@@ -238,8 +238,11 @@ export class Diagram {
 	}
 
 	want(q) {
-		return { from: this.scale.from, to: this.scale.to, px: this.scale.width, lanes: this.rows.ids().join(','), axis: this.axis,
-			q, first: this.scale.first, last: this.scale.last };
+		const { size, list } = this.rows, y = this.scroller.scrollTop;
+
+		return { from: this.scale.from, to: this.scale.to, px: this.scale.width, lanes: this.rows.lanesText, axis: this.axis, q,
+			top: Math.min(list.length, Math.floor(y / size)), bottom: Math.min(list.length, Math.ceil((y + this.height) / size)),
+			count: list.length, first: this.scale.first, last: this.scale.last };
 	}
 
 	#frame() {

@@ -76,6 +76,7 @@ export class Rows {
 		this.size = ROW_MIN;
 		this.#walk(null, 0, open, pinned);
 		this.list.forEach((row, i) => this.#index.set(row.lane.id, i));
+		this.lanesText = this.list.map((row) => row.lane.id).join(',');
 	}
 
 	/* Few rows are higher, to fill the room there is. */
@@ -107,9 +108,6 @@ export class Rows {
 		return i * this.size;
 	}
 
-	ids() {
-		return this.list.map((row) => row.lane.id);
-	}
 
 	/* The row on which a lane's events are drawn: its own or the nearest unfolded one around it; -1: none. */
 	indexOf(id) {

@@ -27,12 +27,14 @@ function area(words, colour, draw, title) {
 	}, title);
 }
 
-export function legend() {
+/* kinds: of /api/info; arrows that the recording does not have need no sign. */
+export function legend(kinds) {
+	const there = (kind) => kinds.some(({ name, edges }) => name === kind && edges);
 	const events = legendEvents.map(({ form, colour, words }) => sample(words, 14, (c) => drawEvents(c, form, colour, [7, 8])));
 	const arrow = (kind, words, more) => sample(words, 40, (c) => drawArrow(c, { kind, ...more }, 4, 8, 38, 8));
 
 	fill(byId('legend'),
-		legendArrows.map(([kind, look]) => arrow(kind, look.words)),
+		legendArrows.filter(([kind]) => there(kind)).map(([kind, look]) => arrow(kind, look.words)),
 		arrow('message', 'ambiguous: one of several candidates', { ambiguous: true }),
 		arrow('message', 'many in one', { n: 64 }),
 		events,

@@ -61,10 +61,10 @@ const EVENTS = [
 	{ form: 'play', colour: 'signal', types: ['cont'], words: 'goes on' },
 	{ form: 'clock', colour: 'wake', types: ['timer'], words: 'timer fired' },
 	{ form: 'chevron', colour: 'wake', types: ['wake'], words: 'wake-up' },
-	{ form: 'tick', colour: 'log', types: ['log'], words: 'log line' },
+	{ form: 'tick', colour: 'log', types: ['log', 'log_piece'], words: 'log line' },
 	{ form: 'alarm', colour: 'trouble', types: ['oom_kill', 'reset', 'sockerr', 'retransmit', 'loss', 'shed'],
 		words: 'trouble' },
-	{ form: 'bar', colour: 'io', types: [], words: 'file or disk' },
+	{ form: 'bar', colour: 'io', types: ['pipe'], words: 'file, pipe, disk' },
 	{ form: 'dot', colour: 'dot', types: [], words: 'other' },
 ];
 const BY_TYPE = new Map(EVENTS.flatMap((look) => look.types.map((type) => [type, look])));
@@ -78,8 +78,8 @@ export function eventLook(event) {
 		return BY_WORD.get('trouble');
 	if (BY_TYPE.has(event.type))
 		return BY_TYPE.get(event.type);
-	if (/^(file|block|fsync|open|disk)/.test(event.type))
-		return BY_WORD.get('file or disk');
+	if (/^(file|block)_/.test(event.type))
+		return BY_WORD.get('file, pipe, disk');
 	if (/^(wake|futex|lock)/.test(event.type))
 		return BY_WORD.get('wake-up');
 	return BY_MARK[event.mark] || BY_WORD.get('other');

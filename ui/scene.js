@@ -151,7 +151,8 @@ export class Scene {
 		c.fillRect(part[0], this.#what.rows.middle(i) - 0.5, part[1], 1);
 	}
 
-	/* Of a lane, of those below it, and a thin band on the one that it is folded into. */
+	/* Where losses are, each row is told; a stop is of a process: its threads stop, too, and a row that it is folded into has a
+	 * thin band. */
 	#areas(c, areas, draw) {
 		const { rows } = this.#what;
 
@@ -160,20 +161,30 @@ export class Scene {
 
 			if (!part)
 				continue;
+			if (area.of === undefined) {
+				this.#areaOn(c, area, part, rows.indexOf(area.lane), draw);
+				continue;
+			}
 			let own = false;
 
 			rows.list.forEach((row, i) => {
-				if (!rows.lanes.path(row.lane.id).some((lane) => lane.id === (area.of ?? area.lane)))
+				if (!rows.lanes.path(row.lane.id).some((lane) => lane.id === area.of))
 					return;
 				own = true;
-				if (this.#visible(i))
-					draw(c, area, part, rows.top(i) + 1, rows.size - 1);
+				this.#areaOn(c, area, part, i, draw);
 			});
 			const i = own ? -1 : rows.indexOf(area.lane);
 
 			if (i >= 0 && this.#visible(i))
 				draw(c, area, part, rows.top(i) + rows.size - 10, 9);
 		}
+	}
+
+	#areaOn(c, area, part, i, draw) {
+		const { rows } = this.#what;
+
+		if (i >= 0 && this.#visible(i))
+			draw(c, area, part, rows.top(i) + 1, rows.size - 1);
 	}
 
 	#stop(c, area, [x, width], y, height) {
@@ -331,7 +342,7 @@ export class Scene {
 		const wall = this.#what.axis === 'wall';
 		const x0 = this.#x(wall ? arrow.t0 : arrow.clock0), x1 = this.#x(wall ? arrow.t1 : arrow.clock1), y0 = rows.middle(i), y1 = rows.middle(j);
 
-		c.globalAlpha = arrow.after_loss ? this.#ink * 0.6 : this.#ink;
+		c.globalAlpha = this.#ink * (arrow.after_loss ? 0.6 : 1) * (this.#visible(i) || this.#visible(j) ? 1 : 0.4);
 		drawArrow(c, arrow, x0, y0, x1, y1);
 		c.globalAlpha = 1;
 		this.arrows.push({ arrow, x0, y0, x1, y1 });

@@ -35,7 +35,7 @@ export class Windows {
 
 	/*
 	 * The best window for what is shown, or null; asks for a better one if there is need. want: { from, to, px } of the view
-	 * and { rows, lanes, axis, q } of its contents.
+	 * and { lanes, top, bottom, count, axis, q } of its contents: of the lanes, which rows are seen, and how many there are.
 	 */
 	find(want) {
 		const key = [want.axis, want.q, want.lanes].join('\n');
@@ -63,7 +63,7 @@ export class Windows {
 	#ask(key, want) {
 		const span = want.to - want.from;
 		const from = Math.floor(want.from - span * AHEAD), to = Math.ceil(want.to + span * AHEAD);
-		const asked = { key, axis: want.axis, q: want.q, from, to, per: span / want.px };
+		const asked = { key, axis: want.axis, q: want.q, from, to, per: span / want.px, ...partOf(want) };
 
 		if (this.#asked && this.#asked.key === key && serves(this.#asked, want) && !this.#nearEdge(this.#asked, want))
 			return;
@@ -78,7 +78,7 @@ export class Windows {
 
 		try {
 			const data = await this.#latest.get('window', { from: asked.from, to: asked.to, px, lanes: want.lanes,
-				axis: want.axis, q: want.q });
+				part: asked.top > 0 || asked.bottom < want.count ? `${asked.top}-${asked.bottom}` : '', axis: want.axis, q: want.q });
 
 			this.#kept.unshift({ ...asked, data: index(data) });
 			this.#kept = this.#kept.filter((w) => !w.stale).slice(0, KEPT);
@@ -94,6 +94,13 @@ export class Windows {
 	}
 }
 
+/* The rows that are seen and as many on both sides; all, if they are not many more. */
+function partOf({ top, bottom, count }) {
+	const seen = bottom - top;
+
+	return count <= 4 * seen ? { top: 0, bottom: count } : { top: Math.max(0, top - seen), bottom: Math.min(count, bottom + seen) };
+}
+
 function overlaps(w, want) {
 	return w.from < want.to && w.to > want.from;
 }
@@ -104,7 +111,7 @@ function serves(w, want) {
 	const ratio = per / w.per;
 	const whole = w.data && w.data.whole;
 
-	return !w.stale && w.from <= want.from && w.to >= want.to && ratio < 1.6 && (ratio > 0.8 || whole);
+	return !w.stale && w.top <= want.top && w.bottom >= want.bottom && w.from <= want.from && w.to >= want.to && ratio < 1.6 && (ratio > 0.8 || whole);
 }
 
 /* Adds what drawing needs: the middles of bins, and whether everything is there as single events. */

@@ -42,6 +42,7 @@ struct window {
 	int64_t from, to;
 	unsigned int shift; /* a bin is 1 << shift wide, and begins at a multiple of that */
 	uint32_t nrows, nbins, px;
+	uint32_t seen, unseen; /* rows from seen to before unseen have marks, of others only the count is told */
 	bool logical;
 	struct row *rows;
 	uint32_t *row_of;	/* by lane; NO_LANE: not visible */
@@ -126,6 +127,37 @@ static void inherit_rows(struct window *w)
 		}
 }
 
+/* `part=20-45`: the first of the rows that are on the screen, and the one after the last; absent: all */
+static bool parse_part(struct window *w, const char *text)
+{
+	unsigned long first, end;
+	char *at = NULL;
+
+	w->unseen = w->nrows;
+	if (!text)
+		return true;
+	first = strtoul(text, &at, 10);
+	if (*text < '0' || *text > '9' || *at != '-' || at[1] < '0' || at[1] > '9')
+		return false;
+	end = strtoul(at + 1, &at, 10);
+	if (*at || first > end)
+		return false;
+	w->seen = (uint32_t)MIN(first, (unsigned long)w->nrows);
+	w->unseen = (uint32_t)MIN(end, (unsigned long)w->nrows);
+	return true;
+}
+
+static bool on_screen(const struct window *w, uint32_t row)
+{
+	return row >= w->seen && row < w->unseen;
+}
+
+/* How many marks a row may have. */
+static uint32_t marks_most(const struct window *w)
+{
+	return MARKS_MAX / (w->unseen > w->seen ? w->unseen - w->seen : 1);
+}
+
 static bool parse_range(struct window *w, const struct serve_request *rq)
 {
 	double from = w->logical ? 1 : MIN(0, (double)(w->m->ev.count ? w->m->ev.t[0] : 0));
@@ -153,6 +185,8 @@ static bool parse(struct window *w, const struct serve_request *rq, struct serve
 		response_error(rs, 400, "'from', 'to' and 'px' are numbers");
 	else if (!parse_rows(w, request_param(rq, "lanes")))
 		response_error(rs, 400, "'lanes' is a list of at most %d numbers of lanes", ROWS_MAX);
+	else if (!parse_part(w, request_param(rq, "part")))
+		response_error(rs, 400, "'part' is two numbers of rows: FIRST-END");
 	else
 		return true;
 	return false;
@@ -161,9 +195,8 @@ static bool parse(struct window *w, const struct serve_request *rq, struct serve
 /* The narrowest bins of which there are not too many. */
 static void set_bins(struct window *w)
 {
-	uint32_t most = MARKS_MAX / (w->nrows ? w->nrows : 1);
+	uint32_t most = MIN(w->px, marks_most(w));
 
-	most = MIN(w->px, most);
 	most = MAX(most, 2U);
 	while (((w->to - 1) >> w->shift) - (w->from >> w->shift) >= most)
 		w->shift++;
@@ -180,7 +213,9 @@ static void count_cell(struct window *w, int64_t bin, const struct level_cell *c
 	if (row == NO_LANE)
 		return;
 	w->rows[row].count += c->n;
-	b = &w->bins[(size_t)row * w->nbins + (size_t)(bin - (w->from >> w->shift))];
+	if (!on_screen(w, row))
+		return;
+	b = &w->bins[(size_t)(row - w->seen) * w->nbins + (size_t)(bin - (w->from >> w->shift))];
 	b->n += c->n;
 	b->log += c->log;
 	b->trouble += c->trouble;
@@ -223,14 +258,13 @@ static void count_events(struct window *w)
 
 static uint32_t pick_rows(struct window *w)
 {
-	uint32_t row, sum = 0, most = MARKS_MAX / (w->nrows ? w->nrows : 1);
+	uint32_t row, sum = 0, most = MIN(2 * w->px, marks_most(w));
 
-	most = MIN(2 * w->px, most);
 	for (row = 0; row < w->nrows; row++) {
 		struct row *r = &w->rows[row];
 
 		w->total += r->count;
-		r->each = r->count && r->count <= most;
+		r->each = r->count && r->count <= most && on_screen(w, row);
 		r->first = sum;
 		sum += r->each ? r->count : 0;
 	}
@@ -351,7 +385,7 @@ static void row_events_json(struct window *w, struct buf *b, const struct row *r
 
 static void row_bins_json(const struct window *w, struct buf *b, uint32_t row)
 {
-	const struct bin *bins = &w->bins[(size_t)row * w->nbins];
+	const struct bin *bins = &w->bins[(size_t)(row - w->seen) * w->nbins];
 	const char *sep = "";
 	uint32_t i;
 
@@ -385,7 +419,7 @@ static void rows_json(struct window *w, struct buf *b)
 		buf_printf(b, "%s{\"id\":%u,\"count\":%u", row ? "," : "", r->lane, r->count);
 		if (r->each || !r->count)
 			row_events_json(w, b, r);
-		else
+		else if (on_screen(w, row))
 			row_bins_json(w, b, row);
 		buf_char(b, '}');
 	}
@@ -572,7 +606,7 @@ static int window_json(struct window *w, struct buf *b)
 	int r;
 
 	set_bins(w);
-	w->bins = calloc((size_t)w->nrows * w->nbins + 1, sizeof(*w->bins));
+	w->bins = calloc((size_t)(w->unseen - w->seen) * w->nbins + 1, sizeof(*w->bins));
 	if (!w->bins)
 		return -ENOMEM;
 	count_events(w);
