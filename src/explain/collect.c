@@ -132,8 +132,11 @@ static int add_signal(struct story *s, const struct event *ev, uint32_t actor)
 
 	f.target = cast_find(&s->cast, ev->host, e->target_tgid);
 	f.number = e->sig;
-	if (e->flags & SIGNALFLAGS_FROM_KERNEL)
+	f.during = CAST_NONE;
+	if (e->flags & SIGNALFLAGS_FROM_KERNEL) {
+		f.during = ev->h->context == CONTEXT_TASK ? actor : CAST_NONE;
 		f.actor = CAST_NONE;
+	}
 	if (is_idle(&f, e))
 		return 0;
 	if (f.target == CAST_NONE || s->signals.count == FACTS_MAX)

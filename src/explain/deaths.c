@@ -236,6 +236,20 @@ static bool find_oom(struct story *s, uint32_t i)
 	return false;
 }
 
+/*
+ * With the first process of a pid namespace all others in it end: in its name, when it has ended itself, the kernel kills
+ * them (zap_pid_ns_processes() in the kernel's pid_namespace.c).
+ */
+static bool ends_with_another(const struct story *s, const struct fact *sent)
+{
+	uint64_t died_ns;
+
+	if (!sent || sent->number != SIGKILL || sent->actor != CAST_NONE || sent->during == CAST_NONE)
+		return false;
+	died_ns = story_actor(s, sent->during)->died_ns;
+	return sent->during != sent->target && died_ns && died_ns <= sent->boot_ns;
+}
+
 static void find_killed(struct story *s, uint32_t i)
 {
 	const struct actor *a = &s->cast.actors[i];
@@ -246,6 +260,8 @@ static void find_killed(struct story *s, uint32_t i)
 
 	/* a handler may send again to itself what another had sent */
 	sent = by && sent && sent->actor == i ? by : sent;
+	if (ends_with_another(s, sent))
+		return;
 	if (polite && (a->died_ns >= s->shutdown_ns || !actor_missed(s, i, a->died_ns)))
 		return;
 	add_death(s, &(struct incident) { .kind = INCIDENT_SIGNAL,

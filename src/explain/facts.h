@@ -19,6 +19,7 @@ struct fact {
 	uint32_t target; /* to whom; of a trouble: the other end */
 	uint32_t number; /* signal, errno, direction */
 	uint32_t sock;	 /* of a trouble */
+	uint32_t during; /* of the kernel's signal: in whose name it was sent, or CAST_NONE */
 	uint32_t before; /* of a signal: index + 1 of the one before to the same target */
 	uint16_t type;	 /* event type */
 	bool told;

@@ -71,6 +71,13 @@ static const struct {
 	  "!server[2] died of SIGSEGV, which the kernel sent it{a b}\n" },
 	{ "abort(3)", PROCESSES "a: 0/2/2 signal sig=6 target_tgid=2 target_tid=2; b: 0/2/2 exit sig=6 flags=1",
 	  "!server[2] died of SIGABRT, which it sent itself{a b}\n" },
+	{ "with the first process of a pid namespace the others end",
+	  PROCESSES "a: 0/1/1 signal sig=9 target_tgid=2 target_tid=2 flags=1; b: 0/2/2 exit sig=9 flags=1;"
+		    "0/2/2 signal sig=9 target_tgid=3 target_tid=3 flags=3; 0/3/3 exit sig=9 flags=1",
+	  "!sh[1] sent SIGKILL to server[2], which died of it{a b}\n" },
+	{ "killed by the kernel, and another was running",
+	  PROCESSES "a: 0/2/2 signal sig=9 target_tgid=3 target_tid=3 flags=3; b: 0/3/3 exit sig=9 flags=1",
+	  "!client[3] died of SIGKILL, which the kernel sent it{a b}\n" },
 	{ "a death whose signal was lost", PROCESSES "b: 0/2/2 exit sig=9 flags=1",
 	  "!server[2] died of SIGKILL; who sent it was not recorded{b}\n" },
 	{ "asked to end, and nobody missed it",

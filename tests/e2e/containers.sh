@@ -136,6 +136,7 @@ check_podman() {
 	equal 'podman: the new one has its name' \
 		"$(jq -r --arg id "$new" 'select(.type == "container" and .id == $id) | .name' events | head -n 1)" "$name"
 	fails 'podman: nothing of another container' seen stranger
+	equal 'podman: who ends with its first process is no news' "$("$SAKER" story rec | grep -c 'which the kernel sent it')" 0
 	ok 'podman: the story says who died where' grep -Eq "SIGKILL to sh\[$first\] on $name, which died of it" <("$SAKER" story rec)
 }
 

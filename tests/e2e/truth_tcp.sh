@@ -25,6 +25,12 @@ compare counts ranges,edges,connections "${counts[@]%%=*}"
 record_scenes big big # more than 4 GiB on one connection
 compare big ranges,edges,connections big
 
+# A program without a dynamic linker, and without the libc that others share
+CFLAGS='-O1 -static' "$here/lib/traffic.sh" build "$WORK/static-traffic"
+ok 'static: it is one' sh -c '! readelf -l "$1" | grep -q INTERP' sh "$WORK/static-traffic"
+TRAFFIC=$WORK/static-traffic record_scenes static 'static=tcp4 --connections 16 --messages 20 --concurrency 8' 'fixed=writev'
+compare static ranges,edges,connections static fixed
+
 # A comparison that cannot fail shows nothing
 sed -i '/"kind":"message"/{x;s/^/x/;/^x\{50\}$/{x;d};x}' counts.edges
 fails 'a missing edge is seen' "$truth" edges one counts.events counts.edges

@@ -4,5 +4,5 @@
 #
 # tests/e2e/story.sh with three nodes of ZooKeeper: three runs of each fault, and three without.
 set -u
-export STORY_DEMO=demo/zookeeper.sh STORY_FAULTS="pause kill partition none" STORY_RUNS=3 STORY_JOBS=${STORY_JOBS:-2}
+export STORY_DEMO=demo/zookeeper.sh STORY_FAULTS="pause kill partition oom none" STORY_RUNS=3 STORY_JOBS=${STORY_JOBS:-2}
 exec "$(dirname "$0")/../e2e/story.sh"
