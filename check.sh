@@ -149,7 +149,7 @@ install() {
 		return 0
 	fi
 	suite install 1800 bash -c '. tools/deps.sh; deps_install "$@" && echo "ok - packages are there" && echo 1..1' \
-		deps build test demo bench "$@"
+		deps build test demo zookeeper bench "$@"
 	suite_passed install
 }
 

@@ -2,7 +2,9 @@
 /* What story keeps of each event. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "event/event.h"
@@ -184,6 +186,15 @@ static int add_reset(struct story *s, const struct event *ev, uint32_t actor)
 	return add_trouble(s, ev, actor, e->sock, e->direction);
 }
 
+static int log_add(struct story *s, const struct event *ev, const struct fact *f)
+{
+	const char *text = event_string(ev, 0);
+
+	if (!s->logs.count)
+		(void)snprintf(s->log_text, sizeof(s->log_text), "%.*s", (int)strcspn(text, "\n"), text);
+	return facts_add(&s->logs, f);
+}
+
 static int add_other(struct story *s, const struct event *ev, uint32_t actor)
 {
 	struct fact f = fact_of(ev, actor);
@@ -203,7 +214,7 @@ static int add_other(struct story *s, const struct event *ev, uint32_t actor)
 	case EVENT_RETRANSMIT:
 		return add_trouble(s, ev, actor, EVENT_AS(retransmit, ev)->sock, 0);
 	case EVENT_LOG:
-		return EVENT_AS(log, ev)->level >= LEVEL_ERROR ? facts_add(&s->logs, &f) : 0;
+		return EVENT_AS(log, ev)->level >= LEVEL_ERROR ? log_add(s, ev, &f) : 0;
 	default:
 		return 0;
 	}

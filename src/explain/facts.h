@@ -100,6 +100,7 @@ struct story {
 	struct cast cast;
 	struct socks socks;
 	struct facts signals, stops, ooms, troubles, logs;
+	char log_text[160]; /* of the first one of logs */
 	struct timers timers;
 	struct messages messages[STORY_HOSTS];
 	struct story_totals totals;

@@ -100,6 +100,9 @@ static const struct {
 	  PROCESSES "0/2/2 fork child_tgid=9 child_tid=9; 0/9/9 log @1000000000; a: 0/9/9 exit flags=1 "
 		    "code=3; 0/2/2 exit code=3 flags=1",
 	  "server[9] ended by itself with status 3, 1.000 s after it began{a}\n" },
+	{ "what it complains of",
+	  PROCESSES "0/2/2 log level=2 \"all-is-well ; a: 0/2/2 log level=4 \"cannot-write ; 0/3/3 log level=5 \"oh",
+	  "2 log lines at level error, the first by server[2]: cannot-write{a}\n" },
 	{ "a command of a script", PROCESSES "0/1/1 fork child_tgid=9 child_tid=9; 0/9/9 exit code=1 flags=1",
 	  "|1 process that ended with a status other than 0 (sh[9])\n" },
 	{ "refused, and nobody listens",

@@ -237,16 +237,21 @@ static void count_rest(struct story *s)
 	}
 }
 
+/* What is complained of while all is being ended is no news. */
 static void tell_logs(struct story *s)
 {
 	const struct fact *f = s->logs.rows;
-	struct story_line *l = s->logs.count ? line_add(s, f->boot_ns, f->host, WEIGHT_LOG) : NULL;
+	size_t count = 0, i;
+	struct story_line *l;
 
+	for (i = 0; i < s->logs.count; i++)
+		count += f[i].boot_ns < s->shutdown_ns;
+	l = count && f->boot_ns < s->shutdown_ns ? line_add(s, f->boot_ns, f->host, WEIGHT_LOG) : NULL;
 	if (!l)
 		return;
 	line_cite(l, f->host, f->id);
-	(void)snprintf(l->text, sizeof(l->text), "%s %s at level error, the first by %s", count_text(s->logs.count),
-		       s->logs.count == 1 ? "log line" : "log lines", actor_text(s, f->actor));
+	(void)snprintf(l->text, sizeof(l->text), "%s %s at level error, the first by %s: %s", count_text(count),
+		       count == 1 ? "log line" : "log lines", actor_text(s, f->actor), s->log_text);
 }
 
 void tell_troubles(struct story *s, const struct incident *inc)

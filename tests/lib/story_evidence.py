@@ -94,7 +94,12 @@ def died(match, events):
     return events[-1]["type"] == "exit" and events[-1]["sig"] == match[1]
 
 
+def complained(_, events):
+    return all(e["type"] == "log" and e["level"] in ("error", "fatal") for e in events)
+
+
 SHAPES = [
+    (r"^[\d,]+ log lines? at level error", complained),
     (r"'s last message to ", last_message),
     (r"^(?:.*?\[\d+\]'s )?[^\[]*\[(\d+)\](?: on \S+)? sent (SIG\w+) to [^\[]*\[(\d+)\]", sent_signal),
     (r"^memory ran out: the kernel killed [^\[]*\[(\d+)\]", out_of_memory),
