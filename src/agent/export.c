@@ -86,6 +86,11 @@ static const char *scope_title(void *arg, const struct event *ev)
 	return who_title(((const struct exporting *)arg)->who, ev);
 }
 
+static uint64_t scope_goroutine(void *arg, const struct event *ev)
+{
+	return who_goroutine(((const struct exporting *)arg)->who, ev);
+}
+
 /* On the first host's clock as far as the hosts knew it; late events may lie before the beginning. */
 static uint64_t scope_since(void *arg, const struct event *ev)
 {
@@ -106,6 +111,7 @@ static bool wanted(void *arg, const struct event *ev)
 		.container = scope_container,
 		.unit = scope_unit,
 		.cgroup = scope_cgroup,
+		.goroutine = scope_goroutine,
 		.since_ns = scope_since,
 	};
 

@@ -16,6 +16,7 @@
 #include "agent/child.h"
 #include "agent/containers.h"
 #include "agent/logs.h"
+#include "agent/goroutines.h"
 #include "agent/mask.h"
 #include "agent/paths.h"
 #include "agent/places.h"
@@ -46,6 +47,7 @@ struct recorder {
 	struct containers_watch *containers; /* NULL: none is selected by its name */
 	struct map groups;		     /* of containers, by path: known already */
 	struct logs *logs;		     /* NULL: no log lines are recorded */
+	struct goroutines *goroutines;
 	struct dynamic *dynamic;
 	struct budget budget;
 	struct calls calls;
@@ -159,6 +161,8 @@ static int store_identity(struct recorder *r, const struct event_header *h)
 	i = (size_t)store_event(r, &room.h);
 	if ((int)i < 0)
 		return (int)i;
+	if (goroutines_see(r->goroutines, h->tgid) < 0)
+		return -ENOMEM;
 	return places_see(r->places, e->netns, e->cgroup, h->tgid);
 }
 
@@ -240,6 +244,10 @@ static int take_event(void *arg, const struct event_header *h)
 		return r->logs ? logs_take(r->logs, h) : 0;
 	case EVENT_EXIT:
 		return r->logs && logs_take(r->logs, h) < 0 ? -EIO : store_event(r, h);
+	case EVENT_GO_READY:
+		if (goroutines_count(r->goroutines, h) < 0)
+			return -EIO;
+		break;
 	default:
 		if (h->type >= EVENT_DYNAMIC_MIN)
 			return store_dynamic(r, h);
@@ -383,6 +391,8 @@ static int go_live(struct recorder *r, struct err *err)
 	kernel_control(r->kernel)->attaching = 0;
 	if (e >= 0 && r->child.pid)
 		e = kernel_select(r->kernel, (uint32_t)r->child.pid, err);
+	if (e >= 0 && r->child.pid)
+		e = goroutines_see_command(r->goroutines, r->opts->command[0]);
 	if (e >= 0)
 		e = kernel_iterate(r->kernel, "process_describe", err);
 	if (e >= 0)
@@ -479,6 +489,7 @@ static int finish(struct recorder *r, struct record_result *ret)
 
 	kernel_detach(r->kernel);
 	dynamic_detach(r->dynamic);
+	goroutines_detach(r->goroutines);
 	kernel_quiesce();
 	e = drain(r, 0);
 	if (e >= 0)
@@ -533,6 +544,8 @@ static int run(struct recorder *r, volatile sig_atomic_t *stop, void (*ready)(vo
 	if (e >= 0)
 		e = places_new(store_event, r, &r->places);
 	if (e >= 0)
+		e = goroutines_new(r->kernel, r->opts->goroutines, store_event, r, &r->goroutines);
+	if (e >= 0)
 		e = budget_start(&r->budget, r->opts->budget_percent, err);
 	if (e >= 0)
 		e = go_live(r, err);
@@ -563,6 +576,7 @@ int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void
 	r->child = (struct child)CHILD_INIT;
 	e = run(r, stop, ready, arg, ret, err);
 	child_end(&r->child);
+	r->goroutines = goroutines_free(r->goroutines);
 	r->kernel = kernel_free(r->kernel);
 	r->dynamic = dynamic_free(r->dynamic);
 	r->logs = logs_free(r->logs);

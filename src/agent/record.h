@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/goroutines.h"
+
 struct err;
 
 #define RECORD_FLIGHT_PARENT "/var/lib/saker"
@@ -33,12 +35,13 @@ struct record_opts {
 	const char *const *logs;    /* patterns of files that are logs, besides standard output and error */
 	size_t nlogs;
 	/* how */
-	uint64_t duration_ns;	   /* 0: until stopped */
-	uint64_t max_bytes;	   /* 0: no limit */
-	uint32_t page_tgid;	   /* process that serves it, and is not to be recorded; 0: none */
-	bool flight;		   /* what an earlier run left at dir is set aside */
-	uint64_t ring_bytes;	   /* 0: default */
-	double budget_percent;	   /* of one CPU; 0: no limit */
+	uint64_t duration_ns;  /* 0: until stopped */
+	uint64_t max_bytes;    /* 0: no limit */
+	uint32_t page_tgid;    /* process that serves it, and is not to be recorded; 0: none */
+	bool flight;	       /* what an earlier run left at dir is set aside */
+	uint64_t ring_bytes;   /* 0: default */
+	double budget_percent; /* of one CPU; 0: no limit */
+	enum goroutines_how goroutines;
 	const char *const *probes; /* dynamic ones, as on the command line */
 	size_t nprobes;
 };

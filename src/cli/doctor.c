@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* saker doctor - what this host lets Saker observe, by which hook, and what is missing. */
 #include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +13,32 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "probe/goprogram.h"
 
 static const struct argp_option doctor_options[] = {
 	{ "json", 'j', NULL, 0, "Print one JSON object", 0 },
+	{ "pid", 'p', "PID", 0, "What the program of a process lets Saker tell of its goroutines", 0 },
+	{ "program", 'P', "FILE", 0, "Likewise of a program file", 0 },
 	{ 0 },
+};
+
+struct doctor_args {
+	bool json;
+	char program[4096]; /* empty: the host */
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	(void)arg;
-	if (key != 'j')
+	struct doctor_args *a = state->input;
+
+	if (key == 'j')
+		a->json = true;
+	else if (key == 'p')
+		(void)snprintf(a->program, sizeof(a->program), "/proc/%.20s/exe", arg);
+	else if (key == 'P')
+		(void)snprintf(a->program, sizeof(a->program), "%s", arg);
+	else
 		return ARGP_ERR_UNKNOWN;
-	*(bool *)state->input = true;
 	return 0;
 }
 
@@ -108,19 +124,69 @@ static void report_text(const struct doctor_report *r)
 		finding_text(&r->findings[i]);
 }
 
+static void program_json(const char *path, bool go, const struct goprogram *p)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+
+	buf_str(&b, "{\"program\":");
+	buf_json(&b, path, strlen(path));
+	buf_printf(&b, ",\"go\":%s,\"version\":", go ? "true" : "false");
+	buf_json(&b, p->version, strlen(p->version));
+	buf_printf(&b, ",\"goroutines\":%s,\"ready\":%s,\"why\":", p->tracked ? "true" : "false",
+		   p->ready ? "true" : "false");
+	buf_json(&b, p->tracked ? p->why_not_ready : p->why, strlen(p->tracked ? p->why_not_ready : p->why));
+	buf_char(&b, '}');
+	(void)puts(b.data ? b.data : "{}");
+}
+
+static void program_text(const char *path, bool go, const struct goprogram *p)
+{
+	if (!go)
+		(void)printf("%s: no Go program: its events are its threads'\n", path);
+	else if (!p->tracked)
+		(void)printf("%s: %s: goroutines are not told apart: %s\n", path, p->version, p->why);
+	else if (!p->ready)
+		(void)printf("%s: %s: goroutines are told apart, but not which makes which run: %s\n", path, p->version,
+			     p->why_not_ready);
+	else
+		(void)printf("%s: %s: goroutines are told apart, and which makes which run\n", path, p->version);
+}
+
+/* Of one program: exit status as for the host, 0: all can be seen. */
+static int program_main(const struct doctor_args *a)
+{
+	CLEANUP_CLOSE int fd = open(a->program, O_RDONLY | O_CLOEXEC);
+	char exe[1024];
+	ssize_t n = readlink(a->program, exe, sizeof(exe) - 1);
+	struct goprogram p;
+	bool go;
+
+	if (fd < 0) {
+		(void)fprintf(stderr, "saker doctor: cannot open '%s': %s\n", a->program, strerror(errno));
+		return CLI_FAILED;
+	}
+	exe[n < 0 ? 0 : n] = 0;
+	go = goprogram_read_fd(fd, &p);
+	(a->json ? program_json : program_text)(n < 0 ? a->program : exe, go, &p);
+	return go && (!p.tracked || !p.ready) ? CLI_FAILED : CLI_OK;
+}
+
 static int doctor_main(int argc, char **argv)
 {
+	struct doctor_args a = { 0 };
 	struct doctor_report *r;
-	bool json = false, all;
+	bool all;
 
-	if (cli_parse(&cli_doctor, parse_option, argc, argv, 0, &json) != 0)
+	if (cli_parse(&cli_doctor, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
+	if (*a.program)
+		return program_main(&a);
 	r = doctor_look();
 	if (!r) {
 		(void)fputs("saker doctor: out of memory\n", stderr);
 		return CLI_FAILED;
 	}
-	if (json)
+	if (a.json)
 		report_json(r);
 	else
 		report_text(r);

@@ -31,6 +31,7 @@ enum {
 	OPT_FLIGHT,
 	OPT_BUDGET,
 	OPT_PROBE,
+	OPT_GOROUTINES,
 	OPT_RINGS,
 	OPT_AS_ROOT,
 	OPT_LOG,
@@ -59,6 +60,8 @@ static const struct argp_option record_options[] = {
 	  "Flight recorder: keep the last SIZE, by default in " RECORD_FLIGHT_DIR "; `saker freeze` takes a copy", 2 },
 	{ "budget", OPT_BUDGET, "PERCENT", 0, "Leave out whole kinds of events to stay below PERCENT of one CPU", 2 },
 	{ "probe", OPT_PROBE, "PROBE", 0, "Add tracepoint:CATEGORY:NAME or uprobe:/PATH:FUNCTION; may be repeated", 2 },
+	{ "goroutines", OPT_GOROUTINES, "HOW", 0,
+	  "In Go programs: off, ids (which goroutine does it), or ready (and which makes which run; the default)", 2 },
 	{ "rings", OPT_RINGS, "SIZE", 0, "Memory of all ring buffers together (default 16M)", 2 },
 	{ "log", OPT_LOG, "GLOB", 0,
 	  "Files with these paths are logs, too: record the lines written to them; may be repeated", 2 },
@@ -155,6 +158,22 @@ static void parse_kinds(int key, const char *arg, struct record_opts *o, struct 
 	o->demanded &= ~bits;
 }
 
+static void goroutines_arg(const char *text, struct record_args *a, struct argp_state *state)
+{
+	static const char *const words[] = {
+		[GOROUTINES_OFF] = "off", [GOROUTINES_IDS] = "ids", [GOROUTINES_READY] = "ready"
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(text, words[i]) != 0)
+			continue;
+		a->opts.goroutines = (enum goroutines_how)i;
+		return;
+	}
+	argp_error(state, "'%s' is none of off, ids, ready", text);
+}
+
 static int parse_how(int key, char *arg, struct record_args *a, struct argp_state *state)
 {
 	char *end;
@@ -195,6 +214,9 @@ static int parse_how(int key, char *arg, struct record_args *a, struct argp_stat
 			argp_error(state, "more than %d patterns of log files", LOGS_MAX);
 		a->logs[a->opts.nlogs++] = arg;
 		a->opts.logs = a->logs;
+		return 0;
+	case OPT_GOROUTINES:
+		goroutines_arg(arg, a, state);
 		return 0;
 	case OPT_AS_ROOT:
 		a->opts.as_root = true;
@@ -322,6 +344,7 @@ static int record_main(int argc, char **argv)
 	if (!a)
 		return CLI_FAILED;
 	a->opts.observe = probe_kinds_default();
+	a->opts.goroutines = GOROUTINES_READY;
 	if (cli_parse(&cli_record, parse_option, argc, argv, ARGP_IN_ORDER, a) != 0)
 		return CLI_USAGE;
 	if (!a->opts.dir)

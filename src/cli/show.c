@@ -225,6 +225,11 @@ static const char *scope_title(void *arg, const struct event *ev)
 	return who_title(((struct show *)arg)->who, ev);
 }
 
+static uint64_t scope_goroutine(void *arg, const struct event *ev)
+{
+	return who_goroutine(((struct show *)arg)->who, ev);
+}
+
 static uint64_t scope_since(void *arg, const struct event *ev)
 {
 	return show_since_ns(arg, ev);
@@ -343,6 +348,7 @@ static int open_and_run(struct show *s)
 		.container = scope_container,
 		.unit = scope_unit,
 		.cgroup = scope_cgroup,
+		.goroutine = scope_goroutine,
 		.since_ns = scope_since,
 	};
 	if (r >= 0)

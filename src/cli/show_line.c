@@ -78,13 +78,16 @@ static void process_text(struct show *s, const struct event *ev, int width)
 {
 	const char *comm = who_title(s->who, ev);
 	uint32_t pid = who_pid(s->who, ev);
-	char ids[32] = "";
+	uint64_t goroutine = who_goroutine(s->who, ev);
+	char ids[64] = "", own[32] = "";
 	size_t begin = s->line.len;
 
+	if (goroutine)
+		(void)snprintf(own, sizeof(own), " g%" PRIu64, goroutine);
 	if (pid && ev->h->tgid && ev->h->tid != ev->h->tgid)
-		(void)snprintf(ids, sizeof(ids), "[%u/%u]", pid, ev->h->tid);
+		(void)snprintf(ids, sizeof(ids), "[%u/%u%s]", pid, ev->h->tid, own);
 	else if (pid)
-		(void)snprintf(ids, sizeof(ids), "[%u]", pid);
+		(void)snprintf(ids, sizeof(ids), "[%u%s]", pid, own);
 	buf_text(&s->line, comm, strlen(comm));
 	buf_str(&s->line, pid ? ids : "-");
 	while ((int)(s->line.len - begin) < width)

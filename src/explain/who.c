@@ -10,6 +10,7 @@
 #include "event/event.h"
 #include "explain/cgroup.h"
 #include "explain/title.h"
+#include "explain/stints.h"
 
 #define NONE UINT32_MAX
 #define TYPES 256 /* compiled-in types have smaller numbers */
@@ -44,6 +45,7 @@ struct who {
 	struct map sock_of; /* host, cookie -> index of socks */
 	struct sock *socks;
 	size_t nsocks, cap_socks;
+	struct stints stints;
 	int16_t sock_field[TYPES], netns_field[TYPES]; /* -1: the type has none */
 };
 
@@ -91,6 +93,7 @@ struct who *who_free(struct who *w)
 	map_fini(&w->unnamed);
 	map_fini(&w->titles);
 	map_fini(&w->sock_of);
+	stints_fini(&w->stints);
 	free(w);
 	return NULL;
 }
@@ -391,6 +394,9 @@ void who_learn(struct who *w, const struct event *ev)
 	case EVENT_LISTEN:
 		learn_sock(w, ev);
 		break;
+	case EVENT_GOROUTINE:
+		stints_learn(&w->stints, ev);
+		break;
 	default:
 		who_learn_names(w, ev);
 	}
@@ -450,6 +456,11 @@ const char *who_process(const struct who *w, const struct event *ev)
 	const struct role *r = role_of(w, ev);
 
 	return r ? r->comm : "";
+}
+
+uint64_t who_goroutine(const struct who *w, const struct event *ev)
+{
+	return stints_of(&w->stints, ev);
 }
 
 const char *who_title(const struct who *w, const struct event *ev)

@@ -48,6 +48,7 @@ const char *who_title(const struct who *w, const struct event *ev);	/* what peop
 const char *who_container(const struct who *w, const struct event *ev); /* its name, else the start of its id */
 const char *who_unit(const struct who *w, const struct event *ev);	/* of systemd */
 const char *who_cgroup(const struct who *w, const struct event *ev);	/* path */
+uint64_t who_goroutine(const struct who *w, const struct event *ev);	/* of a Go program; 0: none */
 uint32_t who_pid(const struct who *w, const struct event *ev);		/* 0: none */
 bool who_sock(const struct who *w, const struct event *ev, struct who_ends *ret); /* of the event's socket */
 

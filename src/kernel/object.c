@@ -105,6 +105,8 @@ static const struct common_ref commons[] = {
 	{ "waits", offsetof(struct common_maps, waits) },
 	{ "log_offsets", offsetof(struct common_maps, log_offsets) },
 	{ "log_rates", offsetof(struct common_maps, log_rates) },
+	{ "go_programs", offsetof(struct common_maps, go_programs) },
+	{ "go_threads", offsetof(struct common_maps, go_threads) },
 };
 
 static int *common_fd(struct common_maps *m, size_t i)

@@ -10,7 +10,6 @@
 #include "order/internal.h"
 
 #define HOSTS_MAX 65536
-#define LOOSE_TID UINT32_MAX
 #define CHUNK_MIN 4
 #define CHUNK_MAX 128
 
@@ -91,6 +90,30 @@ static void add_fork(struct order *o, const struct adding *a)
 	t->tid = e->child_tid;
 	t->start_ns = e->child_start_ns;
 	t->flags = imported(a->ev);
+}
+
+static void add_exec(struct order *o, const struct adding *a)
+{
+	(void)task_push(o, a);
+}
+
+/* Which goroutine the thread runs from here on, or which one it made run. */
+static void add_goroutine(struct order *o, const struct adding *a)
+{
+	const struct event_go_ready *ready = a->ev->h->type == EVENT_GO_READY ? EVENT_AS(go_ready, a->ev) : NULL;
+	const struct event_goroutine *now = ready ? NULL : EVENT_AS(goroutine, a->ev);
+	struct order_goroutine *g;
+
+	if (a->thread->flags & THREAD_LOOSE)
+		return;
+	g = BIG_PUSH(&o->memory, &o->goroutines, struct order_goroutine);
+	if (!g)
+		return;
+	*g = (struct order_goroutine) { .boot_ns = a->ev->boot_ns, .node = a->n, .type = a->ev->h->type };
+	g->goid = ready ? ready->goid : now->goid;
+	g->by = ready ? ready->by : now->goid;
+	g->program = ready ? ready->program : now->program;
+	a->thread->flags |= THREAD_GO;
 }
 
 static void add_start(struct order *o, const struct adding *a)
@@ -517,6 +540,9 @@ static void (*const handlers[EVENT_STATIC_END])(struct order *, const struct add
 	[EVENT_WAKE] = add_wake,
 	[EVENT_BLOCK_DONE] = add_block_done,
 	[EVENT_BLOCK_WAKE] = add_block_wake,
+	[EVENT_EXEC] = add_exec,
+	[EVENT_GOROUTINE] = add_goroutine,
+	[EVENT_GO_READY] = add_goroutine,
 };
 
 static struct order_host *host_get(struct order *o, uint32_t host)
@@ -531,10 +557,11 @@ static struct order_host *host_get(struct order *o, uint32_t host)
 	return &HOSTS(o)[host];
 }
 
-static struct order_thread *thread_of(struct order *o, const struct event *ev, struct order_host *h)
+static struct order_thread *thread_of(struct order *o, const struct event *ev)
 {
 	const struct event_header *e = ev->h;
 	struct order_thread *t;
+	uint32_t loose;
 
 	if (e->context == CONTEXT_TASK) {
 		t = order_thread_get(o, ev->host, e->tid, e->start_ns);
@@ -542,14 +569,8 @@ static struct order_thread *thread_of(struct order *o, const struct event *ev, s
 			t->tgid = e->tgid;
 		return t;
 	}
-	if (h->loose != NONE)
-		return &THREADS(o)[h->loose];
-	t = order_thread_get(o, ev->host, LOOSE_TID, UINT64_MAX);
-	if (t) {
-		t->flags |= THREAD_LOOSE;
-		h->loose = (uint32_t)(t - THREADS(o));
-	}
-	return t;
+	loose = order_loose(o, ev->host);
+	return loose == NONE ? NULL : &THREADS(o)[loose];
 }
 
 static int host_note(struct order *o, struct order_host *h, const struct event *ev, struct err *err)
@@ -605,7 +626,7 @@ int order_add(struct order *o, const struct event *ev, struct err *err)
 		r = host_note(o, h, ev, err);
 		if (r < 0)
 			return r;
-		a.thread = thread_of(o, ev, h);
+		a.thread = thread_of(o, ev);
 	}
 	arrival = a.thread ? BIG_PUSH(&o->memory, &o->arrival, struct order_arrival) : NULL;
 	if (!arrival)

@@ -29,12 +29,13 @@ struct order {
 	uint32_t count;		     /* events */
 	bool lost_any[LOSS_CLASSES]; /* on some host */
 	/* adding */
-	struct big arrival, messages, dgrams, tasks, pipe_calls;
+	struct big arrival, messages, dgrams, tasks, pipe_calls, goroutines;
 	struct big hosts, threads, socks, flows;
-	struct table thread_table, sock_table;
+	struct table thread_table, sock_table, program_table, goroutine_table;
 	struct map tid_map, flow_map;
 	/* numbering */
-	struct big remap;    /* u32: place of arrival -> place in the thread */
+	struct big remap;    /* u32: place of arrival -> slot */
+	struct big stays;    /* u64: last slot of a goroutine on a thread << 32 | thread */
 	struct big slot_of;  /* u32 by arrival number; after clocks.c in causal order */
 	struct big time, id; /* u64, u32 by slot */
 	struct big starts;   /* bits by slot: no predecessor in program order */
@@ -74,12 +75,15 @@ struct order {
 struct order_thread *order_thread_get(struct order *o, uint32_t host, uint32_t tid, uint64_t start_ns);
 uint32_t order_thread_find(const struct order *o, uint32_t host, uint32_t tid, uint64_t start_ns);
 uint32_t order_thread_last(const struct order *o, uint32_t host, uint32_t tid); /* then .same_tid */
+uint32_t order_loose(struct order *o, uint32_t host); /* for events outside program order; NONE: no memory */
 int order_number(struct order *o);
 uint32_t order_slot(const struct order *o, struct order_ref a); /* NONE: no such event */
 struct order_ref order_slot_ref(const struct order *o, uint32_t slot);
 uint32_t order_thread_of(const struct order *o, uint32_t slot);
 uint32_t order_after(const struct order *o, uint32_t thread, uint64_t ns);    /* its first slot at or after, NONE */
 uint32_t order_place(const struct order *o, uint32_t thread, uint32_t place); /* slot of the place-th that came */
+/* Sorts rows by unit or thread, then by time and arrival.  False: no memory. */
+bool order_rows_group(struct order *o, struct order_row *rows, size_t count, bool by_unit);
 
 static inline uint32_t order_slot_host(const struct order *o, uint32_t slot)
 {
@@ -91,6 +95,10 @@ static inline uint32_t order_before(const struct order *o, uint32_t slot)
 {
 	return BIG_AT(&o->starts, uint64_t)[slot / 64] >> (slot % 64) & 1 ? NONE : slot - 1;
 }
+
+/* goroutine.c */
+void order_goroutines_deal(struct order *o, struct order_row *rows, size_t count);
+void order_goroutines_stays(struct order *o, const struct order_row *rows, size_t count);
 
 /* sock.c */
 struct order_sock *order_sock_get(struct order *o, uint32_t host, uint64_t cookie, uint64_t boot_ns);
@@ -117,6 +125,7 @@ void order_pair(struct order *o);
 void order_match_tasks(struct order *o);
 void order_match_signals(struct order *o);
 void order_match_wakes(struct order *o);
+void order_match_goroutines(struct order *o);
 void order_match_streams(struct order *o);
 /* One direction whose offsets were counted, or contradict each other; rows are by offset, node is the slot. */
 struct order_side {

@@ -20,12 +20,12 @@ static uint32_t child_first(const struct order *o, const struct order_task *fork
 	uint32_t i = order_thread_find(o, fork->host, fork->tid, fork->start_ns), best = NONE, at;
 
 	if (i != NONE)
-		return THREADS(o)[i].base;
+		return THREADS(o)[i].count ? THREADS(o)[i].base : NONE; /* all it did, goroutines did */
 	if (fork->start_ns)
 		return NONE;
 	for (i = order_thread_last(o, fork->host, fork->tid); i != NONE; i = THREADS(o)[i].same_tid) {
 		at = THREADS(o)[i].base;
-		if (TIME(o)[at] >= fork->boot_ns)
+		if (THREADS(o)[i].count && TIME(o)[at] >= fork->boot_ns)
 			best = at;
 	}
 	return best;
@@ -93,6 +93,8 @@ static uint32_t child_last(const struct order *o, const struct order_task *join)
 
 	if (i != NONE && join->start_ns) {
 		t = &THREADS(o)[i];
+		if (t->exit == NONE && !t->count)
+			return NONE;
 		last = t->exit != NONE ? t->exit : t->base + t->count - 1;
 		return TIME(o)[last] <= join->boot_ns ? last : NONE;
 	}
@@ -133,7 +135,8 @@ static void match_timer(struct order *o, const struct order_task *t)
 {
 	uint32_t i = order_thread_find(o, t->host, t->tid, t->start_ns);
 
-	if (i != NONE && !(THREADS(o)[i].flags & THREAD_LOOSE))
+	/* of a thread that runs goroutines the scheduler waits: goroutine.c */
+	if (i != NONE && !(THREADS(o)[i].flags & (THREAD_LOOSE | THREAD_GO)))
 		edge(o, t->node, order_after(o, i, t->boot_ns), ORDER_TIMER);
 }
 

@@ -30,7 +30,8 @@ static void edge_next(struct order *o, const struct order_task *t, enum order_ki
 	struct order_raw e = { .from = t->node, .to = NONE, .kind = (uint8_t)kind };
 	uint32_t thread = order_thread_find(o, t->host, t->tid, t->start_ns);
 
-	if (thread != NONE && !(THREADS(o)[thread].flags & THREAD_LOOSE))
+	/* a thread that runs goroutines waits for the scheduler: whose event comes next is not for this wake to say */
+	if (thread != NONE && !(THREADS(o)[thread].flags & (THREAD_LOOSE | THREAD_GO)))
 		e.to = order_after(o, thread, t->boot_ns + 1);
 	if (e.to == NONE || e.to == e.from)
 		return;

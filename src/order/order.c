@@ -36,14 +36,15 @@ static void free_hosts(struct order *o)
 /* Only matching needs these. */
 static void free_added(struct order *o)
 {
-	struct big *all[] = {
-		&o->arrival, &o->messages, &o->dgrams, &o->tasks, &o->socks, &o->flows, &o->raw, &o->remap
-	};
+	struct big *all[] = { &o->arrival, &o->messages, &o->dgrams, &o->tasks,	     &o->socks,
+			      &o->flows,   &o->raw,	 &o->remap,  &o->goroutines, &o->stays };
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		big_fini(&o->memory, all[i]);
 	table_fini(&o->sock_table);
+	table_fini(&o->program_table);
+	table_fini(&o->goroutine_table);
 	table_fini(&o->thread_table);
 	map_fini(&o->flow_map);
 	map_fini(&o->tid_map);
@@ -100,7 +101,8 @@ static void count_stats(struct order *o)
 
 		if (t->flags & THREAD_LOOSE)
 			continue;
-		s->threads++;
+		s->threads += !(t->flags & THREAD_GOROUTINE);
+		s->goroutines += t->flags & THREAD_GOROUTINE && t->count;
 		s->edges[ORDER_PROGRAM] += t->count ? t->count - 1 : 0;
 	}
 	for (i = 0; i < ORDER_REASONS; i++)
@@ -122,6 +124,7 @@ static void match_all(struct order *o)
 	order_match_tasks(o);
 	order_match_signals(o);
 	order_match_wakes(o);
+	order_match_goroutines(o);
 	big_fini(&o->memory, &o->tasks);
 	order_match_streams(o);
 	order_match_dgrams(o);
@@ -283,9 +286,10 @@ static const char *const reason_texts[ORDER_REASONS] = {
 };
 
 static const char *const kind_names[ORDER_KINDS] = {
-	[ORDER_PROGRAM] = "program", [ORDER_CREATE] = "create",	  [ORDER_JOIN] = "join",   [ORDER_SIGNAL] = "signal",
-	[ORDER_CONNECT] = "connect", [ORDER_MESSAGE] = "message", [ORDER_TIMER] = "timer", [ORDER_WAKE] = "wake",
-	[ORDER_LOCK] = "lock",	     [ORDER_DISK] = "disk",
+	[ORDER_PROGRAM] = "program", [ORDER_CREATE] = "create",	      [ORDER_JOIN] = "join",
+	[ORDER_SIGNAL] = "signal",   [ORDER_CONNECT] = "connect",     [ORDER_MESSAGE] = "message",
+	[ORDER_TIMER] = "timer",     [ORDER_WAKE] = "wake",	      [ORDER_LOCK] = "lock",
+	[ORDER_DISK] = "disk",	     [ORDER_GOROUTINE] = "goroutine",
 };
 
 const char *order_reason_text(enum order_reason reason)

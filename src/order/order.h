@@ -43,6 +43,7 @@ enum order_kind {
 	ORDER_WAKE,    /* wake -> the woken thread's next event */
 	ORDER_LOCK,    /* the same where it waited on a futex: a lock, a condition, a semaphore, the end of a thread */
 	ORDER_DISK,    /* request -> its end, and -> the end of a wait for it -> what the woken thread did next */
+	ORDER_GOROUTINE, /* what made a goroutine run; its end with its thread */
 	ORDER_KINDS
 };
 
@@ -103,7 +104,7 @@ typedef bool order_unmatched_fn(void *arg, struct order_ref a, enum order_reason
 void order_unmatched(const struct order *o, order_unmatched_fn *cb, void *arg);
 
 struct order_stats {
-	uint64_t events, threads, hosts, edges[ORDER_KINDS], ambiguous, bytes_of_memory;
+	uint64_t events, threads, goroutines, hosts, edges[ORDER_KINDS], ambiguous, bytes_of_memory;
 	uint64_t messages, matched, unmatched[ORDER_REASONS]; /* messages: sends + receives with bytes */
 	uint32_t max_clock;
 	size_t cycle; /* length of the cycle that was found, 0: none */

@@ -23,7 +23,9 @@ enum order_thread_flags {
 	THREAD_LOOSE = 1,    /* no program order */
 	THREAD_UNSORTED = 2, /* an event came late: sort by time */
 	THREAD_IMPORTED = 4,
-	THREAD_MORE = 8, /* while adding: its last event's call has another */
+	THREAD_GO = 16,	       /* it ran goroutines: part of its events is theirs */
+	THREAD_GOROUTINE = 32, /* no thread: start_ns is the goroutine's id */
+	THREAD_MORE = 8,       /* while adding: its last event's call has another */
 };
 
 struct order_thread {
@@ -36,7 +38,7 @@ struct order_thread {
 	uint32_t exit;	   /* its exit event, NONE; arrival number, then slot */
 	uint32_t column;   /* in the reachability index, NONE */
 	uint32_t cp_first; /* its first checkpoint there */
-	uint32_t remap;	   /* THREAD_UNSORTED: where order.remap has its events' places */
+	uint32_t remap;	   /* THREAD_UNSORTED, THREAD_GO: where order.remap has the slots of its events by place */
 	uint32_t flags;
 };
 
@@ -169,6 +171,26 @@ struct order_task {
 	uint32_t sender;    /* signal, deliver: process id */
 	uint16_t type;
 	uint8_t sig, result, flags, what, pad[2]; /* what: wake, enum waitkind */
+};
+
+/* goroutine, go_ready */
+struct order_goroutine {
+	uint64_t boot_ns, goid, by, program;
+	uint32_t node;
+	uint32_t number;   /* of the program */
+	uint64_t since_ns; /* by 0: when the thread did something else before */
+	uint32_t thread;
+	uint16_t type, pad;
+};
+
+/* An event of a thread whose events do not simply lie side by side: THREAD_UNSORTED, THREAD_GO. */
+struct order_row {
+	uint64_t boot_ns;
+	uint32_t n; /* arrival number */
+	uint32_t thread, place;
+	uint32_t unit; /* whose program order it is part of */
+	uint32_t mark; /* see goroutine.c */
+	uint32_t slot;
 };
 
 enum order_edge_flags { EDGE_AMBIGUOUS = 1, EDGE_AFTER_LOSS = 2 };

@@ -4,6 +4,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define LOOSE_TID UINT32_MAX
 
 uint32_t order_thread_find(const struct order *o, uint32_t host, uint32_t tid, uint64_t start_ns)
 {
@@ -40,71 +43,151 @@ struct order_thread *order_thread_get(struct order *o, uint32_t host, uint32_t t
 	return t;
 }
 
-/* The events of threads that had a late one, to be sorted by time. */
-struct late {
-	uint64_t boot_ns;
-	uint32_t thread, n;
-	uint32_t place; /* in its thread as it came */
-};
-
-static int late_compare(const void *pa, const void *pb)
+uint32_t order_loose(struct order *o, uint32_t host)
 {
-	const struct late *a = pa, *b = pb;
+	struct order_thread *t;
 
-	if (a->thread != b->thread)
-		return a->thread < b->thread ? -1 : 1;
-	if (a->boot_ns != b->boot_ns)
-		return a->boot_ns < b->boot_ns ? -1 : 1;
-	return (a->n > b->n) - (a->n < b->n);
+	if (HOSTS(o)[host].loose != NONE)
+		return HOSTS(o)[host].loose;
+	t = order_thread_get(o, host, LOOSE_TID, UINT64_MAX);
+	if (!t)
+		return NONE;
+	t->flags |= THREAD_LOOSE;
+	return HOSTS(o)[host].loose = (uint32_t)(t - THREADS(o));
 }
 
-static void assign_late(struct order *o, struct big *lates, uint32_t *slot_of)
+static bool row_before(const struct order_row *a, const struct order_row *b)
 {
-	struct late *late = BIG_AT(lates, struct late);
-	size_t count = BIG_COUNT(lates, struct late), i;
-	uint32_t *remap = big_sized(&o->memory, &o->remap, count * sizeof(*remap)), place = 0;
+	return a->boot_ns != b->boot_ns ? a->boot_ns < b->boot_ns : a->n < b->n;
+}
 
-	if (!count || !remap)
-		return;
-	qsort(late, count, sizeof(*late), late_compare);
-	for (i = 0; i < count; i++) {
-		struct order_thread *t = &THREADS(o)[late[i].thread];
+static int row_compare(const void *pa, const void *pb)
+{
+	return row_before(pb, pa) - row_before(pa, pb);
+}
 
-		place = i && late[i].thread == late[i - 1].thread ? place + 1 : 0;
-		if (!place)
-			t->remap = (uint32_t)i;
-		slot_of[late[i].n] = t->base + place;
-		remap[t->remap + late[i].place] = place;
+static uint32_t row_key(const struct order_row *r, bool by_unit)
+{
+	return by_unit ? r->unit : r->thread;
+}
+
+/* Rows with one key came nearly always in the order of time. */
+static void rows_sort(struct order_row *rows, size_t count)
+{
+	size_t i;
+
+	for (i = 1; i < count; i++) {
+		if (row_before(&rows[i], &rows[i - 1])) {
+			qsort(rows, count, sizeof(*rows), row_compare);
+			return;
+		}
+	}
+}
+
+bool order_rows_group(struct order *o, struct order_row *rows, size_t count, bool by_unit)
+{
+	struct big room = { 0 }, firsts = { 0 };
+	struct order_row *copy = big_sized(&o->memory, &room, count * sizeof(*rows));
+	uint32_t *first = big_zeroed(&o->memory, &firsts, ((size_t)NTHREADS(o) + 1) * sizeof(*first)), k, at = 0;
+	size_t i;
+
+	if (copy && first) {
+		memcpy(copy, rows, count * sizeof(*rows));
+		for (i = 0; i < count; i++)
+			first[row_key(&rows[i], by_unit) + 1]++;
+		for (k = 0; k < NTHREADS(o); k++)
+			first[k + 1] += first[k];
+		for (i = 0; i < count; i++)
+			rows[first[row_key(&copy[i], by_unit)]++] = copy[i];
+		for (k = 0; k < NTHREADS(o); at = first[k++])
+			rows_sort(rows + at, first[k] - at);
+	}
+	big_fini(&o->memory, &room);
+	big_fini(&o->memory, &firsts);
+	return !o->memory.failed;
+}
+
+static bool in_rows(const struct order_thread *t)
+{
+	return !(t->flags & THREAD_LOOSE) && t->flags & (THREAD_UNSORTED | THREAD_GO);
+}
+
+/* The rows by arrival; each thread's places begin at its remap. */
+static void collect_rows(struct order *o, struct big *rows)
+{
+	const struct order_arrival *a = BIG_AT(&o->arrival, struct order_arrival);
+	struct order_thread *all = THREADS(o);
+	uint32_t n, at = 0;
+
+	for (n = 0; n < NTHREADS(o); n++) {
+		if (!in_rows(&all[n]))
+			continue;
+		all[n].remap = at;
+		at += all[n].count;
+		all[n].count = 0;
+	}
+	for (n = 0; at && n < o->count; n++) {
+		struct order_thread *t = &all[a[n].thread];
+		struct order_row *r = in_rows(t) ? BIG_PUSH(&o->memory, rows, struct order_row) : NULL;
+
+		if (r)
+			*r = (struct order_row) { a[n].boot_ns, n, a[n].thread, t->count++, a[n].thread, 0, 0 };
+	}
+}
+
+static void assign_bases(struct order *o)
+{
+	struct order_thread *all = THREADS(o);
+	uint32_t base = 0, i;
+
+	for (i = 0; i < NTHREADS(o); i++) {
+		all[i].base = base;
+		base += all[i].count;
+		all[i].count = 0;
+	}
+}
+
+/* rows by unit and time */
+static void assign_rows(struct order *o, struct order_row *rows, size_t count)
+{
+	uint32_t *remap = big_sized(&o->memory, &o->remap, count * sizeof(*remap)), *slot_of = SLOT_OF(o);
+	struct order_thread *all = THREADS(o);
+	size_t i;
+
+	for (i = 0; remap && i < count; i++) {
+		struct order_thread *unit = &all[rows[i].unit];
+
+		/* outside program order: by arrival, they have their slots already */
+		rows[i].slot = unit->flags & THREAD_LOOSE ? slot_of[rows[i].n] : unit->base + unit->count++;
+		slot_of[rows[i].n] = rows[i].slot;
+		remap[all[rows[i].thread].remap + rows[i].place] = rows[i].slot;
 	}
 }
 
 static void assign_slots(struct order *o)
 {
 	const struct order_arrival *a = BIG_AT(&o->arrival, struct order_arrival);
-	struct order_thread *all = THREADS(o);
-	uint32_t base = 0, n, *slot_of = SLOT_OF(o);
-	struct big lates = { 0 };
+	uint32_t n, *slot_of = SLOT_OF(o);
+	struct big rows = { 0 };
+	size_t count;
 
-	for (n = 0; n < NTHREADS(o); n++) {
-		all[n].base = base;
-		base += all[n].count;
-		all[n].count = 0;
-	}
+	collect_rows(o, &rows);
+	count = BIG_COUNT(&rows, struct order_row);
+	if (o->goroutines.len && !o->memory.failed)
+		order_goroutines_deal(o, BIG_AT(&rows, struct order_row), count);
+	assign_bases(o);
 	for (n = 0; n < o->count; n++) {
-		struct order_thread *t = &all[a[n].thread];
+		struct order_thread *t = &THREADS(o)[a[n].thread];
 
-		if ((t->flags & (THREAD_UNSORTED | THREAD_LOOSE)) == THREAD_UNSORTED) {
-			struct late *late = BIG_PUSH(&o->memory, &lates, struct late);
-
-			if (late)
-				*late = (struct late) { a[n].boot_ns, a[n].thread, n, t->count++ };
-		} else {
+		if (!in_rows(t) && !(t->flags & THREAD_GOROUTINE))
 			slot_of[n] = t->base + t->count++;
-		}
 	}
-	if (!o->memory.failed && lates.len)
-		assign_late(o, &lates, slot_of);
-	big_fini(&o->memory, &lates);
+	if (count && !o->memory.failed && order_rows_group(o, rows.data, count, true)) {
+		assign_rows(o, rows.data, count);
+		if (o->goroutines.len)
+			order_goroutines_stays(o, rows.data, count);
+	}
+	big_fini(&o->memory, &rows);
 }
 
 uint32_t order_after(const struct order *o, uint32_t thread, uint64_t ns)
@@ -126,9 +209,7 @@ uint32_t order_place(const struct order *o, uint32_t thread, uint32_t place)
 {
 	const struct order_thread *t = &THREADS(o)[thread];
 
-	if ((t->flags & (THREAD_UNSORTED | THREAD_LOOSE)) == THREAD_UNSORTED)
-		place = BIG_AT(&o->remap, uint32_t)[t->remap + place];
-	return t->base + place;
+	return in_rows(t) ? BIG_AT(&o->remap, uint32_t)[t->remap + place] : t->base + place;
 }
 
 static void fill_starts(struct order *o)

@@ -148,6 +148,8 @@ static bool scope_test(const struct query_test *t, const struct event *ev, const
 
 	if (!s)
 		return false;
+	if (t->subject == SUBJECT_GOROUTINE)
+		return s->goroutine && number_test(t, s->goroutine(s->arg, ev));
 	if (t->subject == SUBJECT_SINCE)
 		return s->since_ns && number_test(t, s->since_ns(s->arg, ev));
 	switch (t->subject) {

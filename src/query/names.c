@@ -20,14 +20,23 @@ static const struct {
 	enum query_subject subject;
 	enum domain domain;
 } specials[] = {
-	{ "type", SUBJECT_TYPE, DOMAIN_TYPE },		 { "id", SUBJECT_ID, DOMAIN_NUMBER },
-	{ "pid", SUBJECT_TGID, DOMAIN_NUMBER },		 { "tgid", SUBJECT_TGID, DOMAIN_NUMBER },
-	{ "tid", SUBJECT_TID, DOMAIN_NUMBER },		 { "cpu", SUBJECT_CPU, DOMAIN_NUMBER },
-	{ "seq", SUBJECT_SEQ, DOMAIN_NUMBER },		 { "context", SUBJECT_CONTEXT, DOMAIN_CONTEXT },
-	{ "host", SUBJECT_HOST, DOMAIN_TEXT },		 { "process", SUBJECT_PROCESS, DOMAIN_TEXT },
-	{ "container", SUBJECT_CONTAINER, DOMAIN_TEXT }, { "unit", SUBJECT_UNIT, DOMAIN_TEXT },
-	{ "cgroup_path", SUBJECT_CGROUP, DOMAIN_TEXT },	 { "time", SUBJECT_SINCE, DOMAIN_SECONDS },
-	{ "boot_ns", SUBJECT_BOOT, DOMAIN_NS },		 { "start_ns", SUBJECT_START, DOMAIN_NS },
+	{ "type", SUBJECT_TYPE, DOMAIN_TYPE },
+	{ "id", SUBJECT_ID, DOMAIN_NUMBER },
+	{ "pid", SUBJECT_TGID, DOMAIN_NUMBER },
+	{ "tgid", SUBJECT_TGID, DOMAIN_NUMBER },
+	{ "tid", SUBJECT_TID, DOMAIN_NUMBER },
+	{ "cpu", SUBJECT_CPU, DOMAIN_NUMBER },
+	{ "seq", SUBJECT_SEQ, DOMAIN_NUMBER },
+	{ "context", SUBJECT_CONTEXT, DOMAIN_CONTEXT },
+	{ "host", SUBJECT_HOST, DOMAIN_TEXT },
+	{ "process", SUBJECT_PROCESS, DOMAIN_TEXT },
+	{ "container", SUBJECT_CONTAINER, DOMAIN_TEXT },
+	{ "unit", SUBJECT_UNIT, DOMAIN_TEXT },
+	{ "cgroup_path", SUBJECT_CGROUP, DOMAIN_TEXT },
+	{ "time", SUBJECT_SINCE, DOMAIN_SECONDS },
+	{ "boot_ns", SUBJECT_BOOT, DOMAIN_NS },
+	{ "start_ns", SUBJECT_START, DOMAIN_NS },
+	{ "goroutine", SUBJECT_GOROUTINE, DOMAIN_NUMBER },
 };
 
 /* A run-time type's field with the name of a special one: there an underscore is added, as in JSON. */

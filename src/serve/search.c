@@ -92,6 +92,11 @@ static const char *scope_title(void *arg, const struct event *ev)
 	return who_title(((struct asking *)arg)->m->who, ev);
 }
 
+static uint64_t scope_goroutine(void *arg, const struct event *ev)
+{
+	return who_goroutine(((struct asking *)arg)->m->who, ev);
+}
+
 static uint64_t scope_since(void *arg, const struct event *ev)
 {
 	int64_t t = model_time(((struct asking *)arg)->m, ev->host, ev->boot_ns);
@@ -109,6 +114,7 @@ static int ask_all(struct asking *a, struct bits *bits, struct err *err)
 		.container = scope_container,
 		.unit = scope_unit,
 		.cgroup = scope_cgroup,
+		.goroutine = scope_goroutine,
 		.since_ns = scope_since,
 	};
 	struct store_read_opts ro = { .tgid = query_pid(a->query) };

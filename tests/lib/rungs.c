@@ -35,14 +35,18 @@ static int try_ladder(const struct kernel_object *obj, const struct kernel_ladde
 
 int main(void)
 {
+	static const struct kernel_object *const later[] = { &probe_go, &probe_dynamic };
 	const struct kernel_object *const *obj;
 	unsigned int loaded = 0;
 	int refused = 0;
-	size_t i;
+	size_t i, j;
 
 	for (obj = probe_all; *obj; obj++)
 		for (i = 0; i < (*obj)->nladders; i++)
 			refused += try_ladder(*obj, &(*obj)->ladders[i], &loaded);
+	for (i = 0; i < sizeof(later) / sizeof(later[0]); i++)
+		for (j = 0; j < later[i]->nladders; j++)
+			refused += try_ladder(later[i], &later[i]->ladders[j], &loaded);
 	(void)printf("%u rungs load, %d are refused\n", loaded, refused);
 	return refused > 0;
 }

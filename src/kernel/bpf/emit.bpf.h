@@ -124,12 +124,37 @@ static __always_inline void join_check(void)
 		join_flush();
 }
 
+int goroutine_flush(__u64 now); /* goroutine.bpf.h */
+
+/*
+ * Tells which goroutine the current thread runs, if that is another than was told last; false: it could not be told.  Then
+ * an event of the thread is given up as well, for it would be taken for another goroutine's.
+ */
+static __always_inline bool goroutine_check(__u64 now)
+{
+	struct kernel_control *k = control_get();
+
+	return !k || likely(!k->go) || goroutine_flush(now) == 0;
+}
+
+static __always_inline void event_give_up(__u16 type, __u64 now)
+{
+	struct cpu_state *st = cpu_state();
+
+	if (st)
+		loss_note(type, __sync_fetch_and_add(&st->seq, 1), now);
+}
+
 /* As event_reserve_at(), in the name of me, the current thread, by a caller who has it already. */
 static __always_inline void *event_begin_at(struct task_struct *me, __u16 type, __u16 size, __u64 now)
 {
 	struct event_header *h;
 
 	join_check();
+	if (unlikely(!goroutine_check(now))) {
+		event_give_up(type, now);
+		return NULL;
+	}
 	h = event_reserve_at(type, size, CONTEXT_TASK, now);
 	if (h)
 		header_task(h, me);
@@ -142,9 +167,8 @@ static __always_inline void *event_begin(__u16 type, __u16 size, __u8 context)
 	struct event_header *h;
 
 	if (context == CONTEXT_TASK)
-		join_check();
+		return event_begin_at(bpf_get_current_task_btf(), type, size, bpf_ktime_get_boot_ns());
 	h = event_reserve(type, size, context);
-
 	if (h)
 		header_task(h, bpf_get_current_task_btf());
 	return h;
@@ -158,7 +182,6 @@ static __always_inline void event_end(void *e)
 /* A room to build an event of that type; NULL: all are in use, and the event is lost.  Ends with event_output(). */
 static __always_inline struct scratch *scratch_take(__u16 type)
 {
-	struct cpu_state *st = cpu_state();
 	__u32 i;
 
 	for (i = 0; i < SCRATCHES; i++) {
@@ -168,8 +191,7 @@ static __always_inline struct scratch *scratch_take(__u16 type)
 		if (s && !__sync_lock_test_and_set(&s->busy, 1))
 			return s;
 	}
-	if (st)
-		loss_note(type, __sync_fetch_and_add(&st->seq, 1), bpf_ktime_get_boot_ns());
+	event_give_up(type, bpf_ktime_get_boot_ns());
 	return NULL;
 }
 
@@ -186,6 +208,10 @@ static __always_inline bool scratch_send(struct event_header *h, __u32 len)
 
 	if (!st || !ring || len > SCRATCH_BYTES - 8)
 		return false;
+	if (h->context == CONTEXT_TASK && !goroutine_check(bpf_ktime_get_boot_ns())) {
+		event_give_up(h->type, bpf_ktime_get_boot_ns());
+		return false;
+	}
 	if (st->pending[0] | st->pending[1])
 		loss_flush();
 	bpf_probe_read_kernel((char *)h + len, 8, &zero); /* pad with zeros */
@@ -216,5 +242,7 @@ static __always_inline __u64 task_netns(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, nsproxy, net_ns, net_cookie);
 }
+
+#include "kernel/bpf/goroutine.bpf.h"
 
 #endif

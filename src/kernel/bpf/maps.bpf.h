@@ -87,6 +87,23 @@ struct {
 	__type(value, __u64);
 } waits SEC(".maps");
 
+/* key: the file of a Go program; owner: agent/goroutines.c */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GO_PROGRAMS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct go_file);
+	__type(value, struct go_layout);
+} go_programs SEC(".maps");
+
+/* which goroutine was told last of the thread; goes with the thread */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct go_thread);
+} go_threads SEC(".maps");
+
 /*
  * Per CPU: rooms to build events with strings.  One is not enough: an interrupt, or another task while an iterator or a
  * uprobe's program is preempted, may need one in the middle of another's work.

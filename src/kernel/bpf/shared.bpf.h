@@ -21,6 +21,8 @@
 #define ENDED_MAX 65536	       /* processes with children, at a time */
 #define ENDED_SLOTS 8
 #define BLOCK_REQUESTS_MAX 16384 /* of recorded threads, on the way at a time */
+#define GO_PROGRAMS_MAX 1024
+#define GO_M 48 /* offset of m in runtime.g: all versions since 1.5 (src/runtime/runtime2.go) */
 
 /* Kinds of observation that a person chooses among: bits of kernel_cfg.observe and kernel_ladder.kinds. */
 #define OBSERVE_PROCESS 1U
@@ -99,6 +101,33 @@ struct kernel_control {
 	__u64 nplaces;	  /* set by user space: how many there have been in places */
 	struct kernel_place places[PLACES_MAX]; /* the same: who comes there is selected as well; the oldest goes */
 	__u64 unjoined; /* kept by the kernel: children that ended and whose parent has not yet taken note */
+	__u64 go;	/* set by user space: counts the changes of go_programs; 0: it is empty */
+};
+
+/*
+ * Key of go_programs: an executable file.  Not its device: what stat(2) says of that is not what the inode says on
+ * overlayfs and btrfs, its number and size are.
+ */
+struct go_file {
+	__u64 inode, size;
+};
+
+/* Where a Go program keeps the id of the goroutine that runs. */
+struct go_layout {
+	__s32 tls;  /* of the pointer to runtime.g, from the thread pointer */
+	__u16 goid; /* of goid in runtime.g; the word before it is the status */
+	__u16 curg; /* of curg in runtime.m */
+};
+
+/* Per thread of a recorded process, while there are Go programs */
+struct go_thread {
+	__u64 generation; /* kernel_control.go when layout was looked up */
+	__u64 exec_id;	  /* task_struct.self_exec_id, likewise */
+	__u64 g;	  /* the runtime.g for which goid was told */
+	__u64 goid;	  /* told last; 0: none */
+	struct go_layout layout;
+	__u32 known; /* layout is set */
+	__u32 pad;
 };
 
 /* A child that ended, as its parent may wait for it. */

@@ -116,8 +116,15 @@ struct sighand_struct {
 	struct k_sigaction action[64];
 };
 
+struct file;
+
 struct mm_struct {
 	unsigned long arg_start, arg_end, total_vm;
+	struct file *exe_file;
+};
+
+struct thread_struct {
+	unsigned long fsbase;
 };
 
 struct thread_info {
@@ -134,7 +141,7 @@ struct task_struct {
 	unsigned in_iowait : 1;
 	__u32 pid, tgid; /* pid_t in the kernel: never negative here */
 	int exit_code, exit_state;
-	__u64 start_boottime;
+	__u64 start_boottime, self_exec_id;
 	unsigned long nvcsw, nivcsw;
 	char comm[16];
 	struct task_struct *real_parent, *group_leader;
@@ -150,6 +157,7 @@ struct task_struct {
 	sigset_t blocked;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
+	struct thread_struct thread;
 };
 
 struct linux_binprm {
