@@ -9,6 +9,7 @@
 
 #define NEAR_NS (NS_PER_S / 20)	     /* what was sent before may arrive so much later */
 #define SPOKE_MIN 3		     /* fewer messages leave no silence */
+#define PARTNER_MIN 20		     /* whom others know by more than a question */
 #define QUIET_NS (NS_PER_S * 3 / 10) /* so long nothing was sent on the connection before a wait ended */
 #define TIMER_TO_SEND_NS (NS_PER_S / 20)
 #define ANSWER_NS (NS_PER_S / 10)
@@ -37,12 +38,14 @@ const struct timer *timer_before(const struct story *s, uint32_t actor, uint64_t
 
 /* --- the last word --- */
 
-static const struct contact *last_word(const struct actor *a, uint64_t at)
+/* To anybody with at least so many messages. */
+static const struct contact *last_word(const struct story *s, const struct actor *a, uint64_t at, size_t messages)
 {
 	size_t k;
 
 	for (k = cast_contact_at(a, at + NEAR_NS); k-- > 0;)
-		if (a->contacts[k].sent && a->contacts[k].said_ns <= at)
+		if (a->contacts[k].sent && a->contacts[k].said_ns <= at &&
+		    story_actor(s, a->contacts[k].other)->ncontacts >= messages)
 			return &a->contacts[k];
 	return NULL;
 }
@@ -50,9 +53,12 @@ static const struct contact *last_word(const struct actor *a, uint64_t at)
 static void tell_last_word(struct story *s, const struct incident *inc)
 {
 	const struct actor *a = story_actor(s, inc->victim);
-	const struct contact *c = last_word(a, inc->at_ns);
+	const struct contact *c = last_word(s, a, inc->at_ns, PARTNER_MIN);
 	struct story_line *l;
 
+	/* rather than whoever had just asked for its health */
+	if (!c)
+		c = last_word(s, a, inc->at_ns, 0);
 	if (!c || a->ncontacts < SPOKE_MIN)
 		return;
 	l = line_add(s, c->said_ns, a->host, WEIGHT_LAST);
@@ -82,7 +88,7 @@ static void tell_back(struct story *s, const struct incident *inc)
 	const struct actor *v = story_actor(s, inc->victim);
 	bool dead = inc->kind != INCIDENT_STOP && inc->kind != INCIDENT_CUT;
 	uint32_t who = dead ? inc->until_by : inc->victim;
-	const struct contact *last = last_word(v, inc->at_ns), *c;
+	const struct contact *last = last_word(s, v, inc->at_ns, 0), *c;
 	struct story_line *l;
 	int len;
 

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "event/event.h"
+#include "explain/title.h"
 #include "export/export.h"
 
 /* What the formats implement. */
@@ -24,8 +25,8 @@ struct export_sock {
 };
 
 struct export_process {
-	char comm[16];
-	uint64_t netns;
+	char comm[TITLE_TEXT];
+	uint64_t netns, cgroup;
 };
 
 struct export_names {
@@ -58,7 +59,7 @@ struct export
 int names_init(struct export *x, struct err *err);
 void names_fini(struct export_names *n);
 int names_learn(struct export *x, const struct event *ev, struct err *err);
-/* Where the process lives: the host, or in a single recording its network namespace, if that has a name. */
+/* Where the process lives: the host, or in a single recording its container or network namespace, if that has a name. */
 const char *names_place(const struct export *x, uint32_t host, uint32_t tgid);
 const char *names_comm(const struct export *x, uint32_t host, uint32_t tgid); /* "": unknown */
 const struct export_sock *names_sock(const struct export *x, uint32_t host, uint64_t cookie);

@@ -61,15 +61,19 @@ static void *grown(void *array, uint32_t n, size_t size)
 	return n & (n - 1) ? array : realloc(array, (n ? 2 * (size_t)n : 1) * size);
 }
 
-/* Namespaces */
+/* Namespaces and containers */
 static uint64_t place_key(uint32_t host, uint64_t netns)
 {
 	return map_hash(netns ^ (uint64_t)host << 48);
 }
 
-static int learn_place(struct export_names *n, const struct event *ev, struct err *err)
+static uint64_t container_key(uint32_t host, uint64_t cgroup)
 {
-	uint64_t key = place_key(ev->host, EVENT_AS(netns, ev)->netns);
+	return map_hash(place_key(host, cgroup) + 1);
+}
+
+static int learn_place(struct export_names *n, const struct event *ev, uint64_t key, struct err *err)
+{
 	char **all;
 
 	if (!event_string(ev, 0)[0] || n->nplaces == PLACES_MAX || map_get(&n->place_map, key))
@@ -106,27 +110,23 @@ static struct export_process *process_get(struct export_names *n, uint32_t host,
 	return &all[n->nprocesses++];
 }
 
-static void comm_set(struct export_process *p, const char *comm)
-{
-	if (comm[0])
-		(void)snprintf(p->comm, sizeof(p->comm), "%.15s", comm);
-}
-
 static void learn_process(struct export_names *n, const struct event *ev)
 {
 	struct export_process *p = process_get(n, ev->host, ev->h->tgid);
 
 	if (!p)
 		return;
-	comm_set(p, event_string(ev, 0));
+	if (event_string(ev, 0)[0])
+		title_of(event_string(ev, 0), event_string(ev, 2), p->comm, sizeof(p->comm));
 	p->netns = EVENT_AS(process, ev)->netns;
+	p->cgroup = EVENT_AS(process, ev)->cgroup;
 }
 
 static void learn_fork(struct export_names *n, const struct event *ev)
 {
 	const struct event_fork *e = EVENT_AS(fork, ev);
 	const struct export_process *parent = process_find(n, ev->host, ev->h->tgid);
-	uint64_t netns = parent ? parent->netns : 0;
+	uint64_t netns = parent ? parent->netns : 0, cgroup = parent ? parent->cgroup : 0;
 	struct export_process *child;
 
 	if (e->flags & PROCFLAGS_THREAD)
@@ -135,7 +135,9 @@ static void learn_fork(struct export_names *n, const struct event *ev)
 	if (!child)
 		return;
 	child->netns = netns;
-	comm_set(child, event_string(ev, 0));
+	child->cgroup = cgroup;
+	if (event_string(ev, 0)[0])
+		(void)snprintf(child->comm, sizeof(child->comm), "%.15s", event_string(ev, 0));
 }
 
 /* Sockets */
@@ -195,7 +197,9 @@ int names_learn(struct export *x, const struct event *ev, struct err *err)
 
 	switch (ev->type->id) {
 	case EVENT_NETNS:
-		return learn_place(n, ev, err);
+		return learn_place(n, ev, place_key(ev->host, EVENT_AS(netns, ev)->netns), err);
+	case EVENT_CONTAINER:
+		return learn_place(n, ev, container_key(ev->host, EVENT_AS(container, ev)->cgroup), err);
 	case EVENT_PROCESS:
 	case EVENT_EXEC:
 		learn_process(n, ev);
@@ -221,8 +225,10 @@ const char *names_place(const struct export *x, uint32_t host, uint32_t tgid)
 {
 	const struct export_names *n = &x->names;
 	const struct export_process *p = n->nhosts > 1 ? NULL : process_find(n, host, tgid);
-	const uint64_t *at = p ? map_get(&n->place_map, place_key(host, p->netns)) : NULL;
+	const uint64_t *at = p ? map_get(&n->place_map, container_key(host, p->cgroup)) : NULL;
 
+	if (!at && p)
+		at = map_get(&n->place_map, place_key(host, p->netns));
 	if (at)
 		return n->places[*at - 1];
 	return host < n->nhosts ? n->hosts[host] : "";

@@ -131,6 +131,7 @@ check_podman() {
 	wait_for 20 saw new
 	finish
 	names 'podman' "$name" "$id" podman "$first"
+	ok 'podman: an export has its name' grep -q "$name" <("$SAKER" export chrome rec)
 	ok 'podman: it is recorded when it is started again' test "$(count "container=$name and pid=$again and type=fork")" -gt 0
 	ok 'podman: and when it is made anew' seen new
 	equal 'podman: the new one has its name' \
