@@ -50,7 +50,8 @@ export class Gutter {
 			role: 'treeitem', tabindex: -1, 'data-lane': lane.id, 'aria-level': depth + 1, class: `${lane.kind} depth${depth}${leaf ? ' leaf' : ''}`,
 			'aria-expanded': leaf ? null : String(open || shown > 0), title: doubt ? `${life}\n${doubt}` : life,
 		}, el('span', { class: 'fold', 'aria-hidden': 'true' }, leaf ? '' : open ? '▾' : shown ? '▿' : '▸'),
-		el('span', { class: 'name' }, el('bdi', {}, lane.name || lane.kind), number(lane), doubt ? el('span', { class: 'doubt' }, this.doubt(lane, true)) : null),
+		el('span', { class: 'name' }, el('bdi', {}, lane.name || lane.kind), number(lane)),
+		doubt ? el('span', { class: 'doubt' }, this.doubt(lane, true)) : null,
 		shown && !open ? el('span', { class: 'count' }, `${shown} of ${rough(below)}`) : null,
 		el('span', { class: 'count', 'aria-label': `${rough(lane.events)} events` }, rough(lane.events)));
 	}

@@ -6,7 +6,7 @@
 import { drawCone } from './cone.js';
 import { drawArrow, drawEvents, eventColour, eventLook, hatch } from './marks.js';
 import { colours, fonts } from './theme.js';
-import { brief, plural, printable } from './text.js';
+import { brief, message, plural, printable } from './text.js';
 
 const AHEAD_Y = 200; /* pixels drawn above and below what is seen */
 const LOG_Y = 17; /* log lines stand that far below the lane's line */
@@ -360,13 +360,14 @@ export class Scene {
 		const { scale, ahead } = this.#what;
 		const hits = this.hits[i].filter((hit) => hit.event);
 		const end = scale.width + ahead;
+		let free = -Infinity; /* from where on no log line stands */
 
 		for (let k = 0; k < hits.length; k++) {
 			const next = k + 1 < hits.length ? hits[k + 1].x : end;
 
 			if (hits[k].event.type === 'log')
-				this.#logLine(c, i, hits[k], this.#nextLog(hits, k, end));
-			else if (next - hits[k].x > CAPTION_ROOM && told(hits[k].event) && !(k && hits[k - 1].event.type === 'log'))
+				free = this.#logLine(c, i, hits[k], this.#nextLog(hits, k, end));
+			else if (next - hits[k].x > CAPTION_ROOM && told(hits[k].event) && hits[k].x > free)
 				this.#caption(c, i, hits[k], next);
 		}
 	}
@@ -378,6 +379,7 @@ export class Scene {
 		return end;
 	}
 
+	/* Returns where it ends. */
 	#logLine(c, i, { x, event }, next) {
 		const y = this.#what.rows.middle(i) + LOG_Y;
 		const bad = event.mark === 'trouble';
@@ -385,11 +387,14 @@ export class Scene {
 		c.fillStyle = bad ? colours.trouble : colours.log;
 		c.fillRect(x - 0.5, y - 11, bad ? 2.5 : 1.5, 12);
 		if (next - x < LINE_ROOM)
-			return;
+			return x + 4;
 		c.font = fonts.mono;
 		this.#char = this.#char || c.measureText('0123456789').width / 10 || CHAR;
 		c.fillStyle = bad ? colours.trouble : colours.ink;
-		c.fillText(cut(event.label || '', (next - x - 8) / this.#char), x + 4, y - 1);
+		const text = cut(message(event.label || ''), (next - x - 8) / this.#char);
+
+		c.fillText(text, x + 4, y - 1);
+		return x + 12 + text.length * this.#char;
 	}
 
 	#caption(c, i, { x, event }, next) {

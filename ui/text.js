@@ -57,8 +57,15 @@ export function timeOfDay(t0, ns) {
 
 /* An event's line without what only a machine reads. */
 export function brief(label) {
-	return label.replace(/\b(?:target_tid|target_start_ns|child_tid|flags|code|netns|cgroup|ppid|uid|gid|sock|offset|hash)=\S*\s?/g, '')
+	return label.replace(/\b(?:target_tid|target_start_ns|child_tid|flags|code|netns|cgroup|ppid|uid|gid|sock|offset|hash|object|object2|start_ns)=\S*\s?/g, '')
 		.replace('result=delivered', '').trim();
+}
+
+/* What a log line says: of one that is JSON, its message; it may be cut. */
+export function message(line) {
+	const found = line.startsWith('{') && line.match(/"(?:msg|message)"\s*:\s*"((?:[^"\\]|\\.)*)/);
+
+	return found ? found[1].replaceAll('\\"', '"') : line;
 }
 
 /* "7.1 s to 8.2 s of 12.9 s" needs a step that fits the width of what is shown */

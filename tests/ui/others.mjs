@@ -50,6 +50,7 @@ async function staysText(page, rec, name) {
 	await page.raw.exposeFunction('owned', () => page.troubles.push('a script of the recording ran'));
 	const comm = name.slice(0, 15);
 
+	assert.ok(lines(saker('show', rec, '--json', 'type=log')).some((e) => e.text.includes('</script><script>')), 'its lines were recorded');
 	await page.keyboard.press('u');
 	await page.keyboard.press('u');
 	assert.ok((await page.rows()).includes(comm), `a lane is called ${comm}`);
