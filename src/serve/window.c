@@ -271,16 +271,51 @@ static uint32_t pick_rows(struct window *w)
 	return sum;
 }
 
+static bool within(const struct window *w, uint32_t event)
+{
+	return x_of(w, event) >= w->from && x_of(w, event) < w->to;
+}
+
+/* Where a lane's events that may lie within begin and end in by_lane: by clocks they are not sorted. */
+static void lane_range(const struct window *w, uint32_t lane, uint32_t *begin, uint32_t *end)
+{
+	const struct model *m = w->m;
+
+	*begin = w->logical ? m->lane_first[lane] : model_lane_at(m, lane, w->from);
+	*end = w->logical ? m->lane_first[lane + 1] : model_lane_at(m, lane, w->to);
+}
+
 /* One lane's events into its row. */
 static void take_lane(struct window *w, uint32_t lane)
 {
 	const struct model *m = w->m;
 	struct row *r = &w->rows[w->row_of[lane]];
-	uint32_t i = model_lane_at(m, lane, w->from), end = model_lane_at(m, lane, w->to);
+	uint32_t i, end;
 
-	for (; i < end; i++)
-		if (asked(w, m->by_lane[i]))
+	lane_range(w, lane, &i, &end);
+	for (; i < end && r->taken < r->count; i++)
+		if (within(w, m->by_lane[i]) && asked(w, m->by_lane[i]))
 			w->events[r->first + r->taken++] = m->by_lane[i];
+}
+
+static bool lane_each(const struct window *w, uint32_t lane)
+{
+	return w->row_of[lane] != NO_LANE && w->rows[w->row_of[lane]].each;
+}
+
+/* How many would be looked at lane by lane. */
+static uint64_t lanes_cost(const struct window *w)
+{
+	uint64_t cost = 0;
+	uint32_t i, begin, end;
+
+	for (i = 0; i < w->m->nlanes; i++) {
+		if (!lane_each(w, i))
+			continue;
+		lane_range(w, i, &begin, &end);
+		cost += 8 + end - begin;
+	}
+	return cost;
 }
 
 static void take_all(struct window *w)
@@ -298,11 +333,14 @@ static void take_all(struct window *w)
 	}
 }
 
-static int event_compare(const void *pa, const void *pb)
+static int event_compare(const void *pa, const void *pb, void *arg)
 {
-	const uint32_t *a = pa, *b = pb;
+	const struct window *w = arg;
+	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
 
-	return (*a > *b) - (*a < *b);
+	if (x_of(w, a) != x_of(w, b))
+		return x_of(w, a) < x_of(w, b) ? -1 : 1;
+	return (a > b) - (a < b);
 }
 
 /* By time, lane by lane where that is less than going through all. */
@@ -316,16 +354,16 @@ static int take_events(struct window *w)
 		return -ENOMEM;
 	if (!sum)
 		return 0;
-	if (w->logical || place_of(w, w->to) - place_of(w, w->from) < 32 * w->m->nlanes) {
+	if (place_of(w, w->to) - place_of(w, w->from) <= lanes_cost(w)) {
 		take_all(w);
 		return 0;
 	}
 	for (i = 0; i < w->m->nlanes; i++)
-		if (w->row_of[i] != NO_LANE && w->rows[w->row_of[i]].each)
+		if (lane_each(w, i))
 			take_lane(w, i);
 	for (i = 0; i < w->nrows; i++)
 		if (w->rows[i].each)
-			qsort(w->events + w->rows[i].first, w->rows[i].count, sizeof(*w->events), event_compare);
+			qsort_r(w->events + w->rows[i].first, w->rows[i].count, sizeof(*w->events), event_compare, w);
 	return 0;
 }
 
