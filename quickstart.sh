@@ -20,7 +20,8 @@ what happened.
 
   etcd, zookeeper   which cluster (etcd)
   --fault F     what is planted: pause (SIGSTOP of the leader, the default), kill, partition, oom, or none
-  --once        one recording and its story, then end; without it, on a terminal, it asks for the next fault
+  --once        one recording and its story, then end; without it, it shows the recording on a page in the browser until
+                it is interrupted, and asks for the next fault where there is a terminal
   --prefix P    the namespaces are called Pnode1 (Pzk1), ..., Pclient, Pnet (no prefix)
   --build-only  installs and builds only; needs no root where the packages are there
   --package     makes a Debian package and a static tarball in dist/
@@ -79,6 +80,29 @@ demo() {
 	echo "    build/src/saker story $rec"
 	echo "    build/src/saker show $rec 'type=signal'"
 	hint "$rec"
+	[ $once = 1 ] || show_page "$rec"
+}
+
+# show_page RECORDING: on a page in the browser, until the next one or the end; its address has a token
+show_page() {
+	local end=$((SECONDS + 30))
+	end_page
+	echo
+	build/src/saker serve "$1" >build/log/page.txt 2>build/log/page.err </dev/null &
+	page=$!
+	while [ ! -s build/log/page.txt ] && kill -0 $page 2>/dev/null && [ $SECONDS -lt $end ]; do
+		sleep 0.1
+	done
+	if [ -s build/log/page.txt ]; then
+		echo "see it in the browser: $(cat build/log/page.txt)"
+	else
+		cat build/log/page.err >&2
+	fi
+}
+
+end_page() {
+	[ -z "$page" ] || { kill "$page" && wait "$page"; } 2>/dev/null
+	page=
 }
 
 # hint RECORDING: the causal past of what the story cites last
@@ -112,6 +136,7 @@ demo_clean() {
 
 leave() {
 	trap '' INT TERM HUP
+	end_page
 	demo_clean
 	give_back build build-package build-static dist rec
 }
@@ -137,6 +162,7 @@ known_fault() {
 options() {
 	place=
 	recorder=
+	page=
 	prefix=
 	fault=pause
 	mode=demo
@@ -184,8 +210,13 @@ main() {
 	build || return 1
 	[ $mode = demo ] || { echo "built: build/src/saker"; return 0; }
 	demo "$fault" || return 1
-	if [ $once = 0 ] && [ -t 0 ] && [ -t 1 ]; then
+	if [ $once = 1 ]; then
+		return 0
+	elif [ -t 0 ] && [ -t 1 ]; then
 		ask
+	elif [ -n "$page" ]; then
+		echo "Ctrl-C ends it"
+		wait "$page"
 	fi
 }
 

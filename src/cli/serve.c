@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/child.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "cli/cli.h"
@@ -75,6 +77,23 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* sudo is not needed to look: with recordings of the user who called it, no root serves them. */
+static int give_up_root(const struct serve_args *a, struct err *err)
+{
+	struct stat st;
+	unsigned int i;
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	child_invoker(&uid, &gid);
+	for (i = 0; i < a->opts.npaths; i++)
+		if (stat(a->paths[i], &st) < 0 || st.st_uid != uid)
+			return 0;
+	r = child_become_invoker();
+	return r ? err_errno(err, r, "cannot become the user who called sudo") : 0;
+}
+
 /* The browser of whoever called; it tells itself why it cannot. */
 static void open_browser(const char *url)
 {
@@ -116,7 +135,9 @@ static int serve_main(int argc, char **argv)
 	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_IGN);
-	r = serve_start(&a.opts, &s, &err);
+	r = give_up_root(&a, &err);
+	if (r >= 0)
+		r = serve_start(&a.opts, &s, &err);
 	if (r >= 0) {
 		(void)puts(serve_url(s));
 		(void)fflush(stdout);

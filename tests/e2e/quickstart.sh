@@ -20,7 +20,8 @@ start() {
 	mkdir "$TMP"
 	set -m
 	# where this suite runs in the background, SIGINT is ignored, and a shell cannot change that
-	TMPDIR=$TMP env --default-signal=INT "$root/quickstart.sh" --once --fault "$1" --prefix "$prefix" \
+	# shellcheck disable=SC2086
+	TMPDIR=$TMP env --default-signal=INT "$root/quickstart.sh" ${2---once} --fault "$1" --prefix "$prefix" \
 		>"$WORK/out" 2>"$WORK/talk" </dev/null &
 	leader=$!
 	set +m
@@ -77,6 +78,20 @@ whole_run() {
 	done < <(grep '^    build/' "$WORK/out")
 }
 
+# Without --once: the page is there, and goes with the script
+shown() {
+	local status=0 url
+	start kill ''
+	ok 'the page: its address is printed' wait_for 60 grep -q '^see it in the browser: ' "$WORK/out"
+	url=$(sed -n 's/^see it in the browser: //p' "$WORK/out")
+	ok 'the page: it is there' curl -sf -o page.html "$url"
+	ok 'the page: it has the story' test "$(curl -sf "${url%%/\?*}/api/story?${url#*\?}" | grep -c 'sent SIGKILL to etcd')" = 1
+	kill -s INT -- -$leader
+	wait $leader || status=$?
+	ok 'the page: Ctrl-C ends it all' nothing_left
+	fails 'the page: also the server' curl -sf -o page.html "$url"
+}
+
 e2e_clean() {
 	local rec state
 	kill "$leader" 2>/dev/null && wait_for 20 nothing_left
@@ -91,6 +106,7 @@ e2e_clean() {
 before=$(ls -d "$root"/rec/* 2>/dev/null)
 e2e_begin
 whole_run
+shown
 interrupted 'Ctrl-C at the start of the recording' INT recording
 interrupted 'Ctrl-C while the cluster starts' INT namespace
 interrupted 'SIGTERM while the client asks' TERM asked

@@ -234,6 +234,14 @@ asks() { for _ in 1 2 3 4 5; do status "/api/lanes?token=$TOKEN_LIVE" >/dev/null
 
 recorded() {
 	local recorder page uid
+	cp -a scene given
+	chown -R 65534:65534 given
+	export SUDO_UID=65534 SUDO_GID=65534
+	serve given
+	unset SUDO_UID SUDO_GID
+	equal 'as root for another: root is given up' "$(awk '/^Uid:/ { print $2 $3 $4 $5 }' "/proc/$server/status")" 65534655346553465534
+	equal 'and it is served' "$(get /api/info | jq '.events > 0')" true
+	served
 	mkdir invoker
 	chown 65534:65534 invoker
 	SUDO_UID=65534 SUDO_GID=65534 "$SAKER" record --all --live=127.0.0.1:0 -o invoker/live --duration 4s >out 2>live.talk &
