@@ -9,21 +9,30 @@
 #include "agent/import.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/parse.h"
 #include "cli/cli.h"
 
-enum { OPT_HOST = 256 };
+enum { OPT_HOST = 256, OPT_PATTERN, OPT_ZONE, OPT_YEAR };
 
 static const struct argp_option import_options[] = {
 	{ "output", 'o', "DIR", 0, "Directory of the recordings, one for each host; it must be new or empty", 0 },
-	{ "host", OPT_HOST, "NAME", 0, "Name of the machine, where the files do not say it", 0 },
+	{ "host", OPT_HOST, "NAME", 0, "Name of the machine whose files follow, where they do not say it", 0 },
+	{ "pattern", OPT_PATTERN, "PATTERN", 0, "log: the time at the beginning of a line, as %Y-%m-%d %T,%f", 0 },
+	{ "zone", OPT_ZONE, "ZONE", 0, "log: zone of times that name none, as +02:00 or UTC (default: this host's)",
+	  0 },
+	{ "year", OPT_YEAR, "YEAR", 0, "log: year of times that have none (default: closest to the file's last change)",
+	  0 },
 	{ "json", 'j', NULL, 0, "Print the summary as one JSON object", 0 },
 	{ 0 },
 };
 
+#define ZONE_PROBE_S 946771200 /* 2000-01-02 00:00:00 UTC */
+
 struct import_args {
 	struct import_opts opts;
-	const char **files;
+	const char **files, **hosts;
 	const char *dir;
 	bool json;
 	struct buf complaints; /* JSON objects, separated by commas */
@@ -43,12 +52,39 @@ static void unknown_format(const char *word, struct argp_state *state)
 static void take_word(struct import_args *a, const char *word, struct argp_state *state)
 {
 	if (a->opts.format) {
+		a->hosts[a->opts.nfiles] = a->opts.host;
 		a->files[a->opts.nfiles++] = word;
 		return;
 	}
 	a->opts.format = import_format_find(word);
 	if (!a->opts.format)
 		unknown_format(word, state);
+}
+
+/* What log files leave open about their times. */
+static void take_times(struct import_args *a, int key, const char *arg, struct argp_state *state)
+{
+	struct err err = ERR_INIT;
+	struct stamp_opts zone = { 0 };
+	struct stamp s;
+	char text[64];
+	uint64_t year;
+
+	if (key == OPT_PATTERN) {
+		if (stamp_format_check(arg, &err) < 0)
+			argp_error(state, "%s", err.text);
+		a->opts.pattern = arg;
+	} else if (key == OPT_YEAR) {
+		if (parse_number(arg, &year) < 0 || year < 1970 || year > 2500)
+			argp_error(state, "'%s' is no year", arg);
+		a->opts.stamps.year = (int32_t)year;
+	} else {
+		(void)snprintf(text, sizeof(text), "2000-01-02 00:00:00%s", arg);
+		if (!stamp_match("%F %T%z", text, strlen(text), &zone, &s) || s.end != strlen(text))
+			argp_error(state, "'%s' is no zone (try +02:00 or UTC)", arg);
+		a->opts.stamps.zone_s = (int32_t)((int64_t)ZONE_PROBE_S - (int64_t)(s.unix_ns / NS_PER_SEC));
+		a->opts.stamps.local = false;
+	}
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -64,6 +100,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'j':
 		a->json = true;
+		return 0;
+	case OPT_PATTERN:
+	case OPT_ZONE:
+	case OPT_YEAR:
+		take_times(a, key, arg, state);
 		return 0;
 	case ARGP_KEY_ARG:
 		take_word(a, arg, state);
@@ -118,6 +159,10 @@ static void summary_text(const struct import_args *a, const struct import *imp)
 	if (c.moved)
 		(void)fprintf(stderr, ", %" PRIu64 " events whose time contradicts their thread's order", c.moved);
 	(void)fputc('\n', stderr);
+	if (import_format_note(a->opts.format) && import_hosts(imp) > 1)
+		(void)fprintf(stderr,
+			      "%s: these need not agree, and log lines alone do not tell the order between hosts\n",
+			      import_format_note(a->opts.format));
 }
 
 static void summary_json(const struct import_args *a, const struct import *imp)
@@ -147,12 +192,17 @@ static void summary_json(const struct import_args *a, const struct import *imp)
 static int import_main(int argc, char **argv)
 {
 	CLEANUP_FREE const char **files = calloc((size_t)argc, sizeof(*files));
-	struct import_args a = { .files = files, .opts = { .files = files, .complain = complain, .arg = &a } };
+	CLEANUP_FREE const char **hosts = calloc((size_t)argc, sizeof(*hosts));
+	struct import_args a = {
+		.files = files,
+		.hosts = hosts,
+		.opts = { .files = files, .hosts = hosts, .stamps = { .local = true }, .complain = complain, .arg = &a }
+	};
 	struct import *imp = NULL;
 	struct err err = ERR_INIT;
 	int r;
 
-	if (!files || cli_parse(&cli_import, parse_option, argc, argv, 0, &a) != 0)
+	if (!files || !hosts || cli_parse(&cli_import, parse_option, argc, argv, ARGP_IN_ORDER, &a) != 0)
 		return CLI_USAGE;
 	r = import_run(&a.opts, a.dir, &imp, &err);
 	if (r < 0) {

@@ -26,7 +26,6 @@
 #include "import/scan.h"
 
 #define STAMP_MAX_MS (UINT64_MAX / 4 / NS_PER_MS) /* what a recording can hold */
-#define TEXT_PART (EVENT_LENGTH_MAX - sizeof(struct event_log) - 8)
 
 /* Objects of programs, for which Saker has no events: types of the recording's own. */
 struct event_falcon_step {
@@ -180,42 +179,15 @@ static int take_log(struct object *ob, struct err *err)
 	return 0;
 }
 
-/* How much of the text fits one event; not within a character. */
-static size_t text_part(const char *text, size_t len)
-{
-	size_t n = len < TEXT_PART ? len : TEXT_PART;
-
-	while (n < len && n > 1 && ((unsigned char)text[n] & 0xc0) == 0x80)
-		n--;
-	return n;
-}
-
 /* The pending log event is complete. */
 static int flush_log(struct falcon *f, struct err *err)
 {
-	struct object ob = { .f = f, .add = f->log };
-	char part[TEXT_PART + 1], *text = f->text.data;
-	size_t at = 0, n;
-	int r = 0;
+	struct event_log e = { .level = f->level };
 
 	if (!f->pending)
 		return 0;
 	f->pending = false;
-	if (f->text.failed || !text)
-		return err_set(err, ENOMEM, "out of memory for a log event");
-	if (f->imp->opts->mask)
-		f->imp->opts->mask(text, f->text.len);
-	do {
-		struct event_log e = { .level = f->level };
-
-		n = text_part(text + at, f->text.len - at);
-		memcpy(part, text + at, n);
-		part[n] = 0;
-		f->imp->counts.split += at > 0;
-		r = put(&ob, EVENT_LOG, &e, (const char *[]) { part, NULL }, err);
-		at += n;
-	} while (r >= 0 && at < f->text.len);
-	return r;
+	return import_add_text(f->imp, &f->log, &e, &f->text, "", err);
 }
 
 /* Sockets */

@@ -14,8 +14,7 @@
 #include "import/internal.h"
 
 static const struct import_format *const formats[] = {
-	&import_falcon,
-	&import_strace,
+	&import_falcon, &import_strace, &import_log, &import_journal,
 #ifdef SAKER_WITH_BABELTRACE
 	&import_ctf,
 #endif
@@ -39,6 +38,11 @@ const struct import_format *import_format_find(const char *name)
 const char *import_format_name(const struct import_format *f)
 {
 	return f->name;
+}
+
+const char *import_format_note(const struct import_format *f)
+{
+	return f->note;
 }
 
 const char *import_format_about(const struct import_format *f)
@@ -159,6 +163,15 @@ static int mark_complaints(struct import *imp, struct err *err)
 	return r;
 }
 
+const char *import_file_host(const struct import *imp, const char *otherwise)
+{
+	const struct import_opts *o = imp->opts;
+
+	if (o->hosts && o->hosts[imp->nth_file])
+		return o->hosts[imp->nth_file];
+	return o->host ? o->host : otherwise;
+}
+
 static int read_file(struct import *imp, const char *path, struct err *err)
 {
 	bool standard = !strcmp(path, "-");
@@ -201,8 +214,10 @@ static int read_all(struct import *imp, struct err *err)
 
 	if (o->format->types)
 		r = o->format->types(imp->types, err);
-	for (i = 0; r >= 0 && i < o->nfiles; i++)
+	for (i = 0; r >= 0 && i < o->nfiles; i++) {
+		imp->nth_file = i;
 		r = read_file(imp, o->files[i], err);
+	}
 	if (r < 0)
 		return r;
 	if (!imp->nentries)
@@ -223,8 +238,10 @@ int import_open(const struct import_opts *opts, struct import **ret, struct err 
 	struct import *imp = calloc(1, sizeof(*imp));
 	int r;
 
-	if (imp)
+	if (imp) {
 		imp->opts = opts;
+		imp->note = opts->format->note;
+	}
 	if (!imp || event_types_new(&imp->types) < 0) {
 		import_free(imp);
 		return err_set(err, ENOMEM, "out of memory for an import");

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "event/event.h"
+#include "lines/stamp.h"
 
 struct err;
 struct import;
@@ -29,18 +30,22 @@ struct import;
 #define IMPORT_COMPLAINTS_MAX 100 /* that are told one by one; further ones are counted */
 
 struct import_format;
-extern const struct import_format import_ctf, import_falcon, import_strace;
+extern const struct import_format import_ctf, import_falcon, import_strace, import_log, import_journal;
 /* By name, NULL: none; the nth, NULL at the end. */
 const struct import_format *import_format_find(const char *name);
 const struct import_format *import_format_nth(unsigned int n);
 const char *import_format_name(const struct import_format *f);
 const char *import_format_about(const struct import_format *f);
+const char *import_format_note(const struct import_format *f); /* what holds for all its events, NULL: nothing */
 
 struct import_opts {
 	const struct import_format *format;
 	const char *const *files; /* "-": standard input */
 	unsigned int nfiles;
-	const char *host; /* name of the machine where the files do not say it; NULL: the format's name */
+	const char *const *hosts; /* by file, NULL: as host; may be NULL */
+	const char *pattern;	  /* of the times in log files (lines/stamp.h); NULL: the known forms */
+	struct stamp_opts stamps; /* what those leave open */
+	const char *host;	  /* name of the machine where the files do not say it; NULL: the format's name */
 	void (*mask)(char *text, size_t len); /* blots secrets out of a log line; may be NULL */
 	void (*complain)(void *arg, const char *file, uint64_t line, const char *why); /* may be NULL */
 	void *arg;

@@ -19,6 +19,7 @@
 /* What the formats implement. */
 struct import_format {
 	const char *name, *about;
+	const char *note;					  /* what holds for all its events; may be NULL */
 	int (*types)(struct event_types *types, struct err *err); /* run-time types; may be NULL */
 	int (*read)(struct import *imp, FILE *f, const char *name, struct err *err);
 	int (*read_path)(struct import *imp, const char *path, struct err *err); /* in place of read: directories */
@@ -46,6 +47,7 @@ struct import_host {
 
 struct import_thread {
 	char *name;		  /* without its host */
+	char *comm;		  /* of the program, NULL: not known */
 	uint32_t host, tid, next; /* tid: known once all files are read, if named */
 	uint32_t leader;	  /* of its process, an index; its own by default */
 	bool named, described;	  /* named: the tid is ours, not the system's */
@@ -87,6 +89,8 @@ struct import {
 	uint16_t next_type; /* for formats that make types while they read; 0: none yet */
 	/* the file that is being read */
 	const char *file;
+	unsigned int nth_file;
+	const char *note; /* the format's */
 	uint32_t last_host;
 	uint64_t last_ns;
 };
@@ -104,8 +108,25 @@ struct import_lines {
 int import_line_next(struct import *imp, struct import_lines *l, struct err *err);
 void import_lines_fini(struct import_lines *l);
 
+struct import_add {
+	uint32_t thread;
+	uint64_t ns, seq;
+	enum import_rank rank;
+};
+
+/* import.c: the host whose file is being read, or `otherwise` if nobody said. */
+const char *import_file_host(const struct import *imp, const char *otherwise);
+
+/*
+ * text.c: a log event, in several if it is too long; log is copied.  The text's secrets are masked in place.
+ */
+struct buf;
+int import_add_text(struct import *imp, const struct import_add *a, const struct event_log *log, struct buf *text,
+		    const char *name, struct err *err);
+
 /* names.c: indexes, or -E2BIG, -ENOMEM.  thread: "name@host". */
 int import_thread_get(struct import *imp, const char *thread, struct err *err);
+int import_thread_comm(struct import *imp, uint32_t thread, const char *comm);	/* the first that is said stays */
 int import_sock_find(const struct import *imp, const struct import_sock *like); /* -ENOENT */
 int import_sock_get(struct import *imp, const struct import_sock *like, struct err *err);
 int import_names_number(struct import *imp, struct err *err); /* gives named threads their tids */
@@ -115,11 +136,6 @@ void import_names_fini(struct import *imp);
  * import.c.  The event is copied; its header's context, flags and ids are filled in.  Until all names are known it names
  * threads (child_tid) and sockets (sock) by their index; source.c puts the numbers there.
  */
-struct import_add {
-	uint32_t thread;
-	uint64_t ns, seq;
-	enum import_rank rank;
-};
 int import_add(struct import *imp, const struct import_add *a, const struct event_type *type, void *fixed,
 	       const char *const *strings, struct err *err);
 /* Lines [line, line + count) of the current file are useless. */

@@ -112,6 +112,15 @@ int import_thread_get(struct import *imp, const char *thread, struct err *err)
 	return thread_push(imp, (uint32_t)host, name, key, err);
 }
 
+int import_thread_comm(struct import *imp, uint32_t thread, const char *comm)
+{
+	struct import_thread *t = &imp->threads[thread];
+
+	if (!t->comm)
+		t->comm = strdup(comm);
+	return t->comm ? 0 : -ENOMEM;
+}
+
 static int name_compare(const void *pa, const void *pb)
 {
 	const struct import_thread *a = *(struct import_thread *const *)pa, *b = *(struct import_thread *const *)pb;
@@ -194,8 +203,10 @@ void import_names_fini(struct import *imp)
 
 	for (i = 0; i < imp->nhosts; i++)
 		free(imp->hosts[i].name);
-	for (i = 0; i < imp->nthreads; i++)
+	for (i = 0; i < imp->nthreads; i++) {
 		free(imp->threads[i].name);
+		free(imp->threads[i].comm);
+	}
 	free(imp->hosts);
 	free(imp->threads);
 	free(imp->socks);

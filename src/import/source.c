@@ -56,12 +56,14 @@ static int tell_summary(struct import_source *s, uint64_t ns, const struct event
 {
 	const struct import_counts *c = &s->imp->counts;
 	struct event_mark e = { .value = c->malformed };
-	char text[256];
+	char text[384];
 
 	(void)snprintf(text, sizeof(text),
 		       "imported: %" PRIu64 " events of this host; in all %" PRIu64 " lines, %" PRIu64
 		       " folded, %" PRIu64 " malformed",
 		       s->host->events, c->lines, c->folded, c->malformed);
+	if (s->imp->note)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "; %s", s->imp->note);
 	return describe(s, &e, EVENT_MARK, (const char *[]) { text, NULL }, ns, ret);
 }
 
@@ -102,7 +104,7 @@ static int tell_thread(struct import_source *s, struct import_thread *t, uint64_
 	struct event_process e = { .h = { .tgid = t->tid, .tid = t->tid }, .flags = PROCFLAGS_SNAPSHOT };
 
 	t->described = true;
-	return describe(s, &e, EVENT_PROCESS, (const char *[]) { t->name, "", "", NULL }, ns, ret);
+	return describe(s, &e, EVENT_PROCESS, (const char *[]) { t->comm ? t->comm : t->name, "", "", NULL }, ns, ret);
 }
 
 /* All events that are about a socket begin with its cookie. */
@@ -155,7 +157,7 @@ static int source_next(struct event_source *base, const struct event **ret, stru
 		return tell_preface(s, e->place_ns, ret);
 	h = (const struct event_header *)(s->imp->map + e->at);
 	t = e->thread == NONE ? NULL : &s->imp->threads[e->thread];
-	if (t && t->named && !t->described)
+	if (t && (t->named || t->comm) && !t->described)
 		return tell_thread(s, t, e->place_ns, ret);
 	if (t && has_sock(h->type)) {
 		struct import_sock *k = &s->imp->socks[((const struct event_send *)(const void *)h)->sock];

@@ -36,6 +36,7 @@ static const struct form {
 	/* redis, valkey: pid:role */
 	{ "%i:%. %d %b %Y %T.%f", BY_REDIS },
 	{ "%[%i%] %d %b %T.%f", BY_REDIS },
+	{ "%i:signal-handler (%s)", BY_WORD },
 	/* syslog as files have it, RFC 3164; with year and fraction, Cisco's */
 	{ "%b %e %T[.%f]", BY_WORD },
 	{ "%b %e %Y %T[.%f]", BY_WORD },

@@ -31,6 +31,7 @@ static const struct {
 	{ "25039:C 25 Nov 2026 00:44:35.300 # Configuration loaded", S(1795567475, 300000000), LEVEL_WARNING },
 	{ "25039:M 25 Nov 2026 00:44:35.301 * monotonic clock: POSIX clock_gettime", S(1795567475, 301000000),
 	  LEVEL_INFO },
+	{ "25039:signal-handler (1795567477) Received SIGTERM scheduling shutdown...", S(1795567477, 0), LEVEL_NONE },
 	/* etcd, capnslog and zap */
 	{ "2026-11-25 00:44:37.332560 I | etcdmain: etcd Version: 3.4.23", S(1795567477, 332560000), LEVEL_INFO },
 	{ "2026-11-25 00:44:42.326607 N | pkg/osutil: received terminated signal, shutting down...",

@@ -461,8 +461,10 @@ static void stretches_make(struct order *o, struct order_bounds *h)
 void order_offset_solve(struct order *o)
 {
 	struct order_bounds *h;
+	size_t i;
 
-	for (h = o->bounds; h < o->bounds + o->nbounds; h++) {
+	for (i = 0; i < o->nbounds; i++) {
+		h = &o->bounds[i];
 		reduce(&h->side[UPPER]);
 		reduce(&h->side[LOWER]);
 		free(h->stretches);
