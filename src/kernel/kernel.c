@@ -434,7 +434,8 @@ uint32_t kernel_observed(const struct kernel *k)
 
 	for (i = 0; i < k->nobjects; i++)
 		for (j = 0; j < k->objects[i].obj->nladders; j++)
-			if (k->objects[i].rungs[j] >= 0)
+			if (k->objects[i].rungs[j] >= 0 && !k->objects[i].obj->ladders[j].iterator &&
+			    !k->objects[i].obj->ladders[j].spare)
 				served |= ladder_kinds(k->objects[i].obj, &k->objects[i].obj->ladders[j]);
 	return served & k->cfg.observe;
 }

@@ -39,7 +39,7 @@ struct kernel_ladder {
 	const char *about;
 	const char *without;			/* what a person does not see if no rung loads */
 	bool later;				/* attached only when wanted: kernel_attach_later() */
-	bool spare;				/* a refusal to attach it is no failure */
+	bool spare;				/* a refusal to attach it is no failure; it serves nothing alone */
 	bool iterator;				/* run on demand by kernel_iterate() */
 	bool messages;				/* attached only while messages are wanted: kernel_messages() */
 	uint32_t kinds;				/* as of the object, for this ladder alone; 0: the object's */

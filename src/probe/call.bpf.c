@@ -264,7 +264,7 @@ static __always_inline __s64 file_position(struct task_struct *me, __u32 fd)
 {
 	struct file *file = call_file(me, fd);
 
-	return BPF_CORE_READ(file, f_pos);
+	return KERNEL_READ(file, struct file, f_pos);
 }
 
 /* The same at the beginning, where files are observed: when, and where the file stands. */

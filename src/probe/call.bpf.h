@@ -13,9 +13,10 @@
  *	log_written(c)	 OBSERVE_LOG: bytes were written, c->ret of them		log.bpf.h
  *
  * They run in the context of the thread, once the call has ended; c is valid during the call.  c->file and c->inode are
- * addresses in the kernel, to be read with BPF_CORE_READ only: nothing holds the file.  What can be held against c:
+ * addresses in the kernel, to be read with KERNEL_READ only: nothing holds the file.  What can be held against c:
  * another thread of the process may have closed or replaced the descriptor while the call ran (CALL_UNSURE).
  */
+#include "kernel/bpf/cast.bpf.h"
 #include "kernel/bpf/join.bpf.h"
 
 /* the registers of a call (arch/x86/include/asm/ptrace.h) */
@@ -85,12 +86,10 @@ static __always_inline struct file *call_file(struct task_struct *me, __u32 fd)
 {
 	struct files_struct *files = me->files;
 	struct fdtable *fdt = files ? files->fdt : NULL;
-	struct file *file = NULL;
 
 	if (!fdt || fd >= fdt->max_fds)
 		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), (void *)((__u64)fdt->fd + fd * sizeof(file)));
-	return file;
+	return pointer_read((void *)((__u64)fdt->fd + fd * sizeof(struct file *)));
 }
 
 #define MODE_TYPE 0170000
@@ -110,9 +109,8 @@ static __always_inline bool device_is_tty(__u32 rdev)
 
 static __always_inline __u8 inode_kind(struct inode *inode)
 {
-	__u16 mode = 0;
+	__u16 mode = KERNEL_READ(inode, struct inode, i_mode);
 
-	bpf_core_read(&mode, sizeof(mode), &inode->i_mode);
 	switch (mode & MODE_TYPE) {
 	case 0010000:
 		return CALL_PIPE;
@@ -125,7 +123,7 @@ static __always_inline __u8 inode_kind(struct inode *inode)
 	case 0140000:
 		return CALL_SOCKET;
 	case 0020000:
-		return device_is_tty(BPF_CORE_READ(inode, i_rdev)) ? CALL_TTY : CALL_DEVICE;
+		return device_is_tty(KERNEL_READ(inode, struct inode, i_rdev)) ? CALL_TTY : CALL_DEVICE;
 	default:
 		return mode ? CALL_ANON : CALL_OTHER;
 	}
@@ -133,11 +131,7 @@ static __always_inline __u8 inode_kind(struct inode *inode)
 
 static __always_inline struct inode *file_inode(struct file *file)
 {
-	struct inode *inode = NULL;
-
-	if (file)
-		bpf_core_read(&inode, sizeof(inode), &file->f_inode);
-	return inode;
+	return file ? KERNEL_READ(file, struct file, f_inode) : NULL;
 }
 
 #endif

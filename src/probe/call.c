@@ -21,6 +21,7 @@ static const struct kernel_ladder call_ladders[] = {
 	{ .observation = "descriptors inherited",
 	  .about = "whether processes that begin have pipes or terminals, so that calls are watched",
 	  .without = "pipes made after the beginning, for up to five seconds",
+	  .spare = true,
 	  .rungs = { { "call_forked call_execed", "tp_btf:sched_process_fork, sched_process_exec", "5.5" } } },
 	{ .observation = "open pipes",
 	  .about = "snapshot of the descriptors that are already open",

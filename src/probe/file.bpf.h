@@ -43,30 +43,36 @@ static __always_inline struct scratch *file_begin(struct call *c, __u16 type)
 
 static __always_inline void file_identify(struct event_file_open *e, struct inode *inode)
 {
-	e->inode = BPF_CORE_READ(inode, i_ino);
-	e->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	e->inode = KERNEL_READ(inode, struct inode, i_ino);
+	e->dev = KERNEL_READ(KERNEL_READ(inode, struct inode, i_sb), struct super_block, s_dev);
+}
+
+static __always_inline void file_send(struct scratch *room, __u32 end)
+{
+	struct event_file_open *e = (void *)room;
+
+	e->flags |= path_flags(end);
+	event_output(room, end & PATH_AT);
 }
 
 /* Ends it: with the file's own path, and no second one. */
 static __always_inline void file_end(struct call *c, struct scratch *room)
 {
 	struct event_file_open *e = (void *)room;
-	__u32 at = sizeof(*e), flags = e->flags;
+	__u32 end;
 
 	file_identify(e, c->inode);
-	at = path_of_file(room, at, c->me, c->file, &flags);
-	at = byte_add(room, at, 0);
-	at = byte_add(room, at, 0);
-	e->flags = flags;
-	event_output(room, at);
+	end = path_opened(room->number, sizeof(*e), file_path(c->file));
+	e->flags |= path_flags(end);
+	file_send(room, path_given(room->number, end & PATH_AT, 0, DIRECTORY_NONE));
 }
 
 /* Where the bytes of the call lay. */
 static __always_inline void file_offset(struct call *c, struct event_file_open *e)
 {
 	struct file *file = c->file;
-	__s64 pos = BPF_CORE_READ(file, f_pos);
-	bool append = c->shape & CALL_WRITES && BPF_CORE_READ(file, f_flags) & O_APPEND_BIT;
+	__s64 pos = KERNEL_READ(file, struct file, f_pos);
+	bool append = c->shape & CALL_WRITES && KERNEL_READ(file, struct file, f_flags) & O_APPEND_BIT;
 	__u64 own = 0;
 
 	if (append)

@@ -60,7 +60,7 @@ static __noinline int file_given(struct call *c, const struct name_call *n, __u3
 	struct scratch *room = file_begin(c, n->op ? EVENT_FILE_NAME : EVENT_FILE_OPEN);
 	struct event_file_open *e = (void *)room;
 	struct pt_regs *regs = c->regs;
-	__u32 at = sizeof(*e), flags;
+	__u32 end;
 	int to_dir;
 
 	if (!room)
@@ -68,12 +68,10 @@ static __noinline int file_given(struct call *c, const struct name_call *n, __u3
 	e->how = how;
 	e->fd = -1;
 	e->bytes = 0;
-	flags = e->flags;
-	at = path_given(room, at, call_argument(regs, n->path), directory_argument(regs, n->dir), &flags);
+	end = path_given(room->number, sizeof(*e), call_argument(regs, n->path), directory_argument(regs, n->dir));
+	e->flags |= path_flags(end);
 	to_dir = n->op == FILEOP_SYMLINK ? DIRECTORY_NONE : directory_argument(regs, n->to_dir);
-	at = path_given(room, at, call_argument(regs, n->to), to_dir, &flags);
-	e->flags = flags;
-	event_output(room, at);
+	file_send(room, path_given(room->number, end & PATH_AT, call_argument(regs, n->to), to_dir));
 	return 0;
 }
 

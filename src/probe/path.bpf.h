@@ -33,17 +33,14 @@ struct path_step {
 	struct vfsmount *root_mount; /* on which that is */
 };
 
-static __always_inline void path_start(struct path_step *s, struct task_struct *me, struct path *at)
+static __always_inline void path_start(struct path_step *s, struct task_struct *me, const struct path *at)
 {
 	struct fs_struct *fs = me->fs;
-	struct vfsmount *mnt = NULL;
 
-	s->dentry = NULL;
-	bpf_core_read(&s->dentry, sizeof(s->dentry), &at->dentry);
-	bpf_core_read(&mnt, sizeof(mnt), &at->mnt);
-	s->mount = mount_of(mnt);
-	s->root = BPF_CORE_READ(fs, root.dentry);
-	s->root_mount = BPF_CORE_READ(fs, root.mnt);
+	s->dentry = KERNEL_READ(at, struct path, dentry);
+	s->mount = mount_of(KERNEL_READ(at, struct path, mnt));
+	s->root = KERNEL_READ(fs, struct fs_struct, root.dentry);
+	s->root_mount = KERNEL_READ(fs, struct fs_struct, root.mnt);
 }
 
 /* One step up: 1 with a name, 0 over the edge of a mount, -1 at the end. */
@@ -54,16 +51,16 @@ static __always_inline int path_up(struct path_step *s, const unsigned char **na
 
 	if (!dentry || (dentry == s->root && &mount->mnt == s->root_mount))
 		return -1;
-	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
-		above = BPF_CORE_READ(mount, mnt_parent);
+	if (dentry == KERNEL_READ(mount, struct mount, mnt.mnt_root)) {
+		above = KERNEL_READ(mount, struct mount, mnt_parent);
 		if (above == mount || !above)
 			return -1;
-		s->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+		s->dentry = KERNEL_READ(mount, struct mount, mnt_mountpoint);
 		s->mount = above;
 		return 0;
 	}
-	*name = BPF_CORE_READ(dentry, d_name.name);
-	parent = BPF_CORE_READ(dentry, d_parent);
+	*name = KERNEL_READ(dentry, struct dentry, d_name.name);
+	parent = KERNEL_READ(dentry, struct dentry, d_parent);
 	s->dentry = parent == dentry ? NULL : parent;
 	return 1;
 }
@@ -72,8 +69,8 @@ static __always_inline int path_up(struct path_step *s, const unsigned char **na
 struct path_walk {
 	struct path_step step;
 	struct scratch *room;
-	__u32 at, flags;
-	__u32 ended, limit; /* at must stay below it */
+	__u32 at, limit; /* at must stay below it */
+	__u32 ended, pad;
 };
 
 static long path_part(__u32 i, void *data)
@@ -98,81 +95,104 @@ static long path_part(__u32 i, void *data)
 	return 0;
 }
 
-/* Appends the names up to the root and the empty one; FILEFLAGS_CUT where there are too many. */
-static __noinline __u32 path_walk(struct path_walk *w)
+static __always_inline struct scratch *room_get(__u32 room)
 {
-	__u32 at;
-
-	w->ended = 0;
-	bpf_loop(PATH_PARTS, path_part, w, 0);
-	if (!w->ended)
-		w->flags |= FILEFLAGS_CUT;
-	at = w->at;
-	if (at > SCRATCH_BYTES - PART_MAX)
-		return at;
-	*((char *)w->room + at) = 0;
-	return at + 1;
+	return bpf_map_lookup_elem(&scratches, &room);
 }
 
-static __always_inline __u32 byte_add(struct scratch *room, __u32 at, char c)
+/*
+ * The functions below build in the scratch of that number, from at on, and return where they stopped, with PATH_CUT if
+ * there was more.  They are global and take numbers only, so that the verifier looks at each of them once.
+ */
+#define PATH_CUT (1U << 31)
+#define PATH_UNREADABLE (1U << 30)
+#define PATH_AT (PATH_UNREADABLE - 1)
+
+/* Appends the names up to the root and the empty one; path: address of a struct path of the kernel, or one of these. */
+#define PATH_OF_CWD 0
+#define PATH_OF_NOTHING 1
+
+__noinline __u32 path_walk(__u32 room, __u32 at, __u64 path)
 {
-	if (at > SCRATCH_BYTES - PART_MAX)
+	struct path_walk w = { .room = room_get(room), .at = at };
+	struct task_struct *me = bpf_get_current_task_btf();
+	__u32 end;
+
+	if (!w.room)
 		return at;
-	*((char *)room + at) = c;
-	return at + 1;
+	w.limit = at < FIRST_LIMIT ? FIRST_LIMIT : SCRATCH_BYTES;
+	if (path == PATH_OF_CWD)
+		path_start(&w.step, me, (struct path *)((__u64)me->fs + bpf_core_field_offset(struct fs_struct, pwd)));
+	else
+		path_start(&w.step, me, (struct path *)path);
+	bpf_loop(PATH_PARTS, path_part, &w, 0);
+	end = w.at;
+	if (end > SCRATCH_BYTES - PART_MAX)
+		return PATH_CUT | at;
+	*((char *)w.room + end) = 0;
+	return (end + 1) | (w.ended ? 0 : PATH_CUT);
 }
 
-/* The block of an open file. */
-static __always_inline __u32 path_of_file(struct scratch *room, __u32 at, struct task_struct *me, struct file *file,
-					  __u32 *flags)
+static __always_inline __u64 file_path(struct file *file)
 {
-	struct path_walk w = { .room = room, .flags = *flags, .limit = SCRATCH_BYTES };
-
-	w.at = byte_add(room, at, 0);
-	path_start(&w.step, me, (struct path *)((__u64)file + bpf_core_field_offset(struct file, f_path)));
-	at = path_walk(&w);
-	*flags = w.flags;
-	return at;
+	return file ? (__u64)file + bpf_core_field_offset(struct file, f_path) : PATH_OF_NOTHING;
 }
 
 /* Where relative names begin: a directory that is open, or the current one. */
-static __always_inline struct path *path_base(struct task_struct *me, int dir)
+static __always_inline __u64 path_base(struct task_struct *me, int dir)
 {
 	if (dir == AT_FDCWD_NR)
-		return (struct path *)((__u64)me->fs + bpf_core_field_offset(struct fs_struct, pwd));
-	return (struct path *)((__u64)call_file(me, dir) + bpf_core_field_offset(struct file, f_path));
+		return PATH_OF_CWD;
+	return file_path(call_file(me, dir));
+}
+
+/* What the program gave, with its NUL: absent, too long and unreadable it is empty. */
+static __always_inline __u32 given_add(struct scratch *room, __u32 at, __u64 given)
+{
+	char *text = (char *)room + at;
+	long n = given ? bpf_probe_read_user_str(text, GIVEN_MAX, (void *)given) : 0;
+
+	if (n <= 0 || n > GIVEN_MAX) {
+		*text = 0;
+		return (at + 1) | (given ? PATH_UNREADABLE : 0);
+	}
+	return (at + (__u32)n) | (n == GIVEN_MAX ? PATH_CUT : 0);
 }
 
 /* The block of what a call names, seen from the descriptor of a directory. */
-static __noinline __u32 path_given(struct scratch *room, __u32 at, __u64 given, int dir, __u32 *flags)
+__noinline __u32 path_given(__u32 room, __u32 at, __u64 given, int dir)
 {
-	struct task_struct *me = bpf_get_current_task_btf();
-	struct path_walk w = { .room = room, .limit = at < FIRST_LIMIT ? FIRST_LIMIT : SCRATCH_BYTES };
-	long n = -1;
-	char *text;
+	struct scratch *s = room_get(room);
+	__u32 end, flags;
 
-	if (at > SCRATCH_BYTES - 2 * GIVEN_MAX) {
-		*flags |= FILEFLAGS_CUT;
-		return at;
-	}
-	text = (char *)room + at;
-	if (given)
-		n = bpf_probe_read_user_str(text, GIVEN_MAX, (void *)given);
-	if (n <= 0 || n > GIVEN_MAX) {
-		*text = 0;
-		n = 1;
-		*flags |= given ? FILEFLAGS_UNREADABLE : 0;
-	}
-	if (n == GIVEN_MAX)
-		*flags |= FILEFLAGS_CUT;
-	at += n;
-	if (n <= 1 || *text == '/' || dir == DIRECTORY_NONE)
-		return byte_add(room, at, 0);
-	path_start(&w.step, me, path_base(me, dir));
-	w.at = at;
-	at = path_walk(&w);
-	*flags |= w.flags;
-	return at;
+	if (!s || at > SCRATCH_BYTES - 2 * GIVEN_MAX)
+		return at | PATH_CUT;
+	end = given_add(s, at, given);
+	flags = end & ~PATH_AT;
+	end &= PATH_AT;
+	if (end > at + 1 && *((char *)s + at) != '/' && dir != DIRECTORY_NONE)
+		return path_walk(room, end, path_base(bpf_get_current_task_btf(), dir)) | flags;
+	if (end > SCRATCH_BYTES - 1)
+		return at | PATH_CUT;
+	*((char *)s + end) = 0;
+	return (end + 1) | flags;
+}
+
+/* The block of an open file. */
+__noinline __u32 path_opened(__u32 room, __u32 at, __u64 path)
+{
+	struct scratch *s = room_get(room);
+
+	if (!s || at > SCRATCH_BYTES - PART_MAX)
+		return at | PATH_CUT;
+	*((char *)s + at) = 0;
+	return path_walk(room, at + 1, path);
+}
+
+/* What those say of the path. */
+static __always_inline __u32 path_flags(__u32 end)
+{
+	return (end & PATH_CUT ? FILEFLAGS_CUT : 0) | (end & PATH_UNREADABLE ? FILEFLAGS_UNREADABLE : 0);
 }
 
 #endif

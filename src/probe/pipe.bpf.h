@@ -10,8 +10,6 @@
  */
 #include "probe/call.bpf.h"
 
-/* What is read from the kernel is read through local variables: BPF_CORE_READ(c->inode, ...) would relocate c. */
-
 #define PIPES_MAX 16384
 #define PIPE_BUFFERS 16 /* as many as a pipe has if nobody asks for more (pipe(7)) */
 #define PIPE_LEFT_UNKNOWN (~0U)
@@ -47,7 +45,7 @@ static const struct pipe_info pipe_unmet = {};
 
 static __always_inline bool file_writable(struct file *file)
 {
-	return file && BPF_CORE_READ(file, f_mode) & FMODE_WRITE_BIT;
+	return file && KERNEL_READ(file, struct file, f_mode) & FMODE_WRITE_BIT;
 }
 
 /* Units in which a pipe's content is counted: bytes, or packets (O_DIRECT, pipe(7)), whose rest a short read drops. */
@@ -59,9 +57,10 @@ static __always_inline __u64 pipe_units(const struct pipe_info *pi, __u64 bytes)
 /* What the pipe holds; PIPE_LEFT_UNKNOWN: it changed while it was looked at, or is in too many pieces. */
 static __noinline __u32 pipe_left(struct pipe_inode_info *pipe, __u32 packets)
 {
-	__u32 head = BPF_CORE_READ(pipe, head), tail = BPF_CORE_READ(pipe, tail);
-	__u32 mask = BPF_CORE_READ(pipe, ring_size) - 1, left = 0, i;
-	__u64 bufs = (__u64)BPF_CORE_READ(pipe, bufs);
+	__u32 head = KERNEL_READ(pipe, struct pipe_inode_info, head),
+	      tail = KERNEL_READ(pipe, struct pipe_inode_info, tail);
+	__u32 mask = KERNEL_READ(pipe, struct pipe_inode_info, ring_size) - 1, left = 0, i;
+	__u64 bufs = (__u64)KERNEL_READ(pipe, struct pipe_inode_info, bufs);
 
 	if (packets)
 		return head - tail;
@@ -70,28 +69,29 @@ static __noinline __u32 pipe_left(struct pipe_inode_info *pipe, __u32 packets)
 	for (i = 0; i < PIPE_BUFFERS && tail + i != head; i++) {
 		__u64 at = bufs + (__u64)((tail + i) & mask) * bpf_core_type_size(struct pipe_buffer);
 
-		left += BPF_CORE_READ((struct pipe_buffer *)at, len);
+		left += KERNEL_READ(at, struct pipe_buffer, len);
 	}
-	if (BPF_CORE_READ(pipe, head) != head || BPF_CORE_READ(pipe, tail) != tail)
+	if (KERNEL_READ(pipe, struct pipe_inode_info, head) != head ||
+	    KERNEL_READ(pipe, struct pipe_inode_info, tail) != tail)
 		return PIPE_LEFT_UNKNOWN;
 	return left;
 }
 
 static __always_inline struct pipe_inode_info *inode_pipe(struct inode *inode)
 {
-	return BPF_CORE_READ(inode, i_pipe);
+	return KERNEL_READ(inode, struct inode, i_pipe);
 }
 
 static __always_inline void pipe_key_of(struct inode *inode, struct pipe_key *key)
 {
-	key->inode = BPF_CORE_READ(inode, i_ino);
-	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	key->inode = KERNEL_READ(inode, struct inode, i_ino);
+	key->dev = KERNEL_READ(KERNEL_READ(inode, struct inode, i_sb), struct super_block, s_dev);
 }
 
 /* Begins to count a pipe: from its first byte if nothing was ever put into it. */
 static __always_inline bool writes_packets(struct file *file)
 {
-	return BPF_CORE_READ(file, f_flags) & O_DIRECT_BIT;
+	return KERNEL_READ(file, struct file, f_flags) & O_DIRECT_BIT;
 }
 
 static __noinline struct pipe_info *pipe_meet(struct call *c, struct pipe_key *key, struct pipe_inode_info *pipe)
@@ -102,10 +102,10 @@ static __noinline struct pipe_info *pipe_meet(struct call *c, struct pipe_key *k
 
 	fresh.stream = k ? __sync_fetch_and_add(&k->pipes, 1) + 1 : 0;
 	fresh.generation = k ? k->call_generation : 0;
-	fresh.head = BPF_CORE_READ(pipe, head);
+	fresh.head = KERNEL_READ(pipe, struct pipe_inode_info, head);
 	if (fresh.head)
 		fresh.flags |= PIPEFLAGS_MIDSTREAM;
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != PIPEFS_MAGIC_NR)
+	if (KERNEL_READ(KERNEL_READ(inode, struct inode, i_sb), struct super_block, s_magic) != PIPEFS_MAGIC_NR)
 		fresh.flags |= PIPEFLAGS_FIFO;
 	if (writes_packets(c->file))
 		fresh.flags |= PIPEFLAGS_PACKETS;
@@ -122,7 +122,7 @@ static __noinline struct pipe_info *pipe_get(struct call *c, struct pipe_key *ke
 {
 	struct pipe_info *pi = bpf_map_lookup_elem(&pipe_infos, key);
 	struct kernel_control *k = control_get();
-	__u32 head = BPF_CORE_READ(pipe, head);
+	__u32 head = KERNEL_READ(pipe, struct pipe_inode_info, head);
 	bool other_units = pi && c->shape & CALL_WRITES && writes_packets(c->file) != !!(pi->flags & PIPEFLAGS_PACKETS);
 
 	if (pi && !other_units && k && pi->generation == k->call_generation && (__s32)(head - (__u32)pi->head) >= 0) {

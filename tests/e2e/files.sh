@@ -78,7 +78,7 @@ check_attached() {
 	ok "a process without a pipe is recorded" wait_for 10 grep -q recording lone.err
 	fails "no call is watched" is_attached $rec call_exit
 	kill -HUP $who
-	ok "until it has a pipe, and forks" wait_for 3 is_attached $rec call_exit
+	ok "until it has a pipe, and forks" wait_for 10 is_attached $rec call_exit
 	kill -USR2 $who
 	ok "and no longer once it has closed that" wait_for 15 is_not_attached $rec call_exit
 	kill -USR1 $who

@@ -188,8 +188,10 @@ static __always_inline struct scratch *scratch_take(__u16 type)
 		__u32 key = i; /* its address is needed: the loop's own must stay a number to the verifier */
 		struct scratch *s = bpf_map_lookup_elem(&scratches, &key);
 
-		if (s && !__sync_lock_test_and_set(&s->busy, 1))
+		if (s && !__sync_lock_test_and_set(&s->busy, 1)) {
+			s->number = i;
 			return s;
+		}
 	}
 	event_give_up(type, bpf_ktime_get_boot_ns());
 	return NULL;

@@ -110,7 +110,7 @@ struct {
  */
 struct scratch {
 	__u64 bytes[SCRATCH_BYTES / 8];
-	__u32 busy, pad;
+	__u32 busy, number; /* number: its key */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
