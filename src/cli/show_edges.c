@@ -58,6 +58,8 @@ void show_edge_json(struct show *s, const struct order_edge *e, unsigned int dep
 	buf_printf(&s->line, ",\"kind\":\"%s\",\"ambiguous\":%s,\"after_loss\":%s,\"offset\":%" PRIu64 ",\"bytes\":%u",
 		   order_kind_name(e->kind), e->ambiguous ? "true" : "false", e->after_loss ? "true" : "false",
 		   e->offset, e->bytes);
+	if (e->early)
+		buf_str(&s->line, ",\"early\":true");
 	if (depth) {
 		buf_printf(&s->line, ",\"depth\":%u", depth);
 		latency_json(s, e);
@@ -75,6 +77,8 @@ static void edge_text(struct show *s, const struct order_edge *e)
 		buf_printf(&s->line, ", %u bytes at offset %" PRIu64, e->bytes, e->offset);
 	if (e->ambiguous)
 		buf_str(&s->line, ", one of several candidates");
+	if (e->early)
+		buf_str(&s->line, ", before the call that sent it had ended");
 	if (e->after_loss)
 		buf_str(&s->line, ", beside a stretch with loss");
 }

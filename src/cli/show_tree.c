@@ -190,6 +190,8 @@ static void link_text(struct tree *t, const struct node *n)
 		buf_printf(b, " of %u bytes", n->edge.bytes);
 	if (n->edge.ambiguous)
 		buf_str(b, " (one of several candidates)");
+	if (n->edge.early)
+		buf_str(b, " (before the call that sent it had ended)");
 	if (n->edge.after_loss)
 		buf_str(b, " (beside a stretch with loss)");
 	e.from = t->causes ? n->ref : above; /* over the stretch that was passed over */

@@ -587,16 +587,39 @@ static int host_note(struct order *o, struct order_host *h, const struct event *
 	return 0;
 }
 
+/*
+ * Events in the middle of a call, and those that are told late, ahead of the thread's next one: the call of that one
+ * may have begun before them.
+ */
+static bool amid_call(uint16_t type)
+{
+	switch (type) {
+	case EVENT_WAKE:
+	case EVENT_SIGNAL:
+	case EVENT_BLOCK_START:
+	case EVENT_JOIN:
+	case EVENT_ACCEPT:
+	case EVENT_GOROUTINE:
+	case EVENT_GO_READY:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* How long before its own time the event may have begun, and the thread's clock moves on. */
 static void thread_note(struct adding *a)
 {
 	struct order_thread *t = a->thread;
-	uint64_t now = a->ev->boot_ns, last = t->count ? t->last_ns : t->start_ns;
+	uint64_t now = a->ev->boot_ns, last = t->call_ns ? t->call_ns : t->start_ns;
 
 	if (t->flags & THREAD_MORE)
 		last = t->before_ns;
-	t->flags &= ~THREAD_MORE;
-	t->before_ns = last;
+	if (!amid_call(a->ev->h->type)) {
+		t->flags &= ~THREAD_MORE;
+		t->before_ns = last;
+		t->call_ns = larger(now, t->call_ns);
+	}
 	a->lead = LEAD_UNKNOWN;
 	if (last && last <= now && !(t->flags & THREAD_LOOSE))
 		a->lead = lead_encode(now - last);

@@ -10,6 +10,11 @@ void order_edge_add(struct order *o, const struct order_raw *e, uint64_t begin_n
 {
 	struct order_raw *r;
 
+	if (e->kind == ORDER_MESSAGE && !(e->flags & EDGE_AMBIGUOUS) && TIME(o)[e->from] > TIME(o)[e->to] &&
+	    order_slot_host(o, e->from) == order_slot_host(o, e->to)) {
+		order_late_add(o, e, begin_ns);
+		return;
+	}
 	r = BIG_PUSH(&o->memory, e->flags & EDGE_AMBIGUOUS ? &o->raw_ambiguous : &o->raw, struct order_raw);
 	if (!r)
 		return;
@@ -183,10 +188,11 @@ static bool tell(const struct order *o, const struct order_raw *r, order_edge_fn
 				.kind = r->kind,
 				.ambiguous = r->flags & EDGE_AMBIGUOUS,
 				.after_loss = r->flags & EDGE_AFTER_LOSS,
+				.early = r->flags & EDGE_EARLY,
 				.offset = r->offset,
 				.bytes = r->bytes };
 
-	return cb(arg, &e);
+	return r->flags & EDGE_HIDDEN || cb(arg, &e);
 }
 
 static bool tell_program(const struct order *o, uint32_t from, uint32_t to, order_edge_fn *cb, void *arg)

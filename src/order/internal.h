@@ -42,6 +42,7 @@ struct order {
 	struct big hint;     /* u32: thread of slot << SLOT_HINT_SHIFT */
 	/* edges */
 	struct big raw, raw_ambiguous;
+	struct big late; /* struct order_late */
 	struct order_edges exact;
 	struct big in_first, out_first, out; /* u32; in by slot; out holds places in exact */
 	struct big ambiguous, ambiguous_out; /* struct order_raw sorted by to; u32 by from */
@@ -142,8 +143,10 @@ void order_match_dgrams(struct order *o);
 void order_match_pipes(struct order *o);
 void order_match_numbered(struct order *o); /* AF_UNIX datagrams with a number; nodes are slots */
 
-/* edges.c.  begin_ns: when the cause began (0: unknown), for the clock offsets. */
+/* edges.c.  begin_ns: when the cause began (0: unknown), for the clock offsets and late.c. */
 void order_edge_add(struct order *o, const struct order_raw *e, uint64_t begin_ns);
+void order_late_add(struct order *o, const struct order_raw *e, uint64_t begin_ns);
+void order_late_settle(struct order *o);
 void order_unmatched_add(struct order *o, uint32_t slot, uint32_t bytes, enum order_reason reason);
 int order_edges_sort(struct order *o);
 void order_edge_drop(struct order *o, uint32_t place); /* becomes ambiguous; sort again */

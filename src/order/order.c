@@ -36,8 +36,8 @@ static void free_hosts(struct order *o)
 /* Only matching needs these. */
 static void free_added(struct order *o)
 {
-	struct big *all[] = { &o->arrival, &o->messages, &o->dgrams, &o->tasks,	     &o->socks,
-			      &o->flows,   &o->raw,	 &o->remap,  &o->goroutines, &o->stays };
+	struct big *all[] = { &o->arrival, &o->messages, &o->dgrams,	 &o->tasks, &o->socks, &o->flows,
+			      &o->raw,	   &o->remap,	 &o->goroutines, &o->stays, &o->late };
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -95,7 +95,7 @@ static void count_stats(struct order *o)
 	uint32_t i;
 
 	for (i = 0; i < o->exact.count; i++)
-		s->edges[kind[i] & 15]++;
+		s->edges[kind[i] & 15] += !(kind[i] >> 4 & EDGE_HIDDEN);
 	for (i = 0; i < NTHREADS(o); i++) {
 		const struct order_thread *t = &THREADS(o)[i];
 
@@ -109,7 +109,12 @@ static void count_stats(struct order *o)
 		unmatched += s->unmatched[i];
 	s->events = o->count;
 	s->hosts = NHOSTS(o);
-	s->ambiguous = BIG_COUNT(&o->raw_ambiguous, struct order_raw);
+	for (i = 0; i < BIG_COUNT(&o->raw_ambiguous, struct order_raw); i++) {
+		const struct order_raw *r = &BIG_AT(&o->raw_ambiguous, struct order_raw)[i];
+
+		s->ambiguous += !(r->flags & EDGE_EARLY);
+		s->edges[r->kind] += !!(r->flags & EDGE_EARLY);
+	}
 	s->matched = s->messages - unmatched;
 	s->cycle = BIG_COUNT(&o->cycle, struct order_ref);
 }
@@ -129,6 +134,7 @@ static void match_all(struct order *o)
 	order_match_streams(o);
 	order_match_dgrams(o);
 	order_match_pipes(o);
+	order_late_settle(o);
 	order_offset_solve(o);
 }
 

@@ -10,7 +10,8 @@
  * connect -> accept, send -> receive by byte range (or byte counts for imports), datagrams, AF_UNIX, wake-ups by
  * threads (those for a lock inside of the kernel are none: they order nothing that a program asked for).
  * Where the kernel shows no order an edge is ambiguous: kept apart with its candidates, it takes no part in
- * happens_before.
+ * happens_before.  Nor does an early one: a call that waits in its middle may be woken by who has received its first
+ * bytes, so that neither event happens before the other; what the sender did before the call happens before both.
  *
  * Threads: none shared while adding; after order_solve() any number may read.
  * Memory: at most 64 bytes an event with the index; arrays move to an unlinked file in $TMPDIR beyond
@@ -52,6 +53,7 @@ struct order_edge {
 	uint8_t kind;	 /* enum order_kind */
 	bool ambiguous;	 /* one of several candidates for `to` */
 	bool after_loss; /* derived next to a stretch with loss */
+	bool early;	 /* received before the call that sent it had ended, and that call waited: see below */
 	uint64_t offset; /* messages: first common byte of the direction */
 	uint32_t bytes;	 /* messages: how many in common */
 };

@@ -92,6 +92,12 @@ static const struct script_case pipes[] = {
 	       "flags=2 @100;"
 	       "w: 0/3/3 pipe_write stream=2 bytes=10 other=10 @101",
 	  "a>r:10 w>q:10" },
+	{ "a writer that waits in its call is woken by who read its first bytes: the first read is early, the last not",
+	  BORN "p: 0/1/1 listen; r: 0/2/2 pipe_read stream=1 bytes=10 left=90 begin_ns=100000 @200000;"
+	       "k: 0/2/2 wake target_tgid=1 target_tid=1 target_start_ns=1 what=7 @300000;"
+	       "q: 0/2/2 pipe_read stream=1 offset=10 bytes=90 @500000;"
+	       "w: 0/1/1 pipe_write stream=1 bytes=100 other=100 begin_ns=100000 @600000",
+	  "k>w w>q:90 w>r:10" },
 	{ "a write that was lost: its bytes are counted, and nobody's",
 	  BORN "a: 0/1/1 pipe_write stream=1 bytes=10 left=10 begin_ns=1000000 @1000500; 0/0/0 loss lost_type=71 "
 	       "count=1 from_ns=1 to_ns=99 *4;"

@@ -30,7 +30,7 @@ enum order_thread_flags {
 
 struct order_thread {
 	uint64_t start_ns, last_ns;
-	uint64_t before_ns; /* end of its last call but one */
+	uint64_t call_ns, before_ns; /* ends of its last call, and of the one before */
 	uint32_t host, tid, tgid;
 	uint32_t count;
 	uint32_t base;	   /* slot of its first event */
@@ -193,12 +193,23 @@ struct order_row {
 	uint32_t slot;
 };
 
-enum order_edge_flags { EDGE_AMBIGUOUS = 1, EDGE_AFTER_LOSS = 2 };
+enum order_edge_flags {
+	EDGE_AMBIGUOUS = 1,
+	EDGE_AFTER_LOSS = 2,
+	EDGE_EARLY = 4,	 /* late.c: received before the send's call ended; takes no part */
+	EDGE_HIDDEN = 8, /* what is before that call happens before the receive: takes part, is told to nobody */
+};
 
 struct order_raw {
 	uint64_t offset;
 	uint32_t from, to, bytes;
 	uint8_t kind, flags, pad[2];
+};
+
+/* A message whose send ended later than its receive; before: the last event before the send's call, NONE. */
+struct order_late {
+	struct order_raw e;
+	uint32_t before;
 };
 
 /* Edges sorted by `to`. */
