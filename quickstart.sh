@@ -88,6 +88,7 @@ show_page() {
 	local end=$((SECONDS + 30))
 	end_page
 	echo
+	rm -f build/log/page.txt
 	build/src/saker serve "$1" >build/log/page.txt 2>build/log/page.err </dev/null &
 	page=$!
 	while [ ! -s build/log/page.txt ] && kill -0 $page 2>/dev/null && [ $SECONDS -lt $end ]; do
