@@ -15,6 +15,7 @@
 
 #define FILE_MAX (1U << 20)
 #define ANCESTORS 4
+#define BEGIN_STEP_NS (10 * NS_PER_MS)
 #define BEGINS_NS (2 * NS_PER_SEC) /* from a runtime's note of a container to its first process, at most */
 
 /* All of the file with a NUL behind it, NULL: it cannot be read or is too large. */
@@ -197,7 +198,8 @@ bool containers_called(const struct cgroup_container *c, const char *name)
 
 struct containers_watch {
 	int fd;
-	uint64_t until_ns; /* something may begin yet */
+	uint64_t until_ns;	    /* something may begin yet */
+	uint64_t again_ns, step_ns; /* when it is to be looked for again, and then after twice as long */
 };
 
 static const char *const watched[] = {
@@ -247,6 +249,12 @@ bool containers_begun(struct containers_watch *w)
 	while (read(w->fd, events, sizeof(events)) > 0) {
 		(void)watch_all(w->fd);
 		w->until_ns = now + BEGINS_NS;
+		w->again_ns = now;
+		w->step_ns = BEGIN_STEP_NS;
 	}
-	return now < w->until_ns;
+	if (now >= w->until_ns || now < w->again_ns)
+		return false;
+	w->again_ns = now + w->step_ns;
+	w->step_ns *= 2;
+	return true;
 }

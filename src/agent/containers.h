@@ -26,7 +26,7 @@ bool containers_called(const struct cgroup_container *c, const char *name);
 /*
  * A watch on the places where runtimes note that a container begins; NULL: none of them can be watched (or no memory).
  * containers_begun() does not wait: has one begun since the last call, or a moment ago (it may take a while until its
- * processes are there)?
+ * processes are there; asked for again less and less often)?
  */
 struct containers_watch;
 struct containers_watch *containers_watch_new(void);

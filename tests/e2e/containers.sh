@@ -18,7 +18,10 @@ tag=sk$$
 crun_names=()
 groups=()
 # in a container: programs one after another until it is ended
-LOOP='while :; do /bin/true MARK; /bin/sleep 0.05; done'
+LOOP='while :; do echo said MARK; /bin/true MARK; /bin/sleep 0.05; done'
+
+# podman's monitors write below its folder until they end
+no_monitor() { ! pgrep -f "conmon .*$WORK/pod"; }
 
 e2e_clean() {
 	local name dir
@@ -26,6 +29,7 @@ e2e_clean() {
 		container_crun delete -f "$name" 2>/dev/null
 	done
 	[ ! -d pod ] || container_podman "$WORK/pod" rm -a -f -t 0
+	wait_for 10 no_monitor
 	for dir in "${groups[@]}"; do
 		cgroup_del "$dir"
 	done
@@ -74,7 +78,7 @@ names() {
 # crun_start NAME MARK: sets PID
 crun_start() {
 	crun_names+=("$1")
-	container_bundle "bundle-$1" "$WORK/root" /bin/sh -c "${LOOP/MARK/$2}"
+	container_bundle "bundle-$1" "$WORK/root" /bin/sh -c "${LOOP//MARK/$2}"
 	container_crun run -d --bundle "bundle-$1" --pid-file "$WORK/pid" "$1" </dev/null >/dev/null 2>crun.err || cat crun.err
 	PID=$(cat pid)
 }
@@ -111,7 +115,7 @@ saw() { "$SAKER" show --json rec 'type=exec' 2>/dev/null | grep -q "/bin/true $1
 
 podman_run() {
 	container_podman "$WORK/pod" run -d --name "$1" --ulimit nofile=1000:1000 --ulimit nproc=1000:1000 --network none \
-		--rootfs "$WORK/root" /bin/sh -c "${LOOP/MARK/$2}"
+		--rootfs "$WORK/root" /bin/sh -c "${LOOP//MARK/$2}"
 }
 
 podman_pid() { container_podman "$WORK/pod" inspect -f '{{.State.Pid}}' "$1"; }
@@ -131,6 +135,8 @@ check_podman() {
 	wait_for 20 saw new
 	finish
 	names 'podman' "$name" "$id" podman "$first"
+	equal 'podman: a line that it wrote, in its words' \
+		"$("$SAKER" show --json rec "container=$name and type=log and text~first" | jq -r .text | sort -u)" 'said first'
 	ok 'podman: an export has its name' grep -q "$name" <("$SAKER" export chrome rec)
 	ok 'podman: it is recorded when it is started again' test "$(count "container=$name and pid=$again and type=fork")" -gt 0
 	ok 'podman: and when it is made anew' seen new

@@ -13,7 +13,7 @@ prefix=qs$$-
 
 runs=0
 
-# start FAULT: in a process group of its own, as a terminal has it; $leader leads it. Its temporary folder is $TMP.
+# start FAULT [OPTIONS]: in a process group of its own, as a terminal has it; $leader leads it. Its temporary folder is $TMP.
 start() {
 	runs=$((runs + 1))
 	TMP=$WORK/tmp$runs
@@ -92,11 +92,30 @@ shown() {
 	fails 'the page: also the server' curl -sf -o page.html "$url"
 }
 
+zookeeper_run() {
+	local status=0
+	if [ ! -e /usr/share/java/zookeeper.jar ]; then
+		skip 'ZooKeeper' 'no ZooKeeper here: tools/deps.sh zookeeper'
+		return
+	fi
+	start kill 'zookeeper --once'
+	wait $leader || status=$?
+	equal 'ZooKeeper: status' $status 0
+	ok 'ZooKeeper: the story names the kill' grep -Eq \
+		"sent SIGKILL to QuorumPeerMain\[[0-9]+\] on ${prefix}zk[123], which died of it" "$WORK/out"
+	ok 'ZooKeeper: nothing is left but the recording' nothing_left
+}
+
 e2e_clean() {
 	local rec state
 	kill "$leader" 2>/dev/null && wait_for 20 nothing_left
 	for state in "$WORK"/tmp*/tmp.*/state; do
-		[ ! -e "$state" ] || "$root/demo/etcd.sh" down --dir "${state%/state}"
+		[ -e "$state" ] || continue
+		if grep -q '^CLOCK_SHIFT=' "$state"; then
+			"$root/demo/zookeeper.sh" down --dir "${state%/state}"
+		else
+			"$root/demo/etcd.sh" down --dir "${state%/state}"
+		fi
 	done
 	for rec in "$root"/rec/*; do
 		grep -qxF "$rec" <<<"$before" || rm -rf "$rec"
@@ -107,6 +126,7 @@ before=$(ls -d "$root"/rec/* 2>/dev/null)
 e2e_begin
 whole_run
 shown
+zookeeper_run
 interrupted 'Ctrl-C at the start of the recording' INT recording
 interrupted 'Ctrl-C while the cluster starts' INT namespace
 interrupted 'SIGTERM while the client asks' TERM asked
