@@ -524,6 +524,7 @@ static __always_inline void tcp_recv_return(struct sock *sk, struct task_struct 
 }
 
 #include "probe/dgram.bpf.h"
+#include "probe/log_message.bpf.h"
 #include "probe/unix.bpf.h"
 
 /* --- the call's return, all families (tracepoints since 6.3) --- */

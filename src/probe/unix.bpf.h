@@ -98,6 +98,11 @@ static __always_inline void unix_return(struct sock *sk, struct task_struct *me,
 		flags = MSGFLAGS_OFFSET_UNKNOWN | MSGFLAGS_AFTER_LOSS;
 	if (!stream)
 		dgram_wanted();
+	if (!stream && sent && observed(OBSERVE_LOG)) {
+		struct log_sent message = { .sk = sk, .bytes = ret };
+
+		log_message(&message);
+	}
 	if (kind_shed(KIND_UNIX))
 		return;
 	if (si->flags & SOCK_COUNTED)

@@ -76,7 +76,7 @@ entry(1700000000000000, 5000000, _PID="77", _COMM="app", PRIORITY="3", _SYSTEMD_
 entry(1600000000000000, 6000000, _PID="77", _COMM="app", PRIORITY="6", MESSAGE="the clock was set back", _TRANSPORT="journal")
 out.write(b"_PID=1\nMESSAGE\n" + struct.pack("<Q", 2**62) + b"x")
 END
-ok "a journal" "$SAKER" import journal journal.bin -o jr --json >jr.json
+ok "a journal" "$SAKER" import journal journal.bin -o jr
 "$SAKER" import journal journal.bin -o jr2 --json >jr.json 2>/dev/null
 equal "its entries" "$(logs jr | jq -c '[.tgid, .level, .where, .name, .text]')" \
 	$'[77,"error","stdout","app.service","two\\nlines"]\n[77,"info","journal","","the clock was set back"]'
