@@ -164,9 +164,14 @@ func move(n, rounds int) {
 			e := newEnd()
 			for r := 0; r < rounds; r++ {
 				e.write(1+i%5, &notes)
-				nap := syscall.Timespec{Nsec: int64(100000 + 37000*((i+r)%5))}
-				check(syscall.Nanosleep(&nap, nil))
+				nap := syscall.Timespec{Nsec: int64(100000 + 900000*((i+r)%5))}
+				if err := syscall.Nanosleep(&nap, nil); err != syscall.EINTR { // the scheduler's signals
+					check(err)
+				}
 				e.read(1 + i%5)
+				for k := 0; k < 8; k++ {
+					spin() // into the queue of all: whichever thread is free goes on
+				}
 			}
 			tell(notes)
 			all.Done()
