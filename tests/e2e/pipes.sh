@@ -37,6 +37,13 @@ scene crowd --exact 0.1
 fails "and what is not is ambiguous" sh -c "! grep -q '\"ambiguous\":true' crowd.edges"
 ok "a FIFO has its name, a line feed in it" sh -c '"$0" show fifo --json "type=pipe" | grep -q "\"name\":\"a.nfifo\""' "$SAKER"
 
+# half of it is lost: what is left is right
+ok "recorded with rings that are too small" "$SAKER" record --as-root --with pipe --rings 128K -o lossy -- \
+	"$pipes" one "$WORK/lossy.truth"
+show lossy
+fails "and lost events" sh -c "! grep -q '\"type\":\"loss\"' lossy.events"
+e2e_include "lossy: " < <("$check" lossy lossy.truth --lossy --exact 0)
+
 # somebody who is not recorded uses the same FIFO
 mkfifo -m 600 fifo.shared
 bash -c 'trap "printf 0000 >&9" USR1; trap "dd bs=4 count=1 <&9 >/dev/null 2>&1" USR2; exec 9<>fifo.shared
