@@ -397,6 +397,7 @@ static int go_live(struct recorder *r, struct err *err)
 		e = kernel_iterate(r->kernel, "process_describe", err);
 	if (e >= 0)
 		e = kernel_iterate(r->kernel, "socket_snapshot", err);
+	kernel_control(r->kernel)->starting = (uint64_t)(r->child.pid > 0 ? r->child.pid : 0);
 	if (e >= 0)
 		e = calls_start(&r->calls, r->kernel, r->child.pid, err);
 	kernel_control(r->kernel)->settled = 1;

@@ -227,10 +227,13 @@ static __always_inline bool call_may(const struct call *c)
 static __always_inline void call_ended(struct pt_regs *regs, long ret, __u64 nr, __u32 shape)
 {
 	struct task_struct *me = bpf_get_current_task_btf();
+	struct kernel_control *k = control_get();
 	struct file *then = NULL;
 	struct call c;
 
 	if (!tgid_selected(me->tgid) || me->thread_info.status & TS_COMPAT_BIT || ret <= -ERESTART_FIRST)
+		return;
+	if (!k || k->starting == me->tgid)
 		return;
 	__builtin_memset(&c, 0, sizeof(c));
 	c.me = me;

@@ -240,11 +240,15 @@ int BPF_PROG(process_fork, struct task_struct *parent, struct task_struct *child
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *p, int old_pid, struct linux_binprm *bprm)
 {
+	struct kernel_control *k = control_get();
+
 	/* programs that entered the wanted namespace from outside show themselves here */
 	if (!tgid_selected(p->tgid) && task_wanted(p))
 		tgid_select(p->tgid);
 	if (!tgid_selected(p->tgid))
 		return 0;
+	if (k && k->starting == p->tgid)
+		k->starting = 0;
 	join_check();
 	identity_emit(p, EVENT_EXEC, 0, BPF_CORE_READ(bprm, filename), true);
 	return 0;

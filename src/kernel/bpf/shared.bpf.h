@@ -95,6 +95,7 @@ struct kernel_control {
 	__u64 stream_share;    /* of 256: connections whose messages are kept; whole ones, both ends alike */
 	__u64 attaching;       /* set by user space: not all processes that are to be selected are known yet */
 	__u64 found;	       /* counts whom the hooks selected while attaching */
+	__u64 starting;	       /* the recorder's own child, until it is the command: its calls are none of that */
 	__u64 call_generation; /* how often calls were not watched for a while, and are again */
 	__u64 call_found; /* set by the kernel: a selected process has a descriptor whose calls are to be watched */
 	__u64 pipes;	  /* kept by the kernel: how many were met */
