@@ -3,7 +3,7 @@
  * cone - the causal past and future of an event, over a picture that steps back: past as squares, future as discs. Thousands of
  * events fall on few pixels, so each place is drawn once.
  */
-import { drawArrow } from './marks.js';
+import { drawArrowWithin } from './marks.js';
 import { colours } from './theme.js';
 
 const TAU = 2 * Math.PI;
@@ -51,6 +51,6 @@ function drawArrows(c, { rows, x: xOf, left, right }, arrows) {
 		if (i < 0 || j < 0 || i === j || seen.has(place))
 			continue;
 		seen.add(place);
-		drawArrow(c, arrow, x0, rows.middle(i), x1, rows.middle(j));
+		drawArrowWithin(c, arrow, x0, rows.middle(i), x1, rows.middle(j), left, right);
 	}
 }

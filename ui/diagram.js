@@ -211,7 +211,7 @@ export class Diagram {
 
 	/* Is everything there that the view wants, and drawn? */
 	get idle() {
-		return !this.pending && !this.windows.busy && !this.matches.busy;
+		return !this.pending && !this.stretched && !this.windows.busy && !this.matches.busy;
 	}
 
 	#watchSize() {
@@ -257,12 +257,22 @@ export class Diagram {
 			cone: this.selection && this.selection.past ? this.selection : null };
 
 		if (!this.scene.holds(what))
-			this.scene.render(what);
+			this.#render(what);
 		this.#paint(what);
 		this.overview.paint();
 		this.ruler.paint();
 		this.#say(what.win);
 		this.#measured(begin, what.win);
+	}
+
+	#render(what) {
+		if (!this.scene.mayStretch(what))
+			this.scene.render(what);
+		else if (!this.stretched)
+			this.stretched = setTimeout(() => {
+				this.stretched = 0;
+				this.dirty();
+			}, 60);
 	}
 
 	#paint({ top, win }) {

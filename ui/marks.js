@@ -185,8 +185,22 @@ function drawShaft(c, look, x0, y0, x1, y1, ux, uy) {
 	c.stroke();
 }
 
+/*
+ * The same, of which only what lies between two x is drawn: a dotted line a million pixels long takes seconds. A head or
+ * tail that is cut off is not drawn.
+ */
+export function drawArrowWithin(c, arrow, x0, y0, x1, y1, left, right) {
+	const slope = (y1 - y0) / (x1 - x0 || 1);
+	const begin = Math.max(left, Math.min(right, x0)), end = Math.max(left, Math.min(right, x1));
+
+	if (Math.max(x0, x1) < left || Math.min(x0, x1) > right)
+		return;
+	drawArrow(c, arrow, begin, begin === x0 ? y0 : y0 + (begin - x0) * slope, end, end === x1 ? y1 : y0 + (end - x0) * slope,
+		begin !== x0, end !== x1);
+}
+
 /* arrow: { kind, ambiguous, n }; from (x0, y0) to (x1, y1), in pixels; many in one bundle make it thicker. */
-export function drawArrow(c, arrow, x0, y0, x1, y1) {
+export function drawArrow(c, arrow, x0, y0, x1, y1, tailless = false, headless = false) {
 	const look = arrowLook(arrow.kind);
 	const length = Math.hypot(x1 - x0, y1 - y0);
 
@@ -202,8 +216,9 @@ export function drawArrow(c, arrow, x0, y0, x1, y1) {
 	drawShaft(c, look, x0, y0, tip[0] - ux * 3, tip[1] - uy * 3, ux, uy);
 	c.setLineDash([]);
 	c.lineWidth = Math.min(c.lineWidth, 2);
-	drawHead(c, look.head, ...tip, ux, uy);
-	if (look.tail)
+	if (!headless)
+		drawHead(c, look.head, ...tip, ux, uy);
+	if (look.tail && !tailless)
 		drawTail(c, look.tail, x0, y0);
 }
 

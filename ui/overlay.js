@@ -2,7 +2,7 @@
 /*
  * overlay - what changes without the picture below it: the selected event, matches of a search, what the pointer is over.
  */
-import { drawArrow, drawEvents, eventColour, eventLook } from './marks.js';
+import { drawArrowWithin, drawEvents, eventColour, eventLook } from './marks.js';
 import { colours, fonts } from './theme.js';
 import { duration } from './text.js';
 
@@ -117,8 +117,8 @@ export class Overlay {
 			const i = d.rows.indexOf(arrow.lane0), j = d.rows.indexOf(arrow.lane1);
 
 			if (i >= 0 && j >= 0)
-				drawArrow(c, { ...arrow, n: (arrow.n || 1) * 8 }, this.#end(arrow.t0, arrow.clock0), d.rows.middle(i),
-					this.#end(arrow.t1, arrow.clock1), d.rows.middle(j));
+				drawArrowWithin(c, { ...arrow, n: (arrow.n || 1) * 8 }, this.#end(arrow.t0, arrow.clock0), d.rows.middle(i),
+					this.#end(arrow.t1, arrow.clock1), d.rows.middle(j), -20, d.scale.width + 20);
 		}
 	}
 }

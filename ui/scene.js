@@ -4,7 +4,7 @@
  * larger than what is seen; while the reader pans, only this canvas is copied. What was drawn is kept for hit().
  */
 import { drawCone } from './cone.js';
-import { drawArrow, drawEvents, eventColour, eventLook, hatch } from './marks.js';
+import { drawArrowWithin, drawEvents, eventColour, eventLook, hatch } from './marks.js';
 import { colours, fonts } from './theme.js';
 import { brief, message, plural, printable } from './text.js';
 
@@ -13,6 +13,7 @@ const LOG_Y = 17; /* log lines stand that far below the lane's line */
 const CHAR = 6.7; /* width of a character of a log line: a guess that is measured at the first use */
 const CAPTION_ROOM = 64;
 const LINE_ROOM = 46;
+const STRETCH_MS = 120; /* so long is the old picture good enough */
 
 export class Scene {
 	#canvas = document.createElement('canvas');
@@ -28,12 +29,15 @@ export class Scene {
 		this.width = scale.width + 2 * ahead;
 		this.height = Math.min(what.rows.height, what.top + what.height + AHEAD_Y) - this.#what.y;
 		this.height = Math.max(this.height, what.height);
+		this.left = -ahead - 20;
+		this.right = scale.width + ahead + 20;
 		this.#resize(ratio);
 		const c = this.#canvas.getContext('2d');
 
 		c.setTransform(ratio, 0, 0, ratio, ahead * ratio, -this.#what.y * ratio);
 		c.clearRect(-ahead, this.#what.y, this.width, this.height);
 		this.#draw(c);
+		this.rendered = performance.now();
 	}
 
 	#resize(ratio) {
@@ -57,16 +61,24 @@ export class Scene {
 		return dx <= w.ahead && top >= w.y && (top + height <= w.y + this.height || w.y + this.height >= rows.height);
 	}
 
+	/* It was drawn a moment ago: while the reader turns the wheel, the old picture is stretched instead. */
+	mayStretch({ scale, rows, axis, ratio }) {
+		const w = this.#what;
+
+		return w && w.rows === rows && w.axis === axis && w.ratio === ratio && w.size === rows.size &&
+			performance.now() - this.rendered < STRETCH_MS && Math.abs(Math.log2(w.per / scale.per)) < 1.5;
+	}
+
 	drop() {
 		this.#what = null;
 	}
 
 	copyTo(c, scale, top, ratio) {
-		const w = this.#what;
-		const x = Math.round(((w.from - scale.from) / scale.per - w.ahead) * ratio);
+		const w = this.#what, stretch = w.per / scale.per;
+		const x = Math.round(((w.from - scale.from) / scale.per - w.ahead * stretch) * ratio), y = Math.round((w.y - top) * ratio);
 
 		c.setTransform(1, 0, 0, 1, 0, 0);
-		c.drawImage(this.#canvas, x, Math.round((w.y - top) * ratio));
+		c.drawImage(this.#canvas, x, y, this.#canvas.width * stretch, this.#canvas.height);
 	}
 
 	#x(value) {
@@ -80,6 +92,10 @@ export class Scene {
 		const x1 = Math.min(this.#x(to), w.scale.width + w.ahead + 10);
 
 		return x1 < x0 ? null : [x0, Math.max(1, x1 - x0)];
+	}
+
+	#drawn(x, margin) {
+		return x >= this.left - margin && x <= this.right + margin;
 	}
 
 	#visible(i) {
@@ -113,14 +129,14 @@ export class Scene {
 	}
 
 	/* All else steps back. */
-	#cone(c, { cone, rows, axis, ahead, scale, y }) {
+	#cone(c, { cone, rows, axis, ahead, y }) {
 		const x = (event) => this.#x(axis === 'wall' ? event.t : event.clock);
 
 		c.fillStyle = colours.panel;
 		c.globalAlpha = 0.62;
 		c.fillRect(-ahead, y, this.width, this.height);
 		c.globalAlpha = 1;
-		drawCone(c, { rows, x, left: -ahead - 20, right: scale.width + ahead + 20 }, cone);
+		drawCone(c, { rows, x, left: this.left, right: this.right }, cone);
 	}
 
 	#most = 1; /* events of the fullest bin */
@@ -227,33 +243,27 @@ export class Scene {
 	/* How much happened: bars on both sides of the line, logarithmic. */
 	#bins(c, row, i) {
 		const { win, per, rows } = this.#what;
-		const lane = win.byLane.get(row.lane.id);
-
-		if (!lane || !lane.bins || !lane.bins.length)
-			return;
+		const bins = (win.byLane.get(row.lane.id)?.bins || []).filter((bin) => this.#drawn(this.#x(bin.at), win.bin / per));
 		const y = rows.middle(i), width = Math.max(1, win.bin / per), scale = (rows.size * 0.42 - 4.3) / Math.log1p(this.#most);
 
+		/* rectangles on whole pixels: as one path they take a hundred times as long to paint */
 		c.fillStyle = colours.dot;
-		c.beginPath();
-		for (const bin of lane.bins) {
+		for (const bin of bins) {
 			const h = 1.5 + Math.log1p(bin.n) * scale;
 
-			c.rect(this.#x(bin.at) - width / 2, y - h, width, 2 * h);
+			c.fillRect(Math.round(this.#x(bin.at) - width / 2), Math.round(y - h), Math.ceil(width), Math.round(2 * h));
 		}
-		c.fill();
-		this.#binLogs(c, lane.bins, y, width);
-		this.#binTroubles(c, lane.bins, y);
-		for (const bin of lane.bins)
+		this.#binLogs(c, bins, y, width);
+		this.#binTroubles(c, bins, y);
+		for (const bin of bins)
 			this.hits[i].push({ x: this.#x(bin.at), bin });
 	}
 
 	#binLogs(c, bins, y, width) {
 		c.fillStyle = colours.log;
-		c.beginPath();
 		for (const bin of bins)
 			if (bin.log)
-				c.rect(this.#x(bin.at) - width / 2, y + 12, Math.max(1, width), 6);
-		c.fill();
+				c.fillRect(Math.round(this.#x(bin.at) - width / 2), y + 12, Math.ceil(width), 6);
 	}
 
 	#binTroubles(c, bins, y) {
@@ -293,6 +303,8 @@ export class Scene {
 		const { axis, rows } = this.#what;
 		const x = this.#x(axis === 'wall' ? event.t : event.clock);
 
+		if (!this.#drawn(x, 0))
+			return;
 		this.hits[i].push({ x, event, lane });
 		if (!this.#visible(i))
 			return;
@@ -343,7 +355,7 @@ export class Scene {
 		const x0 = this.#x(wall ? arrow.t0 : arrow.clock0), x1 = this.#x(wall ? arrow.t1 : arrow.clock1), y0 = rows.middle(i), y1 = rows.middle(j);
 
 		c.globalAlpha = this.#ink * (arrow.after_loss ? 0.6 : 1) * (this.#visible(i) || this.#visible(j) ? 1 : 0.4);
-		drawArrow(c, arrow, x0, y0, x1, y1);
+		drawArrowWithin(c, arrow, x0, y0, x1, y1, this.left, this.right);
 		c.globalAlpha = 1;
 		this.arrows.push({ arrow, x0, y0, x1, y1 });
 	}
