@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What recording costs redis and nginx under load: throughput, p99, memory, and whether a budget is kept.
 
-usage: bench/load_bench.py [--rounds N] [--seconds S] [CASE...]     cases: redis nginx bystander budget
-smoke: --rounds 1 --seconds 1 redis nginx bystander budget
+usage: bench/load_bench.py [--rounds N] [--seconds S] [CASE...]     cases: redis nginx profiles bystander budget memory
+smoke: --rounds 1 --seconds 1 redis nginx profiles bystander budget
 
 Every round measures all variants on the same server, in an order that turns from round to round; a figure is
 the median over the rounds of the ratio within a round. Prints rows of a Markdown table.
@@ -15,6 +15,10 @@ import sys
 from load import Nginx, Redis, Recorder, Strace, Work, unrecorded
 
 GOAL_RECORDED, GOAL_BYSTANDER, GOAL_BUDGET = 5, 1, 2
+
+# Kinds of observation, and the goal in % of throughput: 15 where only system calls show pipes, files and logs
+PROFILES = {"process": "", "process,socket": "", "process,socket,wake": "<= 5 %", "process,socket,wake,log": "<= 15 %",
+            "process,socket,wake,log,pipe,file": "<= 15 %", "all": ""}
 
 
 def row(what, figure, goal, how):
@@ -90,6 +94,22 @@ def nginx(args, work):
         loaded(server, args, work)
 
 
+def profiles(args, work):
+    """What each kind of observation adds, all measured in every round."""
+    with Redis(work) as server:
+        variants = [("plain", unrecorded)]
+        for kinds in PROFILES:
+            variants.append((kinds, lambda kinds=kinds: Recorder(work, ["--without", "all", "--with", kinds, "-p",
+                                                                        str(server.pid)])))
+        rounds = rounds_of(server, variants, args)
+    for kinds, goal in PROFILES.items():
+        values = loss(rounds, kinds)
+        events = statistics.median(r[kinds].observer.event_rate() for r in rounds)
+        row(f"redis, `--with {kinds}`: throughput lost", f"{statistics.median(values):.1f} %", goal,
+            f"{len(rounds)} rounds, {spread(values)}; {events / 1e3:.0f} k events/s; the server's own CPU time a request "
+            f"{dearer(rounds, kinds):+.1f} %; p99 {slower(rounds, kinds):.2f} x")
+
+
 def bystander(args, work):
     """The measured redis is not selected; another one, which is asked something all the time, is."""
     with Redis(work) as server, Redis(work) as other, other.ticking():
@@ -130,7 +150,7 @@ def memory(args, work):
     row("rings in total", f"{rings / 2**20:.1f} MB", "<= 32 MB", "by default; each is mapped twice")
 
 
-CASES = {f.__name__: f for f in (redis, nginx, bystander, budget, memory)}
+CASES = {f.__name__: f for f in (redis, nginx, profiles, bystander, budget, memory)}
 
 
 def main():

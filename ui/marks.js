@@ -121,7 +121,7 @@ const ARROWS = {
 	lock: { colour: 'wake', width: 1.4, head: 'diamond', dots: [1, 3.2], words: 'lock handed on' },
 	goroutine: { colour: 'wake', width: 1, head: 'full', dots: [1, 3.2], words: 'goroutine' },
 	timer: { colour: 'wake', width: 1.2, head: 'disc', dots: [1, 3.2], words: 'timer' },
-	block: { colour: 'io', width: 1.8, head: 'full', tail: 'square', words: 'disk' },
+	disk: { colour: 'io', width: 1.8, head: 'full', tail: 'square', words: 'disk' },
 	log: { colour: 'log', width: 1.2, head: 'open', words: 'log' },
 	program: { colour: 'soft', width: 1, head: 'open', words: 'same thread' },
 };

@@ -6,6 +6,27 @@
 
 #include "base/err.h"
 
+bool event_about(const struct event *ev, struct event_thread *ret)
+{
+	const struct event_timer *t = EVENT_AS(timer, ev);
+	const struct event_block_done *d = EVENT_AS(block_done, ev);
+	const struct event_block_wake *w = EVENT_AS(block_wake, ev);
+
+	switch (ev->type->id) {
+	case EVENT_TIMER:
+		*ret = (struct event_thread) { t->target_start_ns, t->target_tgid, t->target_tid };
+		return true;
+	case EVENT_BLOCK_DONE:
+		*ret = (struct event_thread) { d->owner_start_ns, d->owner_tgid, d->owner_tid };
+		return true;
+	case EVENT_BLOCK_WAKE:
+		*ret = (struct event_thread) { w->target_start_ns, w->target_tgid, w->target_tid };
+		return true;
+	default:
+		return false;
+	}
+}
+
 int event_field_find(const struct event_type *type, const char *name)
 {
 	int i;

@@ -63,6 +63,12 @@ const struct event_type *event_types_each(const struct event_types *t, size_t *a
 const struct event_type *event_static_type(uint16_t id);			    /* no registry needed */
 
 /* Fields.  Index in type->fields, or -ENOENT. */
+/* Whom an event is about that happened in no thread (a timer, a disk); false: nobody in particular. */
+struct event_thread {
+	uint64_t start_ns;
+	uint32_t tgid, tid;
+};
+bool event_about(const struct event *ev, struct event_thread *ret);
 int event_field_find(const struct event_type *type, const char *name);
 void event_field_get(const struct event *ev, const struct event_field *f, struct event_value *ret);
 /* The nth string of the tail ("" where there is none). */

@@ -29,6 +29,38 @@ static struct event build_exec(const char *args)
 	return (struct event) { .id = 9, .boot_ns = 5, .type = event_static_type(EVENT_EXEC), .h = &room.h };
 }
 
+static void test_about(void **state)
+{
+	const struct event_timer timer = { .target_tgid = 3, .target_tid = 4, .target_start_ns = 5 };
+	const struct event_block_done done = { .owner_tgid = 6, .owner_tid = 7, .owner_start_ns = 8 };
+	const struct event_block_wake wake = {
+		.owner_tgid = 6, .target_tgid = 9, .target_tid = 10, .target_start_ns = 11
+	};
+	const struct event_wake other = { .target_tgid = 12 };
+	const struct {
+		const struct event_header *h;
+		uint16_t type;
+		struct event_thread about; /* tgid 0: nobody */
+	} cases[] = {
+		{ &timer.h, EVENT_TIMER, { 5, 3, 4 } },
+		{ &done.h, EVENT_BLOCK_DONE, { 8, 6, 7 } },
+		{ &wake.h, EVENT_BLOCK_WAKE, { 11, 9, 10 } },
+		{ &other.h, EVENT_WAKE, { 0, 0, 0 } }, /* a thread did that */
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		struct event ev = { .type = event_static_type(cases[i].type), .h = cases[i].h };
+		struct event_thread about = { 0 };
+
+		assert_int_equal(event_about(&ev, &about), cases[i].about.tgid != 0);
+		assert_int_equal(about.tgid, cases[i].about.tgid);
+		assert_int_equal(about.tid, cases[i].about.tid);
+		assert_int_equal(about.start_ns, cases[i].about.start_ns);
+	}
+}
+
 static void test_strings(void **state)
 {
 	struct event ev = build_exec("sh -c true");
@@ -165,8 +197,9 @@ static void test_values(void **state)
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_strings), cmocka_unit_test(test_json),	      cmocka_unit_test(test_json_names),
-		cmocka_unit_test(test_refuses), cmocka_unit_test(test_runtime_types), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_about),	   cmocka_unit_test(test_strings), cmocka_unit_test(test_json),
+		cmocka_unit_test(test_json_names), cmocka_unit_test(test_refuses), cmocka_unit_test(test_runtime_types),
+		cmocka_unit_test(test_values),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

@@ -406,12 +406,13 @@ void who_learn(struct who *w, const struct event *ev)
 
 uint32_t who_pid(const struct who *w, const struct event *ev)
 {
+	struct event_thread about;
 	const struct sock *s;
 
 	if (ev->h->tgid)
 		return ev->h->tgid;
-	if (ev->type->id == EVENT_TIMER)
-		return EVENT_AS(timer, ev)->target_tgid;
+	if (event_about(ev, &about))
+		return about.tgid;
 	s = sock_of(w, ev);
 	return s ? s->pid : 0;
 }

@@ -314,7 +314,8 @@ static void put_instant(struct chrome *c, uint32_t tgid)
 static int put(struct export *x, const struct event *ev, void *arg, struct err *err)
 {
 	struct chrome *c = arg;
-	uint32_t tgid = ev->type->id == EVENT_TIMER ? EVENT_AS(timer, ev)->target_tgid : ev->h->tgid;
+	struct event_thread about;
+	uint32_t tgid = event_about(ev, &about) ? about.tgid : ev->h->tgid;
 	int r;
 
 	c->ev = ev;

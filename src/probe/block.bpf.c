@@ -230,15 +230,27 @@ int BPF_PROG(block_completed, struct request *rq, __u8 status, unsigned int byte
 	return 0;
 }
 
-/* since 6.5: what the request's end sets off has been done */
-SEC("tp_btf/block_io_done")
-int BPF_PROG(block_ended, struct request *rq)
+static __always_inline int ending_over(void)
 {
 	struct block_ending *now = ending_get();
 
 	if (now)
 		now->request = 0;
 	return 0;
+}
+
+/* since 6.5: what the request's end sets off has been done */
+SEC("tp_btf/block_io_done")
+int BPF_PROG(block_ended, struct request *rq)
+{
+	return ending_over();
+}
+
+/* before 6.5: the function that says so at its beginning has ended the transfers */
+SEC("fexit/blk_update_request")
+int BPF_PROG(older_ended, struct request *rq)
+{
+	return ending_over();
 }
 
 static __always_inline void wake_emit(struct task_struct *p, const struct block_ending *now)

@@ -16,7 +16,8 @@ static const struct kernel_ladder block_ladders[] = {
 	{ .observation = "disk wakes",
 	  .about = "whose wait the end of a request ended",
 	  .without = "who waited for which request",
-	  .rungs = { { "block_waking block_ended", "tp_btf:sched_waking, block_io_done", "6.5" } } },
+	  .rungs = { { "block_waking block_ended", "tp_btf:sched_waking, block_io_done", "6.5" },
+		     { "block_waking older_ended", "fexit:blk_update_request, tp_btf:sched_waking", "5.17" } } },
 };
 
 const struct kernel_object probe_block = {

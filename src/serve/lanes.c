@@ -235,9 +235,10 @@ static int learn_place(struct model *m, const struct event *ev)
 static uint32_t lane_without_thread(struct model *m, const struct event *ev)
 {
 	uint32_t lane = NO_LANE, pid;
+	struct event_thread about;
 
-	if (ev->type->id == EVENT_TIMER)
-		lane = thread_find(m, ev->host, EVENT_AS(timer, ev)->target_tid, EVENT_AS(timer, ev)->target_start_ns);
+	if (event_about(ev, &about))
+		lane = thread_find(m, ev->host, about.tid, about.start_ns);
 	pid = lane == NO_LANE ? who_pid(m->who, ev) : 0;
 	if (pid)
 		lane = process_find(m, ev->host, pid);

@@ -12,6 +12,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 PY=/usr/bin/python3
 
 scenarios="all netns nat"
+handoffs="mutex pi_mutex condition semaphore eventfd epoll pipe poll unix broadcast requeue free signal tcp udp timer spin"
 
 # all: one truth of all that need no namespaces
 play() {
@@ -19,6 +20,14 @@ play() {
 	all) "$TRAFFIC" all --truth truth-all ;;
 	*) "$here/lib/traffic.sh" "$1" "truth-$1" ;;
 	esac
+}
+
+# wakes: each scene of hand-offs, one after the other
+wakes() {
+	local name
+	for name in $handoffs; do
+		"$SAKER_BUILD/tests/handoff" "$name" thread 30 "truth-$name" || return
+	done
 }
 
 # clocked FILE COMMAND...: its words go to $OUT/FILE and FILE.err, how long it took to times
@@ -36,6 +45,7 @@ inside() {
 	for scenario in $scenarios; do
 		clocked "$scenario.log" "$SAKER" record -o "rec-$scenario" -- "$0" play "$scenario"
 	done
+	clocked wakes.log "$SAKER" record -o rec-wakes --without log -- "$0" wakes
 	tar -cf "$OUT/recorded.tar" rec-* truth-*
 	# timeout makes a process group with a parent in its session: in an orphaned one SIGTSTP stops nobody
 	clocked process.tap timeout 300 "$here/e2e/process.sh"
@@ -66,6 +76,16 @@ compare() {
 	ok "$1: edges are those of the truth" $PY "$here/lib/truth.py" edges "$truth" "$2/events" "$2/edges"
 }
 
+# wakes_compare LABEL OUT
+wakes_compare() {
+	"$SAKER" show "$2/rec-wakes" --json >"$2/events"
+	"$SAKER" show "$2/rec-wakes" --edges --json >"$2/edges"
+	# shellcheck disable=SC2086
+	(cd "$2" && $PY "$here/lib/handoff_check.py" thread events edges $handoffs) >"$2/wakes.tap"
+	ok "$1: the hand-offs were compared" grep -q '^1\.\.' "$2/wakes.tap"
+	e2e_include "$1: " <"$2/wakes.tap"
+}
+
 # kernel NAME OLDER
 kernel() {
 	local out=$WORK/$1 scenario
@@ -78,16 +98,18 @@ kernel() {
 	for scenario in $scenarios; do
 		compare "Linux $1: $scenario" "$out" "$scenario"
 	done
+	wakes_compare "Linux $1" "$out"
 }
 
 case ${1-} in
 inside) guests_inside "$@" && inside; exit ;;
 play) play "$2"; exit ;;
+wakes) wakes; exit ;;
 esac
 guests_begin
 guest_start 6.1 6.1 800
 guest_start 6.12 6.12 800
 guests_wait
-kernel 6.1 'send ranges send return receive return AF_UNIX datagrams sent '
+kernel 6.1 'send ranges send return receive return AF_UNIX datagrams sent disk requests disk wakes '
 kernel 6.12 'send ranges '
 e2e_end
