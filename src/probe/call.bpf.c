@@ -128,6 +128,7 @@ static __noinline int call_done(struct call *c)
 	if (observed(OBSERVE_FILE) && (c->kind == CALL_FILE || c->kind == CALL_BLOCK))
 		file_moved(c);
 	if (observed(OBSERVE_LOG) && c->shape & CALL_WRITES && c->ret > 0 && log_descriptor(c->fd, c->kind)) {
+		join_check(); /* here and not where the event is made: the stack of all calls together is short */
 		log_written(c);
 		c->me = bpf_get_current_task_btf(); /* the verifier takes what is in *c for numbers now */
 	}
@@ -135,7 +136,7 @@ static __noinline int call_done(struct call *c)
 }
 
 /* One of the two descriptors of a call that moves bytes from one to the other; place: its variable of an offset. */
-static __always_inline void call_side(struct call *c, __u32 fd, __u64 place, __u8 shape, __u32 flags)
+static __always_inline bool call_side(struct call *c, __u32 fd, __u64 place, __u8 shape, __u32 flags)
 {
 	if (shape & CALL_WRITES)
 		c->pos = c->pos_to;
@@ -143,33 +144,32 @@ static __always_inline void call_side(struct call *c, __u32 fd, __u64 place, __u
 	c->shape = shape;
 	c->flags = flags;
 	c->place_user = place;
-	if (call_look(c, NULL))
-		call_done(c);
+	return call_look(c, NULL);
 }
 
-/* splice(2), tee(2): takes nothing from its source, vmsplice(2): what it does is what its end of the pipe is for */
-static __noinline int call_moved(struct call *c)
+/*
+ * Sets c to the first or second descriptor of such a call; false: it has none that is wanted.  splice(2), tee(2): takes
+ * nothing from its source, vmsplice(2): what it does is what its end of the pipe is for.
+ */
+static __noinline bool call_moves(struct call *c, bool second)
 {
 	struct pt_regs *regs = c->regs;
 
 	switch (c->nr) {
 	case __NR_splice:
 	case __NR_copy_file_range:
-		call_side(c, regs->di, regs->si, CALL_READS, CALL_MORE);
-		call_side(c, regs->dx, regs->r10, CALL_WRITES, 0);
-		break;
-	case __NR_tee:
-		call_side(c, regs->si, 0, CALL_WRITES, 0);
-		break;
+		return second ? call_side(c, regs->dx, regs->r10, CALL_WRITES, 0)
+			      : call_side(c, regs->di, regs->si, CALL_READS, CALL_MORE);
 	case __NR_sendfile:
-		call_side(c, regs->si, regs->dx, CALL_READS, CALL_MORE);
-		call_side(c, regs->di, 0, CALL_WRITES, 0);
-		break;
+		return second ? call_side(c, regs->di, 0, CALL_WRITES, 0)
+			      : call_side(c, regs->si, regs->dx, CALL_READS, CALL_MORE);
+	case __NR_tee:
+		return second && call_side(c, regs->si, 0, CALL_WRITES, 0);
 	case __NR_vmsplice:
-		call_side(c, regs->di, 0, file_writable(call_file(c->me, regs->di)) ? CALL_WRITES : CALL_READS, 0);
-		break;
+		return second && call_side(c, regs->di, 0,
+					   file_writable(call_file(c->me, regs->di)) ? CALL_WRITES : CALL_READS, 0);
 	}
-	return 0;
+	return false;
 }
 
 /* The descriptor that a call made; -1: none. */
@@ -199,8 +199,6 @@ static __noinline int call_named(struct call *c)
 	}
 	if (observed(OBSERVE_PIPE) && c->inode && inode_kind(c->inode) == CALL_PIPE)
 		pipe_opened(c);
-	if (observed(OBSERVE_FILE))
-		file_named(c);
 	return 0;
 }
 
@@ -247,10 +245,18 @@ static __always_inline void call_ended(struct pt_regs *regs, long ret, __u64 nr,
 	if (observed(OBSERVE_FILE))
 		then = call_began(&c);
 	if (unlikely(shape & CALL_MOVES)) {
-		call_moved(&c);
+		/* not from within call_moves(): the stack of all calls together is 512 bytes, and older kernels round up to 32 */
+		if (call_moves(&c, false))
+			call_done(&c);
+		c.me = me; /* the verifier takes what is in c for numbers after call_done() */
+		c.regs = regs;
+		if (call_moves(&c, true))
+			call_done(&c);
 	} else if (unlikely(shape & CALL_NAMES)) {
 		c.buf = regs->di;
 		call_named(&c);
+		if (observed(OBSERVE_FILE))
+			file_named(&c);
 	} else {
 		if (shape & CALL_AT)
 			c.place = regs->r10;
@@ -335,17 +341,23 @@ static __always_inline bool descriptor_wanted(__u32 fd, __u8 kind)
 	return observed(OBSERVE_LOG) && log_standard(fd) && log_descriptor(fd, kind);
 }
 
-static __always_inline void descriptors_look(struct task_struct *me)
+/* A function of its own, so that the verifier goes through it once and not once for each turn of the loop. */
+__noinline int descriptor_found(__u32 fd)
+{
+	struct inode *inode = file_inode(call_file(bpf_get_current_task_btf(), fd));
+
+	return inode && descriptor_wanted(fd, inode_kind(inode));
+}
+
+static __always_inline void descriptors_look(void)
 {
 	struct kernel_control *k = control_get();
-	struct inode *inode;
 	__u32 fd;
 
-	if (!k || k->call_found || !tgid_selected(me->tgid))
+	if (!k || k->call_found || !current_selected())
 		return;
 	for (fd = 0; fd < INHERITED_LOOKED; fd++) {
-		inode = file_inode(call_file(me, fd));
-		if (inode && descriptor_wanted(fd, inode_kind(inode))) {
+		if (descriptor_found(fd)) {
 			k->call_found = 1;
 			return;
 		}
@@ -356,14 +368,14 @@ static __always_inline void descriptors_look(struct task_struct *me)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(call_forked, struct task_struct *parent, struct task_struct *child)
 {
-	descriptors_look(bpf_get_current_task_btf());
+	descriptors_look();
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(call_execed, struct task_struct *task)
 {
-	descriptors_look(bpf_get_current_task_btf());
+	descriptors_look();
 	return 0;
 }
 

@@ -188,7 +188,6 @@ __noinline int log_take(struct log_walk *w, __u32 vector)
 		helper_failed();
 		return 0;
 	}
-	join_check();
 	w->offset = *offset;
 	w->now = bpf_ktime_get_boot_ns();
 	w->left = w->written < LOG_CALL_MAX ? w->written : LOG_CALL_MAX;

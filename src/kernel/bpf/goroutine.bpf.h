@@ -51,7 +51,7 @@ static __always_inline __u64 go_id(const struct go_layout *l, __u64 g)
 }
 
 /* The goroutine of a thread that runs on g, which is not what was told last; *g becomes its own. */
-static __always_inline __u64 go_current(const struct go_layout *l, __u64 *g)
+static __noinline __u64 go_current(const struct go_layout *l, __u64 *g)
 {
 	__u64 m = 0, g0 = 0, curg = 0;
 
@@ -64,8 +64,8 @@ static __always_inline __u64 go_current(const struct go_layout *l, __u64 *g)
 	return curg ? go_id(l, curg) : 0;
 }
 
-/* Looks up what is known of the thread's program. */
-static __always_inline void go_lookup(struct task_struct *self, struct go_thread *t, __u64 generation)
+/* Looks up what is known of the thread's program.  No inline: what it needs of the stack is not to count in all that follows. */
+static __noinline int go_lookup(struct task_struct *self, struct go_thread *t, __u64 generation)
 {
 	struct file___go *file = (void *)BPF_CORE_READ(self, mm, exe_file);
 	struct inode___go *inode = BPF_CORE_READ(file, f_inode);
@@ -79,6 +79,7 @@ static __always_inline void go_lookup(struct task_struct *self, struct go_thread
 	t->known = l != NULL;
 	if (l)
 		t->layout = *l;
+	return 0;
 }
 
 static __always_inline __u64 go_program_id(struct task_struct *self)

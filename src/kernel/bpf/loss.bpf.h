@@ -55,20 +55,24 @@ __noinline int loss_tell(__u32 slot)
 	if (!e)
 		return 0;
 	__sync_fetch_and_and(&st->pending[slot >> 6 & 1], ~(1ULL << (slot & 63)));
-	*e = (struct event_loss) {
-		.h = { .boot_ns = bpf_ktime_get_boot_ns(),
-		       .type = EVENT_LOSS,
-		       .length = sizeof(*e),
-		       .cpu = bpf_get_smp_processor_id(),
-		       .context = CONTEXT_RECORDER,
-		       .seq = __sync_fetch_and_add(&st->seq, 1) },
-		.first_seq = cell->first_seq,
-		.last_seq = cell->last_seq,
-		.from_ns = cell->from_ns,
-		.to_ns = cell->to_ns,
-		.lost_type = slot,
-		.lost_cpu = bpf_get_smp_processor_id(),
-	};
+	/* field by field: a whole struct would stand on the stack, and this is the last of many calls */
+	e->h.start_ns = 0;
+	e->h.boot_ns = bpf_ktime_get_boot_ns();
+	e->h.tgid = 0;
+	e->h.tid = 0;
+	e->h.type = EVENT_LOSS;
+	e->h.length = sizeof(*e);
+	e->h.cpu = bpf_get_smp_processor_id();
+	e->h.context = CONTEXT_RECORDER;
+	e->h.flags = 0;
+	e->h.seq = __sync_fetch_and_add(&st->seq, 1);
+	e->first_seq = cell->first_seq;
+	e->last_seq = cell->last_seq;
+	e->from_ns = cell->from_ns;
+	e->to_ns = cell->to_ns;
+	e->lost_type = slot;
+	e->lost_cpu = e->h.cpu;
+	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	e->count = __sync_lock_test_and_set(&cell->count, 0);
 	if (slot >= LOSS_DYNAMIC)
 		e->lost_type = 1024 + (slot - LOSS_DYNAMIC);
