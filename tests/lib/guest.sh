@@ -13,6 +13,8 @@
 #				but the journal's
 #	--qemu 'ARGUMENT...'	further arguments for the emulator
 #
+# The emulator yields to all others (nice 19, or $SAKER_GUEST_NICE).
+#
 # The guest's root is this machine's, read only by 9p, under a file system in memory that takes what is written;
 # only OUT, there /mnt, is really written to. Its console goes to OUT/console. Emulation (TCG): correct, but slow.
 set -eu
@@ -200,7 +202,7 @@ run() {
 	rm -f "$out/status"
 	build_initramfs "$dir" "$out/initramfs" "$*"
 	# shellcheck disable=SC2086
-	nice -n 19 timeout --foreground -k 5 "$seconds" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
+	nice -n "${SAKER_GUEST_NICE:-19}" timeout --foreground -k 5 "$seconds" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
 		-nodefaults -no-reboot -display none -serial stdio -monitor none \
 		-kernel "$dir"/boot/vmlinuz-* -initrd "$out/initramfs" -append "console=ttyS0 quiet panic=-1" \
 		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
