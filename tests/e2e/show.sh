@@ -72,7 +72,7 @@ zookeeper=$SAKER_TEST_DATA/falcon/zookeeper/zktrace_full.log
 if [ -e "$zookeeper" ]; then
 	ok 'an import of three hosts' "$SAKER" import falcon -o zk "$zookeeper"
 	equal 'import: no two hosts have one clock' "$(show zk --offsets | grep -c 'one clock')" 0
-	equal 'import: two of them have bounds on both sides' "$(show zk --offsets | grep -c ' ms to .* at +.* messages')" 2
+	equal 'import: two of them have bounds on both sides' "$(show zk --offsets | grep -c ' [mu]s to .* at +.* messages')" 2
 	e2e_include 'import: ' < <($PY "$here/lib/show_check.py" "$SAKER" zk)
 else
 	skip 'hosts with clocks of their own' "no $zookeeper"
