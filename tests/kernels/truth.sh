@@ -78,6 +78,7 @@ compare() {
 
 # wakes_compare LABEL OUT
 wakes_compare() {
+	sed 's/^/# /' "$2/wakes.log.err"
 	"$SAKER" show "$2/rec-wakes" --json >"$2/events"
 	"$SAKER" show "$2/rec-wakes" --edges --json >"$2/edges"
 	# shellcheck disable=SC2086

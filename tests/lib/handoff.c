@@ -48,7 +48,7 @@
 
 /* In memory that is shared also between processes */
 struct shared {
-	atomic_int tids[ACTORS_MAX], turn, asleep, done, order;
+	atomic_int tids[ACTORS_MAX], here, turn, asleep, done, order;
 	atomic_uint futex[2];
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
@@ -134,18 +134,34 @@ static void until(const atomic_int *what, int value)
 	until_between(what, value, value);
 }
 
-static bool sleeps_in(int tid, const int calls[3])
+static void proc_read(int tid, const char *name, char text[256])
 {
-	char path[64], text[256];
-	int fd, call, i;
+	char path[64];
 	ssize_t n;
+	int fd;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
 	fd = open(path, O_RDONLY);
 	check(fd >= 0, path);
-	n = read(fd, text, sizeof(text) - 1);
+	n = read(fd, text, 255);
 	(void)close(fd);
 	text[n < 0 ? 0 : n] = 0;
+}
+
+/*
+ * By its state first: who is being woken, or waits for a lock of the kernel on its way into the call, is not running
+ * either, and `syscall` tells the same of him.
+ */
+static bool sleeps_in(int tid, const int calls[3])
+{
+	char text[256], *end;
+	int call, i;
+
+	proc_read(tid, "stat", text);
+	end = strrchr(text, ')');
+	if (!end || strncmp(end, ") S", 3))
+		return false;
+	proc_read(tid, "syscall", text);
 	if (sscanf(text, "%d", &call) != 1)
 		return false;
 	for (i = 0; i < 3; i++)
@@ -226,13 +242,17 @@ static void mutex_run(struct actor *a)
 		(void)pthread_mutex_unlock(&S->mutex);
 }
 
+/* Until the other is out of the mutex again: else the giver, who takes next, might have to wait for it. */
 static void cond_give(struct actor *a, int to)
 {
+	int done = atomic_load(&S->done);
+
 	(void)a;
 	(void)pthread_mutex_lock(&S->mutex);
 	atomic_store(&S->turn, to);
 	(void)pthread_mutex_unlock(&S->mutex);
 	check(!pthread_cond_signal(&S->cond), "signal");
+	until(&S->done, done + 1);
 }
 
 static void cond_take(struct actor *a)
@@ -241,6 +261,7 @@ static void cond_take(struct actor *a)
 	while (atomic_load(&S->turn) != a->me)
 		check(!pthread_cond_wait(&S->cond, &S->mutex), "wait");
 	(void)pthread_mutex_unlock(&S->mutex);
+	(void)atomic_fetch_add(&S->done, 1);
 }
 
 static void sem_give(struct actor *a, int to)
@@ -658,8 +679,8 @@ static void *actor_main(void *arg)
 	check(a->truth && !socketpair(AF_UNIX, SOCK_STREAM, 0, a->mark_fds), "actor");
 	atomic_store(&S->tids[a->me], (int)gettid());
 	say(a, "actor %d\n", (int)gettid());
-	while (!atomic_load(&S->tids[a->scene->actors - 1]) || !atomic_load(&S->tids[0]))
-		(void)sched_yield();
+	(void)atomic_fetch_add(&S->here, 1);
+	until(&S->here, a->scene->actors);
 	if (a->scene->run)
 		a->scene->run(a);
 	else

@@ -190,8 +190,10 @@ def check_free(tap, truth, rec):
 def check_scene(tap, scene, mode, truth, events, edges):
     tap.label = f"{scene}, {mode}"
     rec = Recorded(truth.actors, events, edges)
-    marks = min(len(rec.marks.get(tid, ())) for tid in truth.actors)
+    marks = min((len(rec.marks.get(tid, ())) for tid in truth.actors), default=0)
     tap.case(marks > 1, f"recorded, {marks} marks of an actor at least")
+    if not truth.actors:
+        return
     if scene in NONE:
         tap.case(not rec.wakes, "no thread is said to have woken another", *map(str, rec.wakes[:5]))
     elif scene == "broadcast":
