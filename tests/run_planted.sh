@@ -13,7 +13,7 @@ failed=0
 
 fresh() {
 	rm -rf "${copy:?}"/*
-	cp -r src tools tests bench demo meson.build meson_options.txt "$copy"
+	cp -r src tools tests bench demo ui meson.build meson_options.txt "$copy"
 	cp .clang-format "$copy"
 }
 

@@ -122,6 +122,25 @@ static void number(const struct import *imp, uint32_t thread, __u32 *ret_tgid, _
 	*ret_tid = t->tid;
 }
 
+/* Moments in an event's fields are moved as its time is. */
+static void move_moments(struct import_source *s)
+{
+	const struct event_header *h = (const struct event_header *)s->room;
+	const struct event_type *type = event_types_get(s->imp->types, h->type);
+	uint64_t ns;
+	size_t i;
+
+	for (i = 0; i < type->nfields; i++) {
+		char *at = (char *)s->room + type->fields[i].offset;
+
+		if (type->fields[i].format != EVENT_FMT_BOOT)
+			continue;
+		memcpy(&ns, at, sizeof(ns));
+		ns -= ns > s->imp->base_ns ? s->imp->base_ns : ns;
+		memcpy(at, &ns, sizeof(ns));
+	}
+}
+
 /* Numbers in place of indexes. */
 static void fill_numbers(struct import_source *s, const struct import_entry *e)
 {
@@ -167,6 +186,7 @@ static int source_next(struct event_source *base, const struct event **ret, stru
 	}
 	memcpy(s->room, h, h->length);
 	fill_numbers(s, e);
+	move_moments(s);
 	s->next++;
 	return give(s, e->own_ns, e->place_ns, ret);
 }

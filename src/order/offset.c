@@ -447,9 +447,12 @@ static void stretches_make(struct order *o, struct order_bounds *h)
 		stretch_end(h, next);
 		for (k = 0; k < SIDES; k++) {
 			struct point *p = h->side[k].p;
-			size_t count = drop(p + from[k], next[k] - from[k], UINT64_MAX);
+			size_t count = next[k] - from[k];
 
-			memmove(p + kept[k], p + from[k], count * sizeof(*p));
+			if (count) { /* a side without points has no array */
+				count = drop(p + from[k], count, UINT64_MAX);
+				memmove(p + kept[k], p + from[k], count * sizeof(*p));
+			}
 			s->first[k] = kept[k];
 			s->end[k] = kept[k] += count;
 		}

@@ -21,11 +21,14 @@ class Side:
         self.socks = {}
         self.signals = {}
         self.pipes = {}
+        self.received = {}  # id -> (offset, bytes)
         for e in lines(events):
             if "local_port" in e and e.get("remote_port") and e["type"] != "reset":
                 self.socks[e["sock"]] = (e["local"], e["local_port"], e["remote"], e["remote_port"])
             if e["type"] in ("pipe_write", "pipe_read"):
                 self.pipes[e["id"]] = e["inode"]
+            if e["type"] in ("recv", "pipe_read"):
+                self.received[e["id"]] = (e["offset"], e["bytes"])
             if e["type"] == "signal":
                 self.signals[e["id"]] = e["sig"]
         self.edges = lines(edges)
@@ -39,11 +42,9 @@ class Side:
         return (e["kind"], e["from"]["tid"], to, sock, what)
 
 
-def covered(ranges, begin, end):
-    for low, high in sorted(ranges):
-        if low <= begin < high:
-            begin = high
-    return begin >= end
+def within(ranges, begin, end):
+    """How many bytes of the ranges lie there."""
+    return sum(max(0, min(high, end) - max(low, begin)) for low, high in ranges)
 
 
 def main():
@@ -53,6 +54,7 @@ def main():
         count[recorded.key(e)] += 1
         ranges[recorded.key(e)].append((e["offset"], e["offset"] + e["bytes"]))
     wrong, exact, ambiguous, kinds = [], 0, collections.defaultdict(list), collections.Counter()
+    got = collections.Counter()  # bytes of a sender in a receive: which of them is not known where senders overlapped
     for e in imported.edges:
         key = imported.key(e)
         if e["ambiguous"]:
@@ -60,8 +62,10 @@ def main():
             continue
         exact += 1
         kinds[e["kind"]] += 1
-        if e["kind"] == "message" and e["bytes"]:
-            fits = covered(ranges[key], e["offset"], e["offset"] + e["bytes"])
+        if e["kind"] == "message" and e["to"]["id"] in imported.received:
+            offset, size = imported.received[e["to"]["id"]]
+            got[key, e["to"]["id"]] += e["bytes"]
+            fits = got[key, e["to"]["id"]] <= within(ranges[key], offset, offset + size)
         else:
             count[key] -= 1
             fits = count[key] >= 0
