@@ -16,7 +16,8 @@
 #define AGAIN_NS (NS_PER_S / 5) /* so long nothing passes after the first retransmission */
 #define CUT_RETRANSMITS 2
 #define STRANGER_NS (2 * NS_PER_S) /* so long before the cut its maker may have begun */
-#define STRANGERS_MAX 2		   /* with more of them at the place, none is named */
+#define STRANGER_LATE_NS (20 * NS_PER_MS)
+#define STRANGERS_MAX 2 /* with more of them at the place, none is named */
 #define PAIRS_MAX 10000
 #define ELSEWHERE CAST_NONE /* in the place of a process: anybody at another place */
 #define ANYBODY (CAST_NONE - 1)
@@ -280,7 +281,8 @@ static bool join_two(struct story *s, size_t first)
 
 /*
  * Who ran a program in i's namespace and spoke with nobody: begun not long before from, and at most at to; with `alive`
- * not ended before from.  What cuts a way lives when the last message has passed, and before the first is missed.
+ * not ended long before from.  What cuts a way lives about when the last message passes (one that is under way may still
+ * arrive when it has ended), and before the first is missed.
  */
 static uint32_t find_stranger(const struct story *s, uint32_t i, uint64_t from, uint64_t to, bool alive)
 {
@@ -291,7 +293,8 @@ static uint32_t find_stranger(const struct story *s, uint32_t i, uint64_t from, 
 		const struct actor *a = &s->cast.actors[k];
 
 		if (k == i || a->host != v->host || a->netns != v->netns || a->messages || !a->exec_ns ||
-		    a->exec_ns > to || a->exec_ns + STRANGER_NS < from || (alive && a->died_ns && a->died_ns < from))
+		    a->exec_ns > to || a->exec_ns + STRANGER_NS < from ||
+		    (alive && a->died_ns && a->died_ns + STRANGER_LATE_NS < from))
 			continue;
 		count++;
 		if (best == CAST_NONE || a->exec_ns > s->cast.actors[best].exec_ns)
