@@ -51,7 +51,7 @@ record_unit() {
 	wait $!
 	systemctl stop talker decoy
 	"$SAKER" show rec --json >"$OUT/unit"
-	"$SAKER" show rec 'type=exec and container~talker.service' --json >"$OUT/named"
+	"$SAKER" show rec 'type=exec and unit=talker.service' --json >"$OUT/named"
 }
 
 flight_runs() {
@@ -72,7 +72,7 @@ flight() {
 	systemctl show -P Result saker-flight >"$OUT/result"
 	attached >"$OUT/after"
 	saker show frozen 'type=exec and args~"marker of the flight"' --json >"$OUT/frozen"
-	saker show frozen 'container~saker-flight' --json >"$OUT/itself"
+	saker show frozen 'unit=saker-flight.service' --json >"$OUT/itself"
 	journalctl -u saker-flight -o short-monotonic >"$OUT/flight.journal"
 }
 
