@@ -180,12 +180,13 @@ static size_t not_before(const struct point *p, size_t count, uint64_t at)
 
 static int64_t bound_at(const struct order_bounds *h, const struct stretch *s, enum side side, uint64_t at, int64_t per)
 {
-	const struct point *p = h->side[side].p + s->first[side];
 	size_t count = s->end[side] - s->first[side], next;
 	int64_t best = INT64_MAX, v;
+	const struct point *p;
 
-	if (!count)
+	if (!count) /* there may be no array at all */
 		return best;
+	p = h->side[side].p + s->first[side];
 	next = not_before(p, count, at);
 	if (next < count)
 		best = wedge(&p[next], at, per);
