@@ -56,41 +56,6 @@ static int fetch(void *arg, struct order_ref a, const struct event **ret, struct
 }
 
 /* What a query may ask */
-static const char *scope_host(void *arg, const struct event *ev)
-{
-	return who_host(((const struct exporting *)arg)->who, ev);
-}
-
-static const char *scope_process(void *arg, const struct event *ev)
-{
-	return who_process(((const struct exporting *)arg)->who, ev);
-}
-
-static const char *scope_container(void *arg, const struct event *ev)
-{
-	return who_container(((const struct exporting *)arg)->who, ev);
-}
-
-static const char *scope_unit(void *arg, const struct event *ev)
-{
-	return who_unit(((const struct exporting *)arg)->who, ev);
-}
-
-static const char *scope_cgroup(void *arg, const struct event *ev)
-{
-	return who_cgroup(((const struct exporting *)arg)->who, ev);
-}
-
-static const char *scope_title(void *arg, const struct event *ev)
-{
-	return who_title(((const struct exporting *)arg)->who, ev);
-}
-
-static uint64_t scope_goroutine(void *arg, const struct event *ev)
-{
-	return who_goroutine(((const struct exporting *)arg)->who, ev);
-}
-
 /* On the first host's clock as far as the hosts knew it; late events may lie before the beginning. */
 static uint64_t scope_since(void *arg, const struct event *ev)
 {
@@ -103,17 +68,7 @@ static uint64_t scope_since(void *arg, const struct event *ev)
 static bool wanted(void *arg, const struct event *ev)
 {
 	const struct exporting *e = arg;
-	const struct query_scope scope = {
-		.arg = arg,
-		.host = scope_host,
-		.process = scope_process,
-		.title = scope_title,
-		.container = scope_container,
-		.unit = scope_unit,
-		.cgroup = scope_cgroup,
-		.goroutine = scope_goroutine,
-		.since_ns = scope_since,
-	};
+	const struct query_scope scope = who_scope(e->who, scope_since, arg);
 
 	return query_match(e->query, ev, &scope);
 }

@@ -195,41 +195,6 @@ static const char *host_name(void *arg, uint32_t host)
 	return store_host_name(arg, host);
 }
 
-static const char *scope_host(void *arg, const struct event *ev)
-{
-	return who_host(((struct show *)arg)->who, ev);
-}
-
-static const char *scope_process(void *arg, const struct event *ev)
-{
-	return who_process(((struct show *)arg)->who, ev);
-}
-
-static const char *scope_container(void *arg, const struct event *ev)
-{
-	return who_container(((struct show *)arg)->who, ev);
-}
-
-static const char *scope_unit(void *arg, const struct event *ev)
-{
-	return who_unit(((struct show *)arg)->who, ev);
-}
-
-static const char *scope_cgroup(void *arg, const struct event *ev)
-{
-	return who_cgroup(((struct show *)arg)->who, ev);
-}
-
-static const char *scope_title(void *arg, const struct event *ev)
-{
-	return who_title(((struct show *)arg)->who, ev);
-}
-
-static uint64_t scope_goroutine(void *arg, const struct event *ev)
-{
-	return who_goroutine(((struct show *)arg)->who, ev);
-}
-
 static uint64_t scope_since(void *arg, const struct event *ev)
 {
 	return show_since_ns(arg, ev);
@@ -340,17 +305,7 @@ static int open_and_run(struct show *s)
 		r = err_set(s->err, ENOMEM, "out of memory");
 	if (r >= 0)
 		r = open_names(s);
-	s->scope = (struct query_scope) {
-		.arg = s,
-		.host = scope_host,
-		.process = scope_process,
-		.title = scope_title,
-		.container = scope_container,
-		.unit = scope_unit,
-		.cgroup = scope_cgroup,
-		.goroutine = scope_goroutine,
-		.since_ns = scope_since,
-	};
+	s->scope = who_scope(s->who, scope_since, s);
 	if (r >= 0)
 		r = run(s);
 	if (r >= 0 && s->res < 0)

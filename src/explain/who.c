@@ -506,3 +506,57 @@ bool who_sock(const struct who *w, const struct event *ev, struct who_ends *ret)
 	*ret = s->ends;
 	return true;
 }
+
+/* --- for queries --- */
+
+static const char *scope_host(void *arg, const struct event *ev)
+{
+	return who_host(arg, ev);
+}
+
+static const char *scope_process(void *arg, const struct event *ev)
+{
+	return who_process(arg, ev);
+}
+
+static const char *scope_title(void *arg, const struct event *ev)
+{
+	return who_title(arg, ev);
+}
+
+static const char *scope_container(void *arg, const struct event *ev)
+{
+	return who_container(arg, ev);
+}
+
+static const char *scope_unit(void *arg, const struct event *ev)
+{
+	return who_unit(arg, ev);
+}
+
+static const char *scope_cgroup(void *arg, const struct event *ev)
+{
+	return who_cgroup(arg, ev);
+}
+
+static uint64_t scope_goroutine(void *arg, const struct event *ev)
+{
+	return who_goroutine(arg, ev);
+}
+
+struct query_scope who_scope(struct who *w, uint64_t (*since_ns)(void *time_arg, const struct event *ev),
+			     void *time_arg)
+{
+	return (struct query_scope) {
+		.arg = w,
+		.host = scope_host,
+		.process = scope_process,
+		.title = scope_title,
+		.container = scope_container,
+		.unit = scope_unit,
+		.cgroup = scope_cgroup,
+		.goroutine = scope_goroutine,
+		.time_arg = time_arg,
+		.since_ns = since_ns,
+	};
+}

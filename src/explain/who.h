@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "query/query.h"
+
 struct event;
 struct who; /* opaque */
 
@@ -50,6 +52,9 @@ const char *who_unit(const struct who *w, const struct event *ev);	/* of systemd
 const char *who_cgroup(const struct who *w, const struct event *ev);	/* path */
 uint64_t who_goroutine(const struct who *w, const struct event *ev);	/* of a Go program; 0: none */
 uint32_t who_pid(const struct who *w, const struct event *ev);		/* 0: none */
+/* What queries may ask of an event besides its fields: all of the above.  w is borrowed; the time is the caller's. */
+struct query_scope who_scope(struct who *w, uint64_t (*since_ns)(void *time_arg, const struct event *ev),
+			     void *time_arg);
 bool who_sock(const struct who *w, const struct event *ev, struct who_ends *ret); /* of the event's socket */
 
 #endif

@@ -183,9 +183,7 @@ static __always_inline void done_emit(struct request *rq, const struct block_req
 	e = event_reserve_at(EVENT_BLOCK_DONE, sizeof(*e), CONTEXT_HARDIRQ, now);
 	if (!e)
 		return;
-	e->h.start_ns = 0;
-	e->h.tgid = 0;
-	e->h.tid = 0;
+	header_nobody(&e->h);
 	e->sector = rq->__sector;
 	e->started_ns = r->started_ns;
 	e->queue_ns = r->issued_ns ? r->issued_ns - r->started_ns : 0;
@@ -260,9 +258,7 @@ static __always_inline void wake_emit(struct task_struct *p, const struct block_
 	e = event_reserve_at(EVENT_BLOCK_WAKE, sizeof(*e), CONTEXT_HARDIRQ, bpf_ktime_get_boot_ns());
 	if (!e)
 		return;
-	e->h.start_ns = 0;
-	e->h.tgid = 0;
-	e->h.tid = 0;
+	header_nobody(&e->h);
 	e->target_start_ns = p->start_boottime;
 	e->sector = now->sector;
 	e->started_ns = now->of.started_ns;

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "probe/goprogram.h"
+#include "probe/goprogram_testing.h"
 
 #define BASE 0x400000 /* where the file is loaded */
 #define INFO 0x400
@@ -193,21 +194,6 @@ static void make(unsigned char *d, const struct file *f)
 	h.e_shnum = f->no_sections ? 0 : (uint16_t)put_sections(d, f);
 	memcpy(d, &h, sizeof(h));
 	memcpy(d + sizeof(h), p, sizeof(p));
-}
-
-struct bytes {
-	const unsigned char *data;
-	size_t size;
-};
-
-static bool bytes_read(void *arg, uint64_t at, void *to, size_t n)
-{
-	const struct bytes *b = arg;
-
-	if (at > b->size || n > b->size - at)
-		return false;
-	memcpy(to, b->data + at, n);
-	return true;
 }
 
 static void check(const struct file *f)

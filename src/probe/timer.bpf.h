@@ -96,9 +96,7 @@ static __always_inline void timer_tell(struct task_struct *task, __u32 kind, __u
 	e = event_reserve(EVENT_TIMER, sizeof(*e), CONTEXT_HARDIRQ);
 	if (!e)
 		return;
-	e->h.start_ns = 0;
-	e->h.tgid = 0;
-	e->h.tid = 0;
+	header_nobody(&e->h);
 	e->target_start_ns = BPF_CORE_READ(task, start_boottime);
 	e->target_tgid = BPF_CORE_READ(task, tgid);
 	e->target_tid = BPF_CORE_READ(task, pid);

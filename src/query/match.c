@@ -151,7 +151,7 @@ static bool scope_test(const struct query_test *t, const struct event *ev, const
 	if (t->subject == SUBJECT_GOROUTINE)
 		return s->goroutine && number_test(t, s->goroutine(s->arg, ev));
 	if (t->subject == SUBJECT_SINCE)
-		return s->since_ns && number_test(t, s->since_ns(s->arg, ev));
+		return s->since_ns && number_test(t, s->since_ns(s->time_arg, ev));
 	switch (t->subject) {
 	case SUBJECT_HOST:
 		get = s->host;

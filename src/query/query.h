@@ -36,7 +36,8 @@ struct query_scope {
 	const char *(*unit)(void *arg, const struct event *ev);	     /* systemd unit */
 	const char *(*cgroup)(void *arg, const struct event *ev);    /* and the path of its control group */
 	uint64_t (*goroutine)(void *arg, const struct event *ev);    /* whose event it is, 0: none */
-	uint64_t (*since_ns)(void *arg, const struct event *ev);     /* time since the recording began */
+	void *time_arg;
+	uint64_t (*since_ns)(void *time_arg, const struct event *ev); /* time since the recording began */
 };
 
 /* text: NUL-terminated; types: to check names against, borrowed during the call only.

@@ -62,41 +62,6 @@ struct asking {
 	struct query *query;
 };
 
-static const char *scope_host(void *arg, const struct event *ev)
-{
-	return who_host(((struct asking *)arg)->m->who, ev);
-}
-
-static const char *scope_process(void *arg, const struct event *ev)
-{
-	return who_process(((struct asking *)arg)->m->who, ev);
-}
-
-static const char *scope_container(void *arg, const struct event *ev)
-{
-	return who_container(((struct asking *)arg)->m->who, ev);
-}
-
-static const char *scope_unit(void *arg, const struct event *ev)
-{
-	return who_unit(((struct asking *)arg)->m->who, ev);
-}
-
-static const char *scope_cgroup(void *arg, const struct event *ev)
-{
-	return who_cgroup(((struct asking *)arg)->m->who, ev);
-}
-
-static const char *scope_title(void *arg, const struct event *ev)
-{
-	return who_title(((struct asking *)arg)->m->who, ev);
-}
-
-static uint64_t scope_goroutine(void *arg, const struct event *ev)
-{
-	return who_goroutine(((struct asking *)arg)->m->who, ev);
-}
-
 static uint64_t scope_since(void *arg, const struct event *ev)
 {
 	int64_t t = model_time(((struct asking *)arg)->m, ev->host, ev->boot_ns);
@@ -106,17 +71,7 @@ static uint64_t scope_since(void *arg, const struct event *ev)
 
 static int ask_all(struct asking *a, struct bits *bits, struct err *err)
 {
-	struct query_scope scope = {
-		.arg = a,
-		.host = scope_host,
-		.process = scope_process,
-		.title = scope_title,
-		.container = scope_container,
-		.unit = scope_unit,
-		.cgroup = scope_cgroup,
-		.goroutine = scope_goroutine,
-		.since_ns = scope_since,
-	};
+	struct query_scope scope = who_scope(a->m->who, scope_since, a);
 	struct store_read_opts ro = { .tgid = query_pid(a->query) };
 	struct event_source *source;
 	const struct event *ev;

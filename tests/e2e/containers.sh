@@ -35,15 +35,6 @@ e2e_clean() {
 	done
 } >/dev/null 2>&1
 
-# recording OPTION...: begins, sets RECORDER
-recording() {
-	rm -rf rec rec.err
-	"$SAKER" record -o rec "$@" 2>rec.err &
-	RECORDER=$!
-	e2e_kill_later $RECORDER
-	wait_for 40 grep -q '^recording into' rec.err || cat rec.err
-}
-
 finish() {
 	kill -INT $RECORDER
 	wait $RECORDER
@@ -87,7 +78,7 @@ check_crun() {
 	local name=$tag-crun first second
 	crun_start "$name" first
 	first=$PID
-	recording --container "$name"
+	e2e_record --container "$name"
 	wait_for 20 saw first
 	crun_start "$name-other" other
 	wait_for 20 ran "$PID"
@@ -124,7 +115,7 @@ check_podman() {
 	local name=$tag-pod id first again new
 	id=$(podman_run "$name" first)
 	first=$(podman_pid "$name")
-	recording --container "$name"
+	e2e_record --container "$name"
 	wait_for 20 saw first
 	container_podman "$WORK/pod" restart -t 0 "$name" >/dev/null
 	again=$(podman_pid "$name")
@@ -159,7 +150,7 @@ check_units() {
 	pid=$!
 	e2e_kill_later $pid
 	echo "$pid" >"$group/below/cgroup.procs"
-	recording --unit "$tag-web"
+	e2e_record --unit "$tag-web"
 	: >go
 	wait $pid
 	finish

@@ -32,15 +32,10 @@ kinds() {
 
 # loaded OPTION...: sets LOADED, names of the programs that such a recorder has
 loaded() {
-	local pid
-	rm -rf rec rec.err
-	"$SAKER" record -o rec "$@" -p $$ 2>rec.err &
-	pid=$!
-	e2e_kill_later $pid
-	wait_for 40 grep -q '^recording into' rec.err || cat rec.err
-	LOADED=$(programs $pid)
-	kill -INT $pid
-	wait $pid
+	e2e_record "$@" -p $$
+	LOADED=$(programs $RECORDER)
+	kill -INT $RECORDER
+	wait $RECORDER
 }
 
 refused() {

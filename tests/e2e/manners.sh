@@ -81,19 +81,14 @@ none_left() { ! alive <held; }
 
 # left_after SIGNAL
 left_after() {
-	local recorder
-	rm -rf rec rec.err
 	sleep 60 &
 	e2e_kill_later $!
-	"$SAKER" record -o rec -p $! 2>rec.err &
-	recorder=$!
-	e2e_kill_later $recorder
-	wait_for 30 grep -q '^recording into' rec.err || cat rec.err
-	holdings $recorder >held
+	e2e_record -p $!
+	holdings $RECORDER >held
 	equal "the recorder holds programs, maps and links (before $1)" \
 		"$(awk -F: '{ print $1 }' held | sort -u | paste -sd' ')" 'link_id map_id prog_id'
-	kill "-$1" $recorder
-	wait $recorder
+	kill "-$1" $RECORDER
+	wait $RECORDER
 	ok "after $1 no program, map or link is left" wait_for 10 none_left
 	equal "nothing is pinned (after $1)" "$(find /sys/fs/bpf -name '*saker*' 2>/dev/null)" ''
 }

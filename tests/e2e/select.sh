@@ -38,15 +38,6 @@ worker() {
 	e2e_kill_later $WORKER
 }
 
-# recording OPTION...: begins, sets RECORDER
-recording() {
-	rm -rf rec rec.err
-	"$SAKER" record -o rec "$@" 2>rec.err &
-	RECORDER=$!
-	e2e_kill_later $RECORDER
-	wait_for 40 grep -q '^recording into' rec.err || cat rec.err
-}
-
 # let_go NAME PID: lets the worker go and waits for its end
 let_go() {
 	: >"go-$1"
@@ -78,7 +69,7 @@ check_pids() {
 	worker a; a=$WORKER
 	worker b; b=$WORKER
 	worker c; c=$WORKER
-	recording -p "$a,$b"
+	e2e_record -p "$a,$b"
 	let_go a "$a"; let_go c "$c"; let_go b "$b"
 	finish
 	only '-p' 'a b' "$a" "$b"
@@ -94,7 +85,7 @@ check_cgroup() {
 	worker below; below=$WORKER; echo "$below" >"$dir/below/cgroup.procs"
 	worker later; later=$WORKER
 	worker out; out=$WORKER
-	recording "$3" "$4"
+	e2e_record "$3" "$4"
 	echo "$later" >"$dir/cgroup.procs"
 	let_go in "$in"; let_go below "$below"; let_go later "$later"; let_go out "$out"
 	finish
@@ -105,7 +96,7 @@ check_netns() {
 	local out
 	netns_add $net
 	worker out; out=$WORKER
-	recording --netns $net
+	e2e_record --netns $net
 	nsenter --net=/run/netns/$net /bin/true inside
 	let_go out "$out"
 	finish
@@ -120,7 +111,7 @@ check_port() {
 	local port out server client
 	port=$(free_port)
 	worker out; out=$WORKER
-	recording --port "$port"
+	e2e_record --port "$port"
 	$PY -c "import socket; s = socket.create_server(('127.0.0.1', $port)); open('listens', 'w').write('x'); c, _ = s.accept(); print(len(c.recv(9)))" >/dev/null &
 	server=$!
 	wait_for 20 test -s listens

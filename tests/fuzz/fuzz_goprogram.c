@@ -8,23 +8,9 @@
 #include <string.h>
 
 #include "probe/goprogram.h"
+#include "probe/goprogram_testing.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct bytes {
-	const uint8_t *data;
-	size_t size;
-};
-
-static bool bytes_read(void *arg, uint64_t at, void *to, size_t n)
-{
-	const struct bytes *b = arg;
-
-	if (at > b->size || n > b->size - at)
-		return false;
-	memcpy(to, b->data + at, n);
-	return true;
-}
 
 static void require(bool so)
 {

@@ -11,6 +11,7 @@
 #	skip WHAT REASON
 #	wait_for SECONDS COMMAND...	until it succeeds
 #	e2e_kill_later PID
+#	e2e_record OPTION...		saker record into rec until it is ended; RECORDER: its process id
 #	e2e_end				the plan
 #
 # A suite that needs more cleaning defines e2e_clean.
@@ -99,6 +100,14 @@ wait_for() {
 		[ $SECONDS -lt $end ] || { echo "# waited in vain for: $*" >&2; return 1; }
 		sleep 0.02
 	done
+}
+
+e2e_record() {
+	rm -rf rec rec.err
+	"$SAKER" record -o rec "$@" 2>rec.err &
+	RECORDER=$!
+	e2e_kill_later $RECORDER
+	wait_for 40 grep -q '^recording into' rec.err || cat rec.err
 }
 
 e2e_end() {

@@ -9,6 +9,7 @@
  * a `loss` event ahead of the next event that fits on this CPU.
  * No wake-ups: the recorder consumes by time (FACTS: wake-ups cost redis 40 %).
  */
+#include "kernel/bpf/header.bpf.h"
 #include "kernel/bpf/loss.bpf.h"
 
 static __always_inline void helper_failed(void)
@@ -71,13 +72,6 @@ static __always_inline void tgid_unselect(__u32 tgid)
 
 	if (word)
 		__sync_fetch_and_and(word, ~(1ULL << (tgid & 63)));
-}
-
-static __always_inline void header_task(struct event_header *h, struct task_struct *task)
-{
-	h->start_ns = task->start_boottime;
-	h->tgid = task->tgid;
-	h->tid = task->pid;
 }
 
 /* Room for one event of constant size that happened at now, with its header filled, or NULL (counted). */
