@@ -236,6 +236,12 @@ static void count_each(struct window *w, int64_t from, int64_t to)
 	}
 }
 
+/* Where a bin begins; logical and wall times before the first event are negative, and those must not be shifted left. */
+static int64_t bin_begin(const struct window *w, int64_t bin)
+{
+	return bin * ((int64_t)1 << w->shift);
+}
+
 /* Whole bins from the level that has them, the rest event by event. */
 static void count_events(struct window *w)
 {
@@ -247,11 +253,11 @@ static void count_events(struct window *w)
 		count_each(w, w->from, w->to);
 		return;
 	}
-	count_each(w, w->from, begin << w->shift);
+	count_each(w, w->from, bin_begin(w, begin));
 	for (bin = MAX(begin, l->begin); bin < end && bin < l->begin + l->count; bin++)
 		for (i = l->first[bin - l->begin]; i < l->first[bin - l->begin + 1]; i++)
 			count_cell(w, bin, &l->cells[i]);
-	count_each(w, end << w->shift, w->to);
+	count_each(w, bin_begin(w, end), w->to);
 }
 
 /* --- rows with few events show each --- */
@@ -432,7 +438,7 @@ static void row_bins_json(const struct window *w, struct buf *b, uint32_t row)
 		if (!bins[i].n)
 			continue;
 		buf_str(b, sep);
-		put_number(b, "{\"x\":", ((w->from >> w->shift) + i) << w->shift);
+		put_number(b, "{\"x\":", bin_begin(w, (w->from >> w->shift) + i));
 		put_number(b, ",\"n\":", bins[i].n);
 		if (bins[i].log)
 			put_number(b, ",\"log\":", bins[i].log);
