@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain/span.h"
+
+#include "base/cleanup.h"
+
+static const struct {
+	const char *name, *key;
+} times[TIME_KINDS] = {
+	[TIME_RUNNING] = { "running", "running" },
+	[TIME_CPU_WAIT] = { "waiting for a CPU", "cpu_wait" },
+	[TIME_LOCK] = { "waiting for a lock", "lock" },
+	[TIME_DISK] = { "waiting for a disk", "disk" },
+	[TIME_FAULT] = { "waiting for a page", "fault" },
+	[TIME_SLEEP] = { "sleeping", "sleep" },
+	[TIME_SEND_QUEUE] = { "in the send queue", "send_queue" },
+	[TIME_FLIGHT] = { "on the network", "flight" },
+	[TIME_RETRANSMIT] = { "lost and sent again", "retransmit" },
+	[TIME_RECEIVE_QUEUE] = { "in the receive queue", "receive_queue" },
+	[TIME_CHILD] = { "in another span", "child" },
+	[TIME_QUEUE] = { "waiting for a thread", "queue" },
+	[TIME_OTHER] = { "waiting for something else", "other" },
+	[TIME_UNKNOWN] = { "not known", "unknown" },
+};
+
+static const char *const evidences[EVIDENCE_KINDS] = {
+	"root", "offsets", "id", "thread", "handoff", "answer", "queue"
+};
+
+static const char *const kinds[SPAN_KINDS] = { "server", "client", "internal" };
+
+const char *span_time_name(enum span_time t)
+{
+	return (unsigned int)t < TIME_KINDS ? times[t].name : "";
+}
+
+const char *span_time_key(enum span_time t)
+{
+	return (unsigned int)t < TIME_KINDS ? times[t].key : "";
+}
+
+const char *span_evidence_name(enum span_evidence e)
+{
+	return (unsigned int)e < ARRAY_LEN(evidences) ? evidences[e] : "";
+}
+
+const char *span_kind_name(enum span_kind k)
+{
+	return (unsigned int)k < ARRAY_LEN(kinds) ? kinds[k] : "";
+}
