@@ -11,8 +11,8 @@
  * can only be a beginning; meanwhile, and on connections that no parser knows, the turns of the conversation are the
  * exchanges (PROTO_TIMING).
  *
- * Threads: none shared; connections are independent.  Memory: PROTO_CONN_BYTES a connection at most, PROTO_OPEN_MAX requests
- * without a response; the oldest beyond that are given up (PROTO_UNANSWERED).
+ * Threads: none shared; connections are independent.  Memory: PROTO_CONN_BYTES a connection at most, and PROTO_OPEN_MAX
+ * exchanges that are not told yet; the oldest beyond that are given up (PROTO_UNANSWERED).
  * Failure: -ENOMEM only; no bytes are an error.
  */
 #include <stdbool.h>
@@ -91,7 +91,8 @@ struct proto_conn_opts {
 int proto_conn_new(const struct proto_conn_opts *opts, struct proto_conn **ret); /* -ENOMEM */
 struct proto_conn *proto_conn_free(struct proto_conn *c); /* NULL ok; returns NULL; tells nothing */
 
-/* Pieces of one direction in the order of their offsets. */
+/* Pieces of one direction in the order of their offsets; both directions in the order in which sending began (begin_ns)
+ * and receiving ended (boot_ns).  A first piece at offset 0 says that the connection is seen from its beginning. */
 void proto_conn_feed(struct proto_conn *c, const struct proto_piece *p);
 /* The connection ended, or the recording: what is open is told. */
 void proto_conn_end(struct proto_conn *c, uint64_t boot_ns);
