@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "explain/span.h"
 
+#include <stdlib.h>
+
 #include "base/cleanup.h"
 
 static const struct {
@@ -27,6 +29,16 @@ static const char *const evidences[EVIDENCE_KINDS] = {
 };
 
 static const char *const kinds[SPAN_KINDS] = { "server", "client", "internal" };
+
+void spans_fini(struct spans *s)
+{
+	if (!s)
+		return;
+	free(s->rows);
+	free(s->traces);
+	free(s->text);
+	*s = (struct spans) { 0 };
+}
 
 const char *span_time_name(enum span_time t)
 {

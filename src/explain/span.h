@@ -112,6 +112,8 @@ static inline const char *spans_protocol(const struct spans *s, const struct spa
 	return span->protocol < s->nprotocols ? s->protocols[span->protocol] : "";
 }
 
+void spans_fini(struct spans *s); /* frees rows, traces and text; NULL ok */
+
 const char *span_time_name(enum span_time t);	      /* "running", "waiting for a CPU", ... */
 const char *span_time_key(enum span_time t);	      /* of JSON and queries: "running", "cpu_wait", ... */
 const char *span_evidence_name(enum span_evidence e); /* "offsets", ... */
