@@ -13,7 +13,8 @@ import re
 import sys
 
 APACHE, BPF = "Apache-2.0", "GPL-2.0-only OR BSD-2-Clause"
-SHARED = {"src/event/header.h", "src/event/type.h", "src/event/events.def", "tools/eventgen.py"}
+SHARED = {"src/event/header.h", "src/event/type.h", "src/event/events.def", "tools/eventgen.py", "src/probe/recognise.h",
+          "src/probe/recognise_binary.h", "src/probe/recognise_head.h"}
 KINDS = {".c", ".h", ".py", ".sh", ".def", ".js", ".mjs", ".css", ".html"}
 SKIP = re.compile(r"^(\.git|build.*|dist|rec|LICENSES|corpus|__pycache__)$")
 LINE = re.compile(r"SPDX-License-Identifier: (.+?)\s*(?:\*/|-->)?$")

@@ -19,6 +19,7 @@
 #include "agent/goroutines.h"
 #include "agent/mask.h"
 #include "agent/paths.h"
+#include "agent/payloads.h"
 #include "agent/places.h"
 #include "agent/select.h"
 #include "base/cleanup.h"
@@ -47,6 +48,7 @@ struct recorder {
 	struct containers_watch *containers; /* NULL: none is selected by its name */
 	struct map groups;		     /* of containers, by path: known already */
 	struct logs *logs;		     /* NULL: no log lines are recorded */
+	struct payloads *payloads;	     /* NULL: nor first bytes of messages */
 	struct goroutines *goroutines;
 	struct dynamic *dynamic;
 	struct budget budget;
@@ -240,6 +242,10 @@ static int take_event(void *arg, const struct event_header *h)
 			       ? -EIO
 			       : places_see(r->places, ((const struct event_socket *)(const void *)h)->netns, 0,
 					    h->tgid);
+	case EVENT_PAYLOAD_PIECE:
+		return r->payloads ? payloads_take(r->payloads, h) : 0;
+	case EVENT_CLOSE:
+		return r->payloads && payloads_take(r->payloads, h) < 0 ? -EIO : store_event(r, h);
 	case EVENT_LOG_PIECE:
 		return r->logs ? logs_take(r->logs, h) : 0;
 	case EVENT_EXIT:
@@ -358,6 +364,10 @@ static int open_kernel(struct recorder *r, struct err *err)
 	ko.cfg.observe = r->opts->observe;
 	if (e >= 0 && r->opts->observe & OBSERVE_LOG)
 		e = logs_new(r->opts->logs, r->opts->nlogs, &ko.cfg, store_event, r, &r->logs, err);
+	if (e >= 0 && r->opts->observe & OBSERVE_SOCKET && r->opts->payload) {
+		ko.cfg.payload = r->opts->payload;
+		e = payloads_new(r->opts->masks, r->opts->nmasks, store_event, r, &r->payloads, err);
+	}
 	if (e >= 0)
 		e = kernel_new(&ko, &r->kernel, err);
 	for (obj = probe_all; e >= 0 && *obj; obj++)
@@ -411,6 +421,8 @@ static int settle(struct recorder *r, uint64_t before, uint64_t now)
 {
 	int e = r->logs ? logs_tick(r->logs, before, now) : 0;
 
+	if (e >= 0 && r->payloads)
+		e = payloads_tick(r->payloads, before);
 	before = MIN(before, now);
 	if (r->logs)
 		before = logs_settle(r->logs, before);
@@ -581,6 +593,7 @@ int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void
 	r->kernel = kernel_free(r->kernel);
 	r->dynamic = dynamic_free(r->dynamic);
 	r->logs = logs_free(r->logs);
+	r->payloads = payloads_free(r->payloads);
 	last = store_close(r->store, e < 0 ? NULL : err);
 	budget_stop(&r->budget);
 	r->places = places_free(r->places);

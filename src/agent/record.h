@@ -16,6 +16,7 @@
 
 struct err;
 
+#define RECORD_PAYLOAD 256 /* bytes of a message by default */
 #define RECORD_FLIGHT_PARENT "/var/lib/saker"
 #define RECORD_FLIGHT_DIR RECORD_FLIGHT_PARENT "/flight" /* of the flight recorder, and what freeze takes by default */
 
@@ -34,6 +35,9 @@ struct record_opts {
 	uint32_t observe, demanded; /* of the demanded ones each must be possible on this host */
 	const char *const *logs;    /* patterns of files that are logs, besides standard output and error */
 	size_t nlogs;
+	uint32_t payload;	  /* so many of the first bytes of messages, at most PAYLOAD_MAX; 0: none */
+	const char *const *masks; /* names of secrets besides those that are known (agent/mask_payload.h) */
+	size_t nmasks;
 	/* how */
 	uint64_t duration_ns;  /* 0: until stopped */
 	uint64_t max_bytes;    /* 0: no limit */

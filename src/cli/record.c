@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/mask_payload.h"
 #include "agent/page.h"
 #include "agent/record.h"
 #include "base/cleanup.h"
@@ -39,6 +40,8 @@ enum {
 	OPT_LIVE,
 	OPT_WITH,
 	OPT_WITHOUT,
+	OPT_PAYLOAD,
+	OPT_MASK,
 };
 
 static const struct argp_option record_options[] = {
@@ -65,6 +68,10 @@ static const struct argp_option record_options[] = {
 	{ "rings", OPT_RINGS, "SIZE", 0, "Memory of all ring buffers together (default 16M)", 2 },
 	{ "log", OPT_LOG, "GLOB", 0,
 	  "Files with these paths are logs, too: record the lines written to them; may be repeated", 2 },
+	{ "payload", OPT_PAYLOAD, "N", 0,
+	  "Keep the first N bytes of messages of known protocols, secrets masked (default 256, 0: none, at most 1024)",
+	  2 },
+	{ "mask", OPT_MASK, "WORD", 0, "Values of that name are secrets, too: mask them; may be repeated", 2 },
 	{ "as-root", OPT_AS_ROOT, NULL, 0, "Run the command as root instead of as the invoking user", 2 },
 	{ "live", OPT_LIVE, "ADDRESS:PORT", OPTION_ARG_OPTIONAL,
 	  "Show the recording on a page in the browser while it grows (see saker-serve(1))", 2 },
@@ -77,6 +84,7 @@ struct record_args {
 	uint32_t pids[PIDS_MAX];
 	const char *probes[PROBES_MAX];
 	const char *logs[LOGS_MAX];
+	const char *masks[MASK_WORDS_MAX];
 	struct cli_listen listen;
 	struct page page;
 	bool json, live;
@@ -174,6 +182,25 @@ static void goroutines_arg(const char *text, struct record_args *a, struct argp_
 	argp_error(state, "'%s' is none of off, ids, ready", text);
 }
 
+static void mask_arg(const char *word, struct record_args *a, struct argp_state *state)
+{
+	if (!*word || strlen(word) > MASK_WORD_BYTES)
+		argp_error(state, "a word to mask has 1 to %d characters", MASK_WORD_BYTES);
+	if (a->opts.nmasks == MASK_WORDS_MAX)
+		argp_error(state, "more than %d words to mask", MASK_WORDS_MAX);
+	a->masks[a->opts.nmasks++] = word;
+	a->opts.masks = a->masks;
+}
+
+static uint32_t payload_arg(const char *text, struct argp_state *state)
+{
+	uint64_t n;
+
+	if (parse_number(text, &n) < 0 || n > PAYLOAD_MAX)
+		argp_error(state, "'%s' is no number of bytes from 0 to %d", text, PAYLOAD_MAX);
+	return (uint32_t)n;
+}
+
 static int parse_how(int key, char *arg, struct record_args *a, struct argp_state *state)
 {
 	char *end;
@@ -214,6 +241,12 @@ static int parse_how(int key, char *arg, struct record_args *a, struct argp_stat
 			argp_error(state, "more than %d patterns of log files", LOGS_MAX);
 		a->logs[a->opts.nlogs++] = arg;
 		a->opts.logs = a->logs;
+		return 0;
+	case OPT_PAYLOAD:
+		a->opts.payload = payload_arg(arg, state);
+		return 0;
+	case OPT_MASK:
+		mask_arg(arg, a, state);
 		return 0;
 	case OPT_GOROUTINES:
 		goroutines_arg(arg, a, state);
@@ -345,6 +378,7 @@ static int record_main(int argc, char **argv)
 		return CLI_FAILED;
 	a->opts.observe = probe_kinds_default();
 	a->opts.goroutines = GOROUTINES_READY;
+	a->opts.payload = RECORD_PAYLOAD;
 	if (cli_parse(&cli_record, parse_option, argc, argv, ARGP_IN_ORDER, a) != 0)
 		return CLI_USAGE;
 	if (!a->opts.dir)

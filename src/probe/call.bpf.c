@@ -11,7 +11,6 @@
 #include "probe/call.bpf.h"
 
 #define CALLS_KNOWN 512
-#define TS_COMPAT_BIT 2 /* arch/x86/include/asm/thread_info.h: a 32-bit call, with numbers of its own */
 #define ERESTART_FIRST 512
 
 static const __u8 call_shapes[CALLS_KNOWN] = {

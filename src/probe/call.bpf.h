@@ -21,7 +21,7 @@
 
 /* the registers of a call (arch/x86/include/asm/ptrace.h) */
 struct pt_regs {
-	unsigned long r8, r9, r10, dx, si, di, orig_ax;
+	unsigned long r8, r9, r10, ax, dx, si, di, orig_ax;
 } __attribute__((preserve_access_index));
 
 /* What a descriptor is */
@@ -92,6 +92,7 @@ static __always_inline struct file *call_file(struct task_struct *me, __u32 fd)
 	return pointer_read((void *)((__u64)fdt->fd + fd * sizeof(struct file *)));
 }
 
+#define TS_COMPAT_BIT 2 /* arch/x86/include/asm/thread_info.h: a 32-bit call, with numbers of its own */
 #define MODE_TYPE 0170000
 #define TTY_MAJOR_NR 4
 #define TTYAUX_MAJOR_NR 5

@@ -174,6 +174,7 @@ static __always_inline void dgram_forget(struct task_struct *me)
 	if (ci) {
 		ci->dgram_bytes = 0;
 		ci->unix_other = 0;
+		ci->many_at = 0;
 	}
 	bpf_map_delete_elem(&dgram_others, &tid);
 }
@@ -216,6 +217,7 @@ static __always_inline void udp_emit(struct sock *sk, struct task_struct *me, __
 {
 	struct sock_info *si = sock_used(sk);
 	struct event_dgram_send *e;
+	__u64 now;
 
 	dgram_wanted();
 	if (!si || ret < 0 || kind_shed(KIND_DGRAM)) {
@@ -237,7 +239,10 @@ static __always_inline void udp_emit(struct sock *sk, struct task_struct *me, __
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
 	e->flags = 0;
 	udp_addrs(e, sk, me, type);
+	now = e->h.boot_ns;
 	event_end(e);
+	if (cfg.payload)
+		payload_datagram(sk, si, type, ret, now);
 }
 
 #endif

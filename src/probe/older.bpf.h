@@ -38,7 +38,7 @@ static __always_inline int range_goes_on(struct sock *sk, struct task_struct *me
 	offset = tcp_tx_offset(tp, si);
 	if (ci->start != RANGE_NONE && offset == ci->start + ci->bytes)
 		return 0;
-	send_emit(me, ci, ci->bytes, MSGFLAGS_MORE);
+	send_emit(sk, me, ci, ci->bytes, MSGFLAGS_MORE);
 	ci->told += ci->bytes;
 	range_start(me, si, ci, offset);
 	return 0;
@@ -102,7 +102,7 @@ static __always_inline int range_end(struct sock *sk, long ret)
 	if ((__u64)ret <= ci->told)
 		return 0;
 	last = ret - ci->told;
-	send_emit(me, ci, last,
+	send_emit(sk, me, ci, last,
 		  last == ci->bytes || tcp_tx_offset(tp, si) == ci->start + last ? 0 : MSGFLAGS_OFFSET_UNKNOWN);
 	return 0;
 }

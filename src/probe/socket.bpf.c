@@ -307,6 +307,8 @@ static __always_inline bool sock_selected(struct sock *sk, struct task_struct *m
 	return true;
 }
 
+#include "probe/payload_tell.bpf.h"
+
 /* --- TCP --- */
 
 /* Sheds whole connections, the same at both ends: chosen by the pair of ports. */
@@ -325,17 +327,19 @@ static __always_inline __u64 times_away(struct task_struct *me)
 }
 
 /*
- * A range of a send, at its end.  A call in which the thread never left the CPU ended when it began, but for the
+ * A range of a send, at its end, and its first bytes.  A call in which the thread never left the CPU ended when it began, but for the
  * copying: the clock, which is a third of an event's cost, is then read only once.
  */
-static __always_inline void send_emit(struct task_struct *me, struct call_info *ci, __u32 bytes, __u32 flags)
+static __always_inline void send_emit(struct sock *sk, struct task_struct *me, struct call_info *ci, __u32 bytes,
+				      __u32 flags)
 {
 	struct event_send *e;
+	__u64 now;
 
 	if (!bytes || stream_shed(ci->share))
 		return;
-	e = event_begin_at(me, EVENT_SEND, sizeof(*e),
-			   ci->begin_ns && ci->away == times_away(me) ? ci->begin_ns : bpf_ktime_get_boot_ns());
+	now = ci->begin_ns && ci->away == times_away(me) ? ci->begin_ns : bpf_ktime_get_boot_ns();
+	e = event_begin_at(me, EVENT_SEND, sizeof(*e), now);
 	if (!e)
 		return;
 	e->sock = ci->cookie;
@@ -344,6 +348,8 @@ static __always_inline void send_emit(struct task_struct *me, struct call_info *
 	e->bytes = bytes;
 	e->flags = flags;
 	event_end(e);
+	if (cfg.payload)
+		payload_sent(sk, sock_find(sk), ci, bytes, now);
 }
 
 static __always_inline void range_start(struct task_struct *me, struct sock_info *si, struct call_info *ci,
@@ -383,7 +389,7 @@ int BPF_PROG(socket_send_turn, struct sock *sk, struct msghdr *msg)
 		if (offset == ci->start + ci->bytes)
 			return 0;
 		/* the lock was given up in between and another thread wrote */
-		send_emit(me, ci, ci->bytes, MSGFLAGS_MORE);
+		send_emit(sk, me, ci, ci->bytes, MSGFLAGS_MORE);
 		ci->told += ci->bytes;
 	} else {
 		ci->sk = (__u64)sk;
@@ -410,11 +416,12 @@ static __always_inline void tcp_send_untold(struct sock *sk, struct task_struct 
 	whole.cookie = si->cookie;
 	whole.share = si->share;
 	whole.begin_ns = bpf_ktime_get_boot_ns();
-	send_emit(me, &whole, bytes, !tcp_layered(tp) && tcp_tx_offset(tp, si) == bytes ? 0 : MSGFLAGS_OFFSET_UNKNOWN);
+	send_emit(sk, me, &whole, bytes,
+		  !tcp_layered(tp) && tcp_tx_offset(tp, si) == bytes ? 0 : MSGFLAGS_OFFSET_UNKNOWN);
 }
 
 /* What is more than was left at the last turn went before the first one: with the SYN, or before the hook was there. */
-static __always_inline void tcp_send_last(struct task_struct *me, struct call_info *ci, __u64 bytes)
+static __always_inline void tcp_send_last(struct sock *sk, struct task_struct *me, struct call_info *ci, __u64 bytes)
 {
 	__u64 most = ci->bytes + ci->left;
 
@@ -424,7 +431,7 @@ static __always_inline void tcp_send_last(struct task_struct *me, struct call_in
 		else
 			bytes = most;
 	}
-	send_emit(me, ci, bytes, 0);
+	send_emit(sk, me, ci, bytes, 0);
 }
 
 /* The call's return, lock released: the last range is what the earlier ones left. */
@@ -451,7 +458,7 @@ static __always_inline void tcp_send_return(struct sock *sk, struct task_struct 
 	}
 	ci->sk = 0;
 	if (ret > 0 && (__u64)ret > ci->told)
-		tcp_send_last(me, ci, ret - ci->told);
+		tcp_send_last(sk, me, ci, ret - ci->told);
 }
 
 static __always_inline void recv_emit(struct task_struct *me, struct sock_info *si, __u64 offset, __u32 bytes,
@@ -490,11 +497,26 @@ int BPF_PROG(socket_recv_moved, struct sock *sk)
 	start = si->rx_next;
 	if (!(si->flags & SOCK_RX_KNOWN)) {
 		si->flags |= SOCK_RX_KNOWN;
+		si->rx_tid = 0;
 		start = si->flags & SOCK_MIDSTREAM ? end : 0;
 	}
 	si->rx_next = end;
+	payload_moved(si, me, start);
 	if (wanted && end > start)
 		recv_emit(me, si, start, end - start, 0);
+	return 0;
+}
+
+static __always_inline int tcp_recv_payload(struct sock *sk, int ret, int flags)
+{
+	struct sock_info *si = sock_find(sk);
+	struct task_struct *me;
+
+	if (!si || stream_shed(si->share))
+		return 0;
+	me = bpf_get_current_task_btf();
+	if (sock_selected(sk, me))
+		payload_tcp_returned(sk, si, me, ret, flags);
 	return 0;
 }
 
@@ -548,9 +570,9 @@ static __always_inline int call_received(struct sock *sk, int ret, int flags)
 	struct task_struct *me;
 	bool wanted;
 
-	/* of TCP only ends and errors are told here: nothing more is asked of the many that are neither */
+	/* of TCP only ends and errors are told here, and first bytes: nothing more is asked of the many that are neither */
 	if (ret > 0 && is_tcp(sk))
-		return 0;
+		return cfg.payload ? tcp_recv_payload(sk, ret, flags) : 0;
 	me = bpf_get_current_task_btf();
 	if (flags & MSG_PEEK_NR) {
 		dgram_forget(me);
@@ -580,173 +602,7 @@ int BPF_PROG(socket_recv_return, struct sock *sk, int ret, int flags)
 
 #include "probe/older.bpf.h"
 
-/* --- life of connections --- */
-
-static __always_inline void connect_begin(struct sock *sk)
-{
-	struct sock_info *si = sock_get(sk);
-	struct event_connect *e;
-
-	if (!si)
-		return;
-	owner_set(si);
-	si->connect_ns = bpf_ktime_get_boot_ns();
-	si->flags = SOCK_RX_KNOWN;
-	si->rx_next = 0;
-	e = event_begin(EVENT_CONNECT, sizeof(*e), CONTEXT_TASK);
-	if (!e)
-		return;
-	e->sock = si->cookie;
-	e->netns = sock_netns(sk);
-	if (sk->__sk_common.skc_family == AF_INET_NR)
-		addr_v4(e->remote, sk->__sk_common.skc_daddr);
-	else
-		bpf_core_read(e->remote, 16, &sk->__sk_common.skc_v6_daddr);
-	e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
-	e->family = sk->__sk_common.skc_family;
-	e->protocol = IPPROTO_TCP_NR;
-	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
-	event_end(e);
-}
-
-static __always_inline void connect_end(struct sock *sk, int newstate)
-{
-	struct sock_info *si = sock_find(sk);
-	struct tcp_sock *tp = tcp_of(sk);
-	struct event_connected *e;
-	int error = 0;
-
-	if (!si || !si->connect_ns || !tp)
-		return;
-	if (newstate == STATE_CLOSE)
-		error = sk->sk_err ? sk->sk_err : sk->sk_err_soft ? sk->sk_err_soft : 103;
-	e = event_reserve(EVENT_CONNECTED, sizeof(*e), CONTEXT_SOFTIRQ);
-	if (e) {
-		header_owner(&e->h, si);
-		e->sock = si->cookie;
-		e->duration_ns = e->h.boot_ns - si->connect_ns;
-		e->netns = sock_netns(sk);
-		sock_addrs(sk, e->local, e->remote);
-		/* copied_seq stands at the first byte; snd_una too, but for what went with the SYN (RFC 7413), which counts 1 */
-		e->isn = error ? 0 : tp->snd_una - (__u32)tp->bytes_acked + 1;
-		e->peer_isn = error ? 0 : tp->copied_seq;
-		e->local_port = sk->__sk_common.skc_num;
-		e->remote_port = be16_to_host(sk->__sk_common.skc_dport);
-		e->error = error;
-		e->family = sk->__sk_common.skc_family;
-		e->protocol = IPPROTO_TCP_NR;
-		__builtin_memset(e->pad0, 0, sizeof(e->pad0));
-		event_end(e);
-	}
-	si->connect_ns = 0;
-	share_set(sk, si);
-	if (!error)
-		si->flags |= (e ? SOCK_DESCRIBED : 0) | SOCK_ACTIVE | SOCK_ACTIVE_KNOWN;
-}
-
-static __always_inline void listen_begin(struct sock *sk)
-{
-	struct sock_info *si = sock_get(sk);
-	struct event_listen *e;
-
-	if (!si)
-		return;
-	/* not SOCK_DESCRIBED: its children begin with its flags */
-	si->flags = (si->flags & ~SOCK_DESCRIBED) | SOCK_LISTENER;
-	owner_set(si);
-	e = event_begin(EVENT_LISTEN, sizeof(*e), CONTEXT_TASK);
-	if (!e)
-		return;
-	e->sock = si->cookie;
-	e->netns = sock_netns(sk);
-	if (sk->__sk_common.skc_family == AF_INET_NR)
-		addr_v4(e->local, sk->__sk_common.skc_rcv_saddr);
-	else
-		bpf_core_read(e->local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
-	e->local_port = sk->__sk_common.skc_num;
-	e->family = sk->__sk_common.skc_family;
-	e->protocol = IPPROTO_TCP_NR;
-	e->backlog = sk->sk_max_ack_backlog;
-	event_end(e);
-}
-
-/* Before the FIN is queued, which counts as a byte, and before tcp_disconnect() moves write_seq on. */
-static __always_inline void tx_end_note(struct sock_info *si, struct tcp_sock *tp)
-{
-	if (si->flags & SOCK_TX_ENDED)
-		return;
-	si->tx_end = tcp_tx_offset(tp, si);
-	si->flags |= SOCK_TX_ENDED;
-}
-
-static __always_inline void closing_tell(struct sock *sk, int newstate)
-{
-	struct sock_info *si = sock_find(sk);
-	struct tcp_sock *tp = tcp_of(sk);
-	struct event_shutdown *e;
-
-	if (!si || !tp)
-		return;
-	passive_begin(sk, si);
-	tx_end_note(si, tp);
-	if (newstate == STATE_CLOSE || !current_selected())
-		return;
-	e = event_begin(EVENT_SHUTDOWN, sizeof(*e), CONTEXT_TASK);
-	if (!e)
-		return;
-	e->sock = si->cookie;
-	e->tx_offset = si->tx_end;
-	e->rx_offset = si->flags & SOCK_RX_KNOWN ? si->rx_next : tcp_rx_offset(tp);
-	e->state = newstate;
-	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
-	event_end(e);
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_state, struct sock *sk, int oldstate, int newstate)
-{
-	if (sk->sk_protocol != IPPROTO_TCP_NR)
-		return 0;
-	if (newstate == STATE_SYN_SENT) {
-		if (sock_selected(sk, bpf_get_current_task_btf()))
-			connect_begin(sk);
-	} else if (oldstate == STATE_SYN_SENT && (newstate == STATE_ESTABLISHED || newstate == STATE_CLOSE)) {
-		connect_end(sk, newstate);
-	} else if (newstate == STATE_ESTABLISHED) {
-		passive_begin(sk, sock_find(sk));
-	} else if (newstate == STATE_LISTEN) {
-		if (sock_selected(sk, bpf_get_current_task_btf()))
-			listen_begin(sk);
-	} else if (newstate == STATE_FIN_WAIT1 || newstate == STATE_LAST_ACK || newstate == STATE_CLOSE) {
-		closing_tell(sk, newstate);
-	}
-	return 0;
-}
-
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(socket_destroy, struct sock *sk)
-{
-	struct sock_info *si = sock_find(sk);
-	struct event_close *e;
-	struct tcp_sock *tp;
-
-	passive_begin(sk, si);
-	if (!si || !(si->flags & (SOCK_DESCRIBED | SOCK_LISTENER)))
-		return 0;
-	tp = tcp_of(sk);
-	e = event_reserve(EVENT_CLOSE, sizeof(*e), CONTEXT_SOFTIRQ);
-	if (!e)
-		return 0;
-	header_owner(&e->h, si);
-	e->sock = si->cookie;
-	e->tx_offset = si->flags & SOCK_TX_ENDED ? si->tx_end : tp ? tcp_tx_offset(tp, si) : 0;
-	e->rx_offset = si->flags & SOCK_RX_KNOWN || !tp ? si->rx_next : tcp_rx_offset(tp);
-	e->state = sk->__sk_common.skc_state;
-	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
-	event_end(e);
-	return 0;
-}
-
+#include "probe/life.bpf.h"
 #include "probe/trouble.bpf.h"
 
 /* --- what is already open --- */

@@ -58,6 +58,11 @@ struct sock_info {
 	__u32 flags;	  /* enum sock_flags */
 	__u32 share;	  /* 0..255: kept while below control.stream_share */
 	__u64 generation; /* control.generation when its counters began */
+	__u64 rx_run;	  /* from here on thread rx_tid alone has read */
+	__u32 rx_tid;
+	__u16 heard[2]; /* messages looked at for their protocol, by payload_wanted(): received, sent */
+	__u8 proto;	/* enum recognised, or PAYLOAD_SEALED */
+	__u8 pad[7];
 };
 
 /* value: struct sock_info; owner: this program; freed by the kernel with the socket; a child of a
@@ -88,6 +93,8 @@ struct call_info {
 	__u8 local[16], remote[16];
 	__u32 dgram_bytes;
 	__u16 local_port, remote_port;
+	__u64 many_at; /* sendmmsg, recvmmsg: their vector */
+	__u64 many;    /* and how many of it went by */
 };
 
 struct {

@@ -112,9 +112,12 @@ static __always_inline void unix_return(struct sock *sk, struct task_struct *me,
 	else if (sent) {
 		ci.start = number;
 		ci.cookie = si->cookie;
-		send_emit(me, &ci, ret, flags);
-	} else
+		send_emit(sk, me, &ci, ret, flags);
+	} else {
 		recv_emit(me, si, number, ret, flags);
+		if (!stream_shed(si->share) && payload_wanted(si, false))
+			payload_received(sk, si, number, ret, 0);
+	}
 }
 
 #endif

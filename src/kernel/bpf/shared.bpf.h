@@ -12,6 +12,7 @@
 #define SCRATCHES 4 /* tasks that were preempted, softirq, hardirq, nmi */
 #define ARGS_MAX 1024
 #define PATH_MAX_SEEN 256
+#define PAYLOAD_MAX 1024
 #define CGROUPS_MAX 16
 #define PLACES_MAX 32
 #define CGROUP_NAME_BYTES 64
@@ -82,7 +83,7 @@ struct kernel_cfg {
 	__u8 by_place;	    /* any of netns, cgroups, cgroup_* is set */
 	__u32 page_tgid;    /* Saker's process that serves the recording, 0: none; never recorded either */
 	__u32 by_container; /* one of cgroup_part, cgroup_again, and kernel_control.places */
-	__u32 pad;
+	__u32 payload;	    /* so many of the first bytes of messages are kept, 0: none */
 };
 
 /* Run-time knobs: one element of the mmapable array `control`. */

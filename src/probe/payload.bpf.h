@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SAKER_PROBE_PAYLOAD_H
+#define SAKER_PROBE_PAYLOAD_H
+/*
+ * payload - the first bytes of messages, of connections whose protocol is known (recognise.h).
+ *
+ * They are read when the call ends, from where the thread's saved registers say that they are: the arguments of its system
+ * call.  So what goes without such a call has none: sendfile, splice, io_uring, 32-bit programs; their ranges are told as
+ * ever.  Of a message cfg.payload bytes are kept.  The recorder masks secrets and stores a `payload` event for each piece,
+ * with the piece's header; a piece that is lost is told as every other loss.
+ *
+ * What is not known is asked about with its first messages of each direction, and later now and then: a recording may begin
+ * in the middle of a connection.  Until it is known nothing is kept.  Of TLS only the greetings are.
+ */
+#include "probe/payload_source.bpf.h"
+#include "probe/recognise.h"
+
+#define PAYLOAD_ASKED 4	       /* first messages of a direction that are looked at */
+#define PAYLOAD_ASKED_EVERY 64 /* and then each so manieth */
+#define PAYLOAD_TURNS 16       /* so long a known connection may turn to TLS */
+#define PAYLOAD_SEALED 255     /* struct sock_info.proto: TLS whose greetings have gone by */
+
+/* --- whether --- */
+
+/* Is this message to be looked at?  For most of what is not known a load or two say no. */
+static __always_inline bool payload_wanted(struct sock_info *si, bool sent)
+{
+	__u16 heard;
+
+	if (!cfg.payload || si->proto == PAYLOAD_SEALED)
+		return false;
+	if (likely(si->proto && si->proto != RECOGNISED_TLS))
+		return true;
+	heard = si->heard[sent]++;
+	if (heard < PAYLOAD_ASKED)
+		return true;
+	if (si->proto == RECOGNISED_TLS) {
+		si->proto = PAYLOAD_SEALED;
+		return false;
+	}
+	return heard % PAYLOAD_ASKED_EVERY == 0;
+}
+
+/* A socket of the kernel's own may be used within a thread's call about something else. */
+static __always_inline bool payload_call_is_of(struct task_struct *me, __u32 fd, __u64 sk)
+{
+	struct file *file = call_file(me, fd);
+	struct inode *inode = file_inode(file);
+	struct socket *socket;
+
+	if (!inode || inode_kind(inode) != CALL_SOCKET)
+		return false;
+	socket = (struct socket *)KERNEL_READ(file, struct file, private_data);
+	return socket && (__u64)KERNEL_READ(socket, struct socket, sk) == sk;
+}
+
+/* Looks at the first bytes; false: nothing is kept of this message. */
+static __always_inline bool payload_ask(struct sock_info *si, struct payload_range *r, const struct payload_source *s)
+{
+	struct recognise_head head = {};
+	__u32 n = RECOGNISE_BYTES, proto;
+
+	if (s->first.len < n)
+		n = s->first.len;
+	if (r->bytes < n)
+		n = r->bytes;
+	barrier_var(n);
+	if (n > RECOGNISE_BYTES || bpf_probe_read_user(&head, n, (void *)s->first.base) < 0)
+		return false;
+	if (r->flags & PAYLOADFLAGS_DATAGRAM) {
+		if (!recognise_dns(&head, r->bytes))
+			return false;
+		si->proto = RECOGNISED_DNS;
+		return true;
+	}
+	if (si->proto && !recognise_tls(&head))
+		return si->proto != RECOGNISED_TLS;
+	proto = recognise(&head, r->bytes);
+	if (!proto)
+		return false;
+	if (proto == RECOGNISED_TLS) {
+		r->flags |= PAYLOADFLAGS_TLS;
+		if (si->proto != RECOGNISED_TLS)
+			si->heard[0] = si->heard[1] = 0;
+	}
+	si->proto = proto;
+	return true;
+}
+
+/* Known streams are looked at no more, but for a turn to TLS near their beginning. */
+static __always_inline bool payload_settled(struct sock_info *si, const struct payload_range *r)
+{
+	__u32 sent = r->flags & PAYLOADFLAGS_SENT;
+
+	if (!si->proto || si->proto == RECOGNISED_TLS || r->flags & PAYLOADFLAGS_DATAGRAM)
+		return false;
+	if (si->heard[sent] >= PAYLOAD_TURNS)
+		return true;
+	si->heard[sent]++;
+	return false;
+}
+
+/* --- the piece --- */
+
+static __always_inline void payload_fill(struct event_payload_piece *p, struct sock_info *si,
+					 const struct payload_range *r, __u32 kept)
+{
+	p->sock = si->cookie;
+	p->offset = r->offset;
+	p->bytes = r->bytes;
+	p->kept = kept;
+	p->flags = r->flags | (kept < r->bytes ? PAYLOADFLAGS_CUT : 0);
+	__builtin_memset(p->pad0, 0, sizeof(p->pad0));
+}
+
+#define PAYLOAD_ROOM(size) ((size) - (__u32)sizeof(struct event_payload_piece))
+
+/* All of it lies together: in an event of constant size. */
+#define PAYLOAD_EMIT(si, r, from, kept, size)                                                                         \
+	({                                                                                                            \
+		struct event_payload_piece *p_ = event_reserve_at(EVENT_PAYLOAD_PIECE, size, CONTEXT_TASK, (r)->now); \
+                                                                                                                      \
+		if (p_) {                                                                                             \
+			header_task(&p_->h, bpf_get_current_task_btf());                                              \
+			payload_fill(p_, si, r, kept);                                                                \
+			if (bpf_probe_read_user((char *)p_ + sizeof(*p_), kept, (void *)(from)) < 0)                  \
+				payload_fill(p_, si, r, 0);                                                           \
+			event_end(p_);                                                                                \
+		}                                                                                                     \
+	})
+
+static __always_inline void payload_flat(struct sock_info *si, const struct payload_range *r, __u64 from, __u32 kept)
+{
+	barrier_var(kept);
+	if (kept <= PAYLOAD_ROOM(128))
+		PAYLOAD_EMIT(si, r, from, kept, 128);
+	else if (kept <= PAYLOAD_ROOM(192))
+		PAYLOAD_EMIT(si, r, from, kept, 192);
+	else if (kept <= PAYLOAD_ROOM(328))
+		PAYLOAD_EMIT(si, r, from, kept, 328);
+	else if (kept <= PAYLOAD_ROOM(584))
+		PAYLOAD_EMIT(si, r, from, kept, 584);
+	else if (kept <= PAYLOAD_ROOM(1096))
+		PAYLOAD_EMIT(si, r, from, kept, 1096);
+}
+
+/* Puts together what lies in several places; returns how much. */
+static __always_inline __u32 payload_gather(struct event_payload_piece *p, struct payload_source *s, __u32 kept)
+{
+	__u32 at = 0, i, n;
+
+	for (i = 0; i < PAYLOAD_ELEMENTS && at < kept; i++) {
+		n = kept - at;
+		if (s->first.len < n)
+			n = s->first.len;
+		barrier_var(n);
+		barrier_var(at);
+		if (at >= PAYLOAD_MAX || n > PAYLOAD_MAX)
+			break;
+		if (bpf_probe_read_user((char *)p + sizeof(*p) + at, n, (void *)s->first.base) < 0)
+			break;
+		at += n;
+		if (!payload_next(s))
+			break;
+	}
+	return at;
+}
+
+static __always_inline void payload_gathered(struct sock_info *si, const struct payload_range *r,
+					     struct payload_source *s, __u32 kept)
+{
+	struct scratch *room = scratch_take(EVENT_PAYLOAD_PIECE);
+	struct event_payload_piece *p = (void *)room;
+	struct cpu_state *st = cpu_state();
+	void *ring = ring_get();
+	__u32 len;
+
+	if (!room)
+		return;
+	if (st && ring) {
+		if (st->pending[0] | st->pending[1])
+			loss_flush();
+		kept = payload_gather(p, s, kept);
+		payload_fill(p, si, r, kept);
+		len = (sizeof(*p) + kept + 7) & ~7U;
+		p->h.boot_ns = r->now;
+		p->h.type = EVENT_PAYLOAD_PIECE;
+		p->h.length = len;
+		p->h.cpu = bpf_get_smp_processor_id();
+		p->h.context = CONTEXT_TASK;
+		p->h.flags = 0;
+		p->h.seq = __sync_fetch_and_add(&st->seq, 1);
+		header_task(&p->h, bpf_get_current_task_btf());
+		if (len > SCRATCH_BYTES || bpf_ringbuf_output(ring, p, len, BPF_RB_NO_WAKEUP) < 0)
+			loss_note(EVENT_PAYLOAD_PIECE, p->h.seq, r->now);
+	}
+	scratch_drop(room);
+}
+
+/* Not static: verified once, not from each place that calls it. */
+__noinline int payload_take(struct sock_info *si, struct payload_range *r)
+{
+	struct task_struct *me = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(me);
+	struct payload_source s;
+	__u32 kept;
+
+	if (!si || !r)
+		return 0;
+	if (me->flags & PF_NO_CALL || me->thread_info.status & TS_COMPAT_BIT || (long)regs->ax != IN_CALL)
+		return 0;
+	if (!payload_find(regs, r, &s) || !payload_skip(&s, r->at))
+		return 0;
+	if (!payload_settled(si, r)) {
+		if (!si->proto && !payload_call_is_of(me, regs->di, r->sk))
+			return 0;
+		if (!payload_ask(si, r, &s))
+			return 0;
+	}
+	kept = r->bytes < cfg.payload ? r->bytes : cfg.payload;
+	if (likely(s.first.len >= kept))
+		payload_flat(si, r, s.first.base, kept);
+	else
+		payload_gathered(si, r, &s, kept);
+	return 0;
+}
+
+#endif
