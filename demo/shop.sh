@@ -4,15 +4,15 @@
 # shop.sh - nginx, four applications, Redis and PostgreSQL in network namespaces, and one planted fault at a time.
 #
 #	shop.sh install				Debian's packages; starts and enables no service
-#	shop.sh up --dir DIR [--prefix P]	namespaces Pweb Pthreads Ppool Ploop Pgo Predis Pdb Pclient Pnet
+#	shop.sh up --dir DIR [--prefix P] [--truth yes]	namespaces Pweb Pthreads Ppool Ploop Pgo Predis Pdb Pclient Pnet
 #	shop.sh pids --dir DIR			the processes, for saker record -p
 #	shop.sh load --dir DIR [--fault FAULT] [--app APP] [--ms N] [--hold S] [--connections N] [--pause MS]
 #						wrk asks all applications; FAULT: none, lock, flush, hog, loss, query, table
 #	shop.sh down --dir DIR			ends and removes all that up and load made
 #	shop.sh run --dir DIR [--prefix P] ...	up, load and down in one process tree
 #
-# DIR has state (to be sourced), NAME.log, truth.jsonl (a line a fault) and requests.jsonl (a line a request that an
-# application answered, see shop/item.h). The programs of build/demo are taken, or else made in DIR.
+# DIR has state (to be sourced), NAME.log, truth.jsonl (a line a fault) and, with --truth yes, requests.jsonl (a line a
+# request that an application answered, see shop/item.h). The programs of build/demo are taken, or else made in DIR.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -27,7 +27,7 @@ DEMO_PROGRAMS="nginx redis-server redis-cli psql wrk go python3 ip nft nsenter s
 DEMO_DEPS=shop
 PORT=8080
 
-app=threads ms=50 connections=8 pause=25 hold=6 fault=none
+app=threads ms=50 connections=8 pause=25 hold=6 fault=none truth=no
 
 # --- places -------------------------------------------------------------------------------------------------------
 
@@ -173,7 +173,8 @@ app_exec() {
 	loop) command=$here/shop/loop.py ;;
 	go) command=$SHOP_GO ;;
 	esac
-	export SHOP_NAME=$1 SHOP_DISK=$dir/disk SHOP_TRUTH=$dir/requests.jsonl
+	export SHOP_NAME=$1 SHOP_DISK=$dir/disk
+	[ "$truth" = no ] || export SHOP_TRUTH=$dir/requests.jsonl
 	SHOP_LISTEN=$(place "$1") SHOP_REDIS=$(place redis) SHOP_DB=$(place db) SHOP_NEXT=$(next "$1")
 	export SHOP_LISTEN SHOP_REDIS SHOP_DB SHOP_NEXT
 	netns_run "$prefix$1" "$command"
@@ -351,7 +352,7 @@ options() {
 		[ $# -gt 1 ] || usage
 		value=$2
 		case $1 in
-		--dir | --prefix | --hold | --fault | --app | --ms | --connections | --pause) ;;
+		--dir | --prefix | --hold | --fault | --app | --ms | --connections | --pause | --truth) ;;
 		*) usage ;;
 		esac
 		printf -v "${1#--}" '%s' "$value"
