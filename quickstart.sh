@@ -12,6 +12,7 @@ cd "$(dirname "$0")" || exit 1
 usage() {
 	cat <<'END'
 usage: sudo ./quickstart.sh [etcd|zookeeper] [--once] [--fault pause|kill|partition|oom|none] [--prefix P]
+       sudo ./quickstart.sh shop [lock|flush|hog|loss|query|table|none] [--once] [--prefix P]
        sudo ./quickstart.sh --build-only | --package
 
 Installs what it needs by apt (no service is started or enabled), builds Saker into build/, starts a demo cluster
@@ -19,6 +20,9 @@ Installs what it needs by apt (no service is started or enabled), builds Saker i
 what happened.
 
   etcd, zookeeper   which cluster (etcd)
+  shop [FAULT]  instead of a cluster a shop of nginx, four applications, Redis and PostgreSQL: where the time of its
+                requests goes. FAULT: a lock held too long (the default), a slow flush to disk, a CPU hog, a lossy link, a
+                slow query, a locked table, or none. Ends with 1 when what Saker names is not what was planted
   --fault F     what is planted: pause (SIGSTOP of the leader, the default), kill, partition, oom, or none
   --once        one recording and its story, then end; without it, it shows the recording on a page in the browser until
                 it is interrupted, and asks for the next fault where there is a terminal
@@ -40,7 +44,8 @@ build() {
 	if [ ! -e build/build.ninja ]; then
 		quietly build/log/setup.txt "configuring" meson setup build || return 1
 	fi
-	quietly build/log/build.txt "building Saker into build/" ninja -C build src/saker demo/kvclient demo/clockshift.so
+	quietly build/log/build.txt "building Saker into build/" ninja -C build src/saker demo/kvclient demo/clockshift.so \
+		demo/shop-threads demo/shop-pool demo/shop-client demo/shop-hog
 }
 
 # The first name in rec/ that is free
@@ -83,6 +88,71 @@ demo() {
 	[ $once = 1 ] || show_page "$rec"
 }
 
+# in_turn WHAT COMMAND...: in the background, so that an interruption is not kept waiting; its words go to a file
+in_turn() {
+	local what=$1 status=0
+	shift
+	"$@" >>build/log/demo.txt 2>&1 </dev/null &
+	recorder=$!
+	wait $recorder || status=$?
+	recorder=
+	[ $status = 0 ] || { tail -n 20 build/log/demo.txt >&2; echo "$what: failed; all of it is in build/log/demo.txt" >&2; }
+	return $status
+}
+
+# shop FAULT: the shop runs before it is recorded, as the systems of others do
+shop() {
+	local fault=$1 rec pids truth=build/log/truth.jsonl
+	place=$(mktemp -d -p "${TMPDIR:-/var/tmp}")
+	mkdir -p rec
+	rec=$(new_recording "shop-$fault")
+	: >build/log/demo.txt
+	echo "opening the shop: nginx, four applications, Redis, PostgreSQL" >&2
+	in_turn "the shop" demo/shop.sh up --dir "$place" --prefix "$prefix" || return 1
+	pids=$(demo/shop.sh pids --dir "$place") || return 1
+	echo "recording it, fault: $fault (about 6 s)" >&2
+	# shellcheck disable=SC2046
+	in_turn "the recording" build/src/saker record --as-root -o "$rec" -p "$pids" $(record_options) -- \
+		demo/shop.sh load --dir "$place" --fault "$fault" || return 1
+	cp "$place/truth.jsonl" $truth
+	demo_clean
+	give_back rec
+	shop_shown "$rec" $truth || return 1
+	echo
+	echo "the recording is in $rec; look further with"
+	echo "    build/src/saker requests $rec 'duration>20ms' --sort -duration"
+	echo "    build/src/saker path $rec"
+	echo "    build/src/saker map $rec"
+	[ $once = 1 ] || show_page "$rec"
+}
+
+# shop_shown RECORDING TRUTH
+shop_shown() {
+	if ! has requests; then
+		build/src/saker story "$1"
+		return
+	fi
+	echo
+	build/src/saker requests "$1" --sort -duration --limit 20 || return 1
+	echo
+	! has path || build/src/saker path "$1" || return 1
+	echo
+	! has map || build/src/saker map "$1" || return 1
+	echo
+	demo/shop/verdict.py build/src/saker "$1" "$2"
+}
+
+has() { build/src/saker "$1" --help >/dev/null 2>&1; }
+
+# record_options: what this Saker can observe of what explains requests
+record_options() {
+	local kind kinds=''
+	for kind in sched payload block; do
+		! build/src/saker record --help | tr -s ' \n' ' ' | grep -Eq "Observe these too:[^)]*[ ,(]${kind}[,. )]" || kinds=$kinds,$kind
+	done
+	[ -z "$kinds" ] || echo "--with ${kinds#,}"
+}
+
 # show_page RECORDING: on a page in the browser, until the next one or the end; its address has a token
 show_page() {
 	local end=$((SECONDS + 30))
@@ -115,7 +185,7 @@ hint() {
 
 # demo_processes: the recorder and the script that runs the cluster
 demo_processes() {
-	pgrep -f -- "$cluster.sh run --dir $place "
+	pgrep -f -- "$cluster.sh [a-z]* --dir $place "
 }
 
 # The recorder ends its command, the command removes the cluster. A second signal makes the recorder end at once: then
@@ -145,19 +215,28 @@ leave() {
 # Asks for the next fault until there is none
 ask() {
 	local fault
-	while printf '\nanother fault (pause, kill, partition, oom, none)? Enter ends: ' && read -r fault && [ -n "$fault" ]; do
+	while printf '\nanother fault (%s)? Enter ends: ' "$faults" && read -r fault && [ -n "$fault" ]; do
 		if known_fault "$fault"; then
-			demo "$fault"
+			$story "$fault"
 		fi
 	done
 }
 
 known_fault() {
-	case $1 in
-	pause | kill | partition | oom | none) return 0 ;;
+	case ", $faults, " in
+	*", $1, "*) return 0 ;;
 	esac
-	echo "quickstart.sh: no fault '$1': pause, kill, partition, oom or none" >&2
+	echo "quickstart.sh: no fault '$1': one of $faults" >&2
 	return 1
+}
+
+# cluster_is NAME: and what goes with it
+cluster_is() {
+	cluster=$1 deps=$1 story=demo faults='pause, kill, partition, oom, none'
+	case $1 in
+	etcd) deps=demo ;;
+	shop) story=shop faults='lock, flush, hog, loss, query, table, none' ;;
+	esac
 }
 
 options() {
@@ -165,10 +244,9 @@ options() {
 	recorder=
 	page=
 	prefix=
-	fault=pause
+	fault=
 	mode=demo
-	cluster=etcd
-	deps=demo
+	cluster_is etcd
 	once=0
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -176,8 +254,8 @@ options() {
 		--fault=*) fault=${1#*=} ;;
 		--prefix) [ $# -gt 1 ] || fail "--prefix wants a name"; prefix=$2; shift ;;
 		--prefix=*) prefix=${1#*=} ;;
-		etcd) cluster=etcd deps=demo ;;
-		zookeeper) cluster=zookeeper deps=zookeeper ;;
+		etcd | zookeeper | shop) cluster_is "$1" ;;
+		lock | flush | hog | loss | query | table | none) fault=$1 ;;
 		--once) once=1 ;;
 		--build-only) mode=build ;;
 		--package) mode=package ;;
@@ -186,6 +264,7 @@ options() {
 		esac
 		shift
 	done
+	[ -n "$fault" ] || fault=${faults%%,*}
 	known_fault "$fault" || exit 2
 }
 
@@ -210,7 +289,7 @@ main() {
 	fi
 	build || return 1
 	[ $mode = demo ] || { echo "built: build/src/saker"; return 0; }
-	demo "$fault" || return 1
+	$story "$fault" || return 1
 	if [ $once = 1 ]; then
 		return 0
 	elif [ -t 0 ] && [ -t 1 ]; then

@@ -23,7 +23,7 @@ DEMO_NAME=shop.sh
 APPS="threads pool loop go"
 # shellcheck disable=SC2034 # for lib.sh
 DEMO_NODES="redis db $APPS web"
-DEMO_PROGRAMS="nginx redis-server redis-cli psql wrk go python3 ip nft nsenter setpriv runuser"
+DEMO_PROGRAMS="nginx redis-server redis-cli psql wrk go python3 ip nft nsenter setpriv"
 DEMO_DEPS=shop
 PORT=8080
 
@@ -126,10 +126,13 @@ db_exec() {
 		-c max_connections=200 -c autovacuum=off -c jit=off
 }
 
+# In the background, so that down finds and ends it after a signal
 db_init() {
 	install -d -o postgres -g postgres -m 700 "$dir/db.data"
-	(cd / && runuser -u postgres -- "$(postgres_bin)/initdb" -D "$dir/db.data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 \
-		--no-sync) >"$dir/db.log" 2>&1 || die "initdb failed: see $dir/db.log"
+	(cd / && exec setpriv --reuid postgres --regid postgres --clear-groups "$(postgres_bin)/initdb" -D "$dir/db.data" -A trust \
+		-U postgres -E UTF8 --locale=C.UTF-8 --no-sync) >"$dir/db.log" 2>&1 </dev/null &
+	state_process initdb $!
+	wait $! || die "initdb failed: see $dir/db.log"
 	echo "host all all 10.78.0.0/24 trust" >>"$dir/db.data/pg_hba.conf"
 }
 
@@ -249,7 +252,7 @@ cmd_down() {
 	local name
 	[ -e "$dir/state" ] || return 0
 	state_load
-	for name in hog psql wrk web $APPS redis db; do
+	for name in initdb hog psql wrk web $APPS redis db; do
 		stop "$name"
 	done
 	for name in $DEMO_NODES client net; do
