@@ -45,7 +45,7 @@ enum open_state {
 struct proto_open {
 	struct proto_exchange x; /* first: proto_open_of() */
 	struct proto_open *prev, *next;
-	uint64_t id;
+	uint64_t id, note;
 	uint32_t state;
 };
 
@@ -71,6 +71,8 @@ struct proto_conn {
 	int asker;		  /* dirs[asker] asks; -1: not known */
 	int last;		  /* direction of the last piece, -1: none */
 	bool again, to_turns;	  /* see proto_again(), proto_turns() */
+	uint32_t all_flags;	  /* see proto_all() */
+	char all_peer[PROTO_ID_TEXT];
 	uint32_t nonsense, good;
 	uint64_t tried; /* registry indexes that were wrong */
 	uint32_t doubt; /* > 0: pairing by order is uncertain */

@@ -8,6 +8,7 @@
  * Pairing by order is right only as long as no message is missed.  After a loss the connection is in doubt: everything
  * that is open or is paired is PROTO_TOUCHED until the conversation has turned DOUBT_TURNS times with nothing open.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -109,12 +110,13 @@ static struct proto_open *open_new(struct proto_conn *c)
 		c->spare = o->next;
 	else if (!(o = malloc(sizeof(*o))))
 		return NULL;
-	o->id = 0;
+	o->id = o->note = 0;
 	o->state = 0;
 	o->x.protocol = c->name;
-	o->x.flags = (c->asker ? PROTO_CLIENT : 0) | (c->doubt ? PROTO_TOUCHED : 0);
+	o->x.flags = (c->asker ? PROTO_CLIENT : 0) | (c->doubt ? PROTO_TOUCHED : 0) | c->all_flags;
 	o->x.status = 0;
-	o->x.operation[0] = o->x.resource[0] = o->x.error[0] = o->x.peer[0] = 0;
+	o->x.operation[0] = o->x.resource[0] = o->x.error[0] = 0;
+	memcpy(o->x.peer, c->all_peer, sizeof(o->x.peer));
 	memset(&o->x.request, 0, sizeof(o->x.request));
 	memset(&o->x.response, 0, sizeof(o->x.response));
 	memset(&o->x.ids, 0, offsetof(struct proto_ids, request_id) + 1);
@@ -220,6 +222,31 @@ static void end_known(struct proto_conn *c, struct proto_open *o, bool ask, uint
 		c->pending[d == &c->dirs[1]]++;
 	if (whole(o))
 		tell(c, o);
+}
+
+uint64_t *proto_note(struct proto_exchange *x)
+{
+	return &open_of(x)->note;
+}
+
+struct proto_exchange *proto_next(struct proto_conn *c, struct proto_exchange *x)
+{
+	struct proto_open *o = x ? open_of(x)->next : c->first;
+
+	return o ? &o->x : NULL;
+}
+
+bool proto_under_way(const struct proto_exchange *x, bool asks)
+{
+	const struct proto_open *o = (const struct proto_open *)x;
+
+	return asks ? (o->state & (ASKED | ASK_ENDS)) == ASKED : (o->state & (ANSWERED | ANSWER_ENDS)) == ANSWERED;
+}
+
+void proto_all(struct proto_conn *c, uint32_t flags, const char *peer)
+{
+	c->all_flags = flags;
+	(void)snprintf(c->all_peer, sizeof(c->all_peer), "%s", peer);
 }
 
 void proto_ask_end(struct proto_conn *c, struct proto_exchange *x, uint64_t end)

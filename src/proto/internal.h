@@ -78,6 +78,15 @@ void proto_answer_end(struct proto_conn *c, struct proto_exchange *x, uint64_t e
 /* There is no (further) response to wait for: it is told, with the flags set in it. */
 void proto_drop(struct proto_conn *c, struct proto_exchange *x);
 
+/* A number of the protocol's own for each exchange; zero at the beginning. */
+uint64_t *proto_note(struct proto_exchange *x);
+/* The exchange behind x in the order of their requests, of NULL the first one; NULL: there is none. */
+struct proto_exchange *proto_next(struct proto_conn *c, struct proto_exchange *x);
+/* Has its request (response) begun, and no known end yet? */
+bool proto_under_way(const struct proto_exchange *x, bool asks);
+/* All exchanges from now on have these flags, and this peer unless they tell another. */
+void proto_all(struct proto_conn *c, uint32_t flags, const char *peer);
+
 /* From the next piece on another protocol may be spoken (STARTTLS, CONNECT, Upgrade): recognise again. */
 void proto_again(struct proto_conn *c);
 /* From the next piece on only turns are told, as those of this protocol (a static string). */
@@ -96,5 +105,9 @@ bool proto_id_header(struct proto_ids *ids, const void *name, size_t name_len, c
 
 extern const struct proto_ops proto_turn; /* the fall-back */
 extern const struct proto_ops proto_http1;
+extern const struct proto_ops proto_http2; /* with gRPC */
+extern const struct proto_ops proto_postgresql;
+extern const struct proto_ops proto_mysql;
+extern const struct proto_ops proto_tls;
 
 #endif

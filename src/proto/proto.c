@@ -18,7 +18,7 @@
 
 /* Each says what it cannot be; the order decides between equal bids. */
 static const struct proto_ops *const registry[] = {
-	&proto_http1,
+	&proto_http1, &proto_http2, &proto_postgresql, &proto_mysql, &proto_tls,
 };
 #define NREGISTRY (sizeof(registry) / sizeof(registry[0]))
 
@@ -284,6 +284,7 @@ static void piece_feed(struct proto_conn *c, const struct proto_piece *p)
 	}
 	if (c->again) {
 		c->again = false;
+		proto_all(c, 0, "");
 		open_end(c, 0);
 		state_free(c);
 		c->tried = 0;
