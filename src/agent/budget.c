@@ -22,7 +22,8 @@
 #define PATIENCE_MAX (320 * NS_PER_SEC) /* doubled each time that this was too early */
 #define RELAPSE_NS (5 * NS_PER_SEC)
 
-#define TIMERS (1 << KIND_TIMER)
+#define SCHED (1 << KIND_SCHED)
+#define TIMERS (SCHED | 1 << KIND_TIMER)
 #define LOGS (TIMERS | 1 << KIND_LOG)
 #define DATAGRAMS (LOGS | 1 << KIND_DGRAM)
 #define UNIX (DATAGRAMS | 1 << KIND_UNIX)
@@ -32,17 +33,24 @@ static const struct {
 	const char *what;
 	uint64_t shed;	/* bits of enum kernel_kind */
 	uint64_t share; /* of 256: connections that are kept */
+	uint32_t kinds; /* bits OBSERVE_*: passed over where this is not observed; 0: never */
 } levels[] = {
-	{ "nothing", 0, SHARE_ALL },
-	{ "timers", TIMERS, SHARE_ALL },
-	{ "log lines", LOGS, SHARE_ALL },
-	{ "datagrams", DATAGRAMS, SHARE_ALL },
-	{ "AF_UNIX messages", UNIX, SHARE_ALL },
-	{ "messages of every second connection", UNIX, 128 },
-	{ "messages of 7 in 8 connections", UNIX, 32 },
-	{ "messages of 31 in 32 connections", UNIX, 8 },
-	{ "all messages", UNIX | 1 << KIND_STREAM, 0 },
+	{ "nothing", 0, SHARE_ALL, 0 },
+	{ EVENT_SHED_SCHED, SCHED, SHARE_ALL, OBSERVE_SCHED },
+	{ "timers", TIMERS, SHARE_ALL, 0 },
+	{ "log lines", LOGS, SHARE_ALL, 0 },
+	{ "datagrams", DATAGRAMS, SHARE_ALL, 0 },
+	{ "AF_UNIX messages", UNIX, SHARE_ALL, 0 },
+	{ "messages of every second connection", UNIX, 128, 0 },
+	{ "messages of 7 in 8 connections", UNIX, 32, 0 },
+	{ "messages of 31 in 32 connections", UNIX, 8, 0 },
+	{ "all messages", UNIX | 1 << KIND_STREAM, 0, 0 },
 };
+
+static bool level_idle(struct kernel *k, unsigned int level)
+{
+	return levels[level].kinds && !(kernel_observed(k) & levels[level].kinds);
+}
 
 static uint64_t user_ns(void)
 {
@@ -109,10 +117,12 @@ static int level_set(struct budget *b, struct kernel *k, unsigned int level, dou
 {
 	int e = 0;
 
-	while (e >= 0 && b->level < level)
-		e = shed_tell(b, ++b->level, true, percent, emit, arg);
-	while (e >= 0 && b->level > level)
-		e = shed_tell(b, b->level--, false, percent, emit, arg);
+	for (; e >= 0 && b->level < level; b->level++)
+		e = level_idle(k, b->level + 1) ? 0 : shed_tell(b, b->level + 1, true, percent, emit, arg);
+	for (; e >= 0 && b->level > level; b->level--)
+		e = level_idle(k, b->level) ? 0 : shed_tell(b, b->level, false, percent, emit, arg);
+	if (kernel_control(k)->shed & ~levels[b->level].shed & SCHED)
+		kernel_control(k)->sched_ns = clock_boot_ns();
 	kernel_control(k)->shed = levels[b->level].shed;
 	kernel_control(k)->stream_share = levels[b->level].share;
 	/* the hooks alone may cost more than the budget */
@@ -136,6 +146,18 @@ static double cost_now(struct budget *b, uint64_t now, uint64_t spent)
 }
 
 /* Up at once when over the limit, further the more it is; down a level after a calm stretch. */
+static unsigned int level_further(const struct budget *b, struct kernel *k, unsigned int more)
+{
+	unsigned int level = MIN(b->level + more, ARRAY_LEN(levels) - 1);
+
+	return level_idle(k, level) ? level + 1 : level;
+}
+
+static unsigned int level_back(const struct budget *b, struct kernel *k)
+{
+	return level_idle(k, b->level - 1) ? b->level - 2 : b->level - 1;
+}
+
 static int level_adapt(struct budget *b, struct kernel *k, uint64_t now, kernel_event_fn *emit, void *arg)
 {
 	double percent = cost_now(b, now, spent_ns(k));
@@ -150,11 +172,11 @@ static int level_adapt(struct budget *b, struct kernel *k, uint64_t now, kernel_
 	if (percent > b->percent && b->level < top) {
 		if (b->eased_ns && now - b->eased_ns < RELAPSE_NS)
 			b->patience_ns = MIN(2 * b->patience_ns, PATIENCE_MAX);
-		return level_set(b, k, MIN(b->level + more, top), percent, emit, arg);
+		return level_set(b, k, level_further(b, k, more), percent, emit, arg);
 	}
 	if (b->level && now - b->calm_ns > b->patience_ns) {
 		b->calm_ns = b->eased_ns = now;
-		return level_set(b, k, b->level - 1, percent, emit, arg);
+		return level_set(b, k, level_back(b, k), percent, emit, arg);
 	}
 	return 0;
 }

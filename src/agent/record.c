@@ -37,6 +37,7 @@
 #define INTERRUPT_NS (2 * NS_PER_SEC) /* after SIGINT, which a terminal sends to the command as well: SIGTERM */
 #define PATIENCE_NS (5 * NS_PER_SEC)  /* so long a command may take to end */
 #define FLUSH_NS (500 * NS_PER_MS)    /* a block closes after 1 s at latest */
+#define SHORT_NS 5000		      /* shorter waits are told as a sum: one event costs a fifth of that */
 #define REFUSED_TOLD 10		      /* losses, after which events that are refused get no mark */
 
 struct recorder {
@@ -362,6 +363,7 @@ static int open_kernel(struct recorder *r, struct err *err)
 	int e = select_prepare(r->opts, &ko.cfg, err);
 
 	ko.cfg.observe = r->opts->observe;
+	ko.cfg.sched_short_ns = SHORT_NS;
 	if (e >= 0 && r->opts->observe & OBSERVE_LOG)
 		e = logs_new(r->opts->logs, r->opts->nlogs, &ko.cfg, store_event, r, &r->logs, err);
 	if (e >= 0 && r->opts->observe & OBSERVE_SOCKET && r->opts->payload) {
@@ -407,6 +409,8 @@ static int go_live(struct recorder *r, struct err *err)
 		e = kernel_iterate(r->kernel, "process_describe", err);
 	if (e >= 0)
 		e = kernel_iterate(r->kernel, "socket_snapshot", err);
+	if (e >= 0)
+		e = kernel_iterate(r->kernel, "sched_snapshot", err);
 	kernel_control(r->kernel)->starting = (uint64_t)(r->child.pid > 0 ? r->child.pid : 0);
 	if (e >= 0)
 		e = calls_start(&r->calls, r->kernel, r->child.pid, err);

@@ -20,6 +20,7 @@
 #include "event/type.h"
 
 #define EVENT_DYNAMIC_LIMIT 4096
+#define EVENT_SHED_SCHED "what the time of threads went to" /* `shed`.what: of `ran` events */
 
 struct buf;
 struct err;
@@ -85,6 +86,7 @@ void event_json(struct buf *b, const struct event *ev, const char *host);
 const char *event_context_name(uint8_t context);
 const char *event_signal_name(unsigned int sig); /* "SIGSTOP"; NULL: unknown */
 const char *event_errno_name(int code);		 /* "ECONNREFUSED"; NULL: unknown */
+void event_duration_text(struct buf *b, uint64_t ns);
 void event_addr_text(struct buf *b, const uint8_t addr[16]);
 
 /*

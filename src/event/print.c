@@ -70,7 +70,7 @@ static void flags_text(struct buf *b, const struct event_labels *labels, uint64_
 		buf_printf(b, "%s0x%" PRIx64, sep, value);
 }
 
-static void duration_text(struct buf *b, uint64_t ns)
+void event_duration_text(struct buf *b, uint64_t ns)
 {
 	if (ns >= 1000000000ULL)
 		buf_printf(b, "%.3fs", (double)ns / 1e9);
@@ -112,7 +112,7 @@ static void number_text(struct buf *b, const struct event_field *f, const struct
 	else if (f->format == EVENT_FMT_HEX)
 		buf_printf(b, "0x%" PRIx64, v->u64);
 	else if (f->format == EVENT_FMT_NS)
-		duration_text(b, v->u64);
+		event_duration_text(b, v->u64);
 	else if (f->kind == EVENT_S32 || f->kind == EVENT_S64)
 		buf_printf(b, "%" PRId64, v->s64);
 	else

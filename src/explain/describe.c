@@ -170,6 +170,62 @@ static void log_text(struct buf *b, const struct event *ev)
 	}
 }
 
+static void span_text(struct buf *b, const char *before, uint64_t ns)
+{
+	buf_str(b, before);
+	event_duration_text(b, ns);
+}
+
+static void times_text(struct buf *b, uint32_t times)
+{
+	buf_printf(b, times == 1 ? " (once)" : " (%u times)", times);
+}
+
+static void wait_text(struct buf *b, const struct event *ev)
+{
+	const struct event_ran *e = EVENT_AS(ran, ev);
+	uint64_t woken = e->wake_ns ? e->wake_ns : ev->boot_ns;
+
+	span_text(b, ", waited ", woken - e->off_ns);
+	label_text(b, ev, "what", " for ");
+	if (e->call != UINT16_MAX)
+		buf_printf(b, " in call %u", e->call);
+	if (e->object)
+		buf_printf(b, e->what == WAITKIND_FUTEX ? " at 0x%llx" : " on inode %llu", e->object);
+	if (e->flags & RANFLAGS_UNFINISHED)
+		buf_str(b, ", and still did");
+	else if (!e->wake_ns)
+		buf_str(b, " and a CPU");
+	else
+		span_text(b, ", then ", ev->boot_ns - woken);
+	if (e->wake_ns && !(e->flags & RANFLAGS_UNFINISHED))
+		buf_str(b, " for a CPU");
+}
+
+/* `3.1us on a CPU, preempted 2.0ms (3 times), waited 1.2ms for futex in call 202 at 0x7f..., then 5us for a CPU` */
+static void ran_text(struct buf *b, const struct event *ev)
+{
+	const struct event_ran *e = EVENT_AS(ran, ev);
+	uint64_t until = e->off_ns ? e->off_ns : ev->boot_ns;
+
+	span_text(b, " ", until - e->since_ns - e->preempted_ns - e->short_ns);
+	buf_str(b, " on a CPU");
+	if (e->preemptions) {
+		span_text(b, ", preempted ", e->preempted_ns);
+		times_text(b, e->preemptions);
+	}
+	if (e->short_waits) {
+		span_text(b, ", waited shortly ", e->short_ns);
+		times_text(b, e->short_waits);
+	}
+	if (e->off_ns)
+		wait_text(b, ev);
+	if (e->faults)
+		buf_printf(b, ", page faults: %u", e->faults);
+	if (e->flags & RANFLAGS_GAP)
+		buf_str(b, "; what was before is not known");
+}
+
 void describe(struct buf *b, const struct who *w, const struct event_types *types, const struct event *ev)
 {
 	int i;
@@ -180,6 +236,10 @@ void describe(struct buf *b, const struct who *w, const struct event_types *type
 	}
 	if (ev->type->id == EVENT_LOG) {
 		log_text(b, ev);
+		return;
+	}
+	if (ev->type->id == EVENT_RAN) {
+		ran_text(b, ev);
 		return;
 	}
 	sock_text(b, w, ev);

@@ -73,6 +73,8 @@ static void add_shed(struct order *o, const struct adding *a)
 {
 	struct order_host *h = &HOSTS(o)[a->ev->host];
 
+	if (!strcmp(event_string(a->ev, 0), EVENT_SHED_SCHED))
+		return; /* no order follows from it */
 	if (EVENT_AS(shed, a->ev)->on) {
 		if (!h->shed++)
 			h->shed_ns = a->ev->boot_ns;
@@ -114,6 +116,13 @@ static void add_goroutine(struct order *o, const struct adding *a)
 	g->by = ready ? ready->by : now->goid;
 	g->program = ready ? ready->program : now->program;
 	a->thread->flags |= THREAD_GO;
+}
+
+/* Goroutines do not wait where threads do. */
+static void add_ran(struct order *o, const struct adding *a)
+{
+	if (a->thread->flags & THREAD_GO)
+		(void)task_push(o, a);
 }
 
 static void add_start(struct order *o, const struct adding *a)
@@ -517,6 +526,7 @@ static void (*const handlers[EVENT_STATIC_END])(struct order *, const struct add
 	[EVENT_SHED] = add_shed,
 	[EVENT_FORK] = add_fork,
 	[EVENT_START] = add_start,
+	[EVENT_RAN] = add_ran,
 	[EVENT_EXIT] = add_exit,
 	[EVENT_JOIN] = add_join,
 	[EVENT_SIGNAL] = add_signal,
@@ -601,6 +611,7 @@ static bool amid_call(uint16_t type)
 	case EVENT_ACCEPT:
 	case EVENT_GOROUTINE:
 	case EVENT_GO_READY:
+	case EVENT_RAN:
 		return true;
 	default:
 		return false;

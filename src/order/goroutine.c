@@ -86,6 +86,7 @@ static bool task_aside(const struct order *o, const struct order_task *t)
 	case EVENT_STOP:
 	case EVENT_CONT:
 	case EVENT_START:
+	case EVENT_RAN:
 		return true;
 	default:
 		return false;

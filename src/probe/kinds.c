@@ -15,6 +15,7 @@ const struct probe_kind probe_kinds[OBSERVE_KINDS] = {
 	{ "pipe", OBSERVE_PIPE, false, false, "bytes through pipes" },
 	{ "file", OBSERVE_FILE, false, false, "opens, reads, writes and syncs of files" },
 	{ "block", OBSERVE_BLOCK, false, false, "disk requests with their latency" },
+	{ "sched", OBSERVE_SCHED, false, false, "what the time of each thread went to" },
 };
 
 uint32_t probe_kinds_default(void)

@@ -23,15 +23,15 @@ static void test_parse(void **state)
 		{ "process", 1, NULL },
 		{ "wake,block", 4 | 64, NULL },
 		{ "block,wake,block", 4 | 64, NULL },
-		{ "all", 127, NULL },
-		{ "pipe,all", 127, NULL },
+		{ "all", 255, NULL },
+		{ "pipe,all", 255, NULL },
 		{ "", 0, "'' is no kind" },
 		{ "wake,", 0, "'' is no kind" },
 		{ ",wake", 0, "'' is no kind" },
 		{ "wak", 0, "'wak' is no kind" },
 		{ "wakes", 0, "'wakes' is no kind" },
 		{ "Wake", 0, "'Wake' is no kind" },
-		{ "wake block", 0, "process,socket,wake,log,pipe,file,block, and all" },
+		{ "wake block", 0, "process,socket,wake,log,pipe,file,block,sched, and all" },
 	};
 	size_t i;
 

@@ -11,6 +11,7 @@ extern const struct kernel_object probe_socket;
 extern const struct kernel_object probe_call;
 extern const struct kernel_object probe_wake;
 extern const struct kernel_object probe_block;
+extern const struct kernel_object probe_sched;
 extern const struct kernel_object probe_go;	 /* loaded by go_ready_attach() only */
 extern const struct kernel_object probe_dynamic; /* loaded by dynamic_attach() only */
 

@@ -363,6 +363,7 @@ int BPF_PROG(process_exit, struct task_struct *p)
 	if (!current_selected())
 		return 0;
 	join_check();
+	sched_last(bpf_get_current_task_btf());
 	/* threads that end on several CPUs at once have all been counted before the first comes here: one is the last */
 	last = p->signal->live.counter == 0 && ended_bit(p->tgid, true);
 	exit_emit(p, last);

@@ -139,6 +139,30 @@ static __always_inline void event_give_up(__u16 type, __u64 now)
 		loss_note(type, __sync_fetch_and_add(&st->seq, 1), now);
 }
 
+__u64 sched_flush(__u64 now); /* sched.bpf.h */
+
+/* Between these a thread's time is to be known exactly. */
+static __always_inline bool event_divides(__u16 type)
+{
+	return type == EVENT_SEND || type == EVENT_RECV || type == EVENT_DGRAM_SEND || type == EVENT_DGRAM_RECV ||
+	       type == EVENT_PIPE_WRITE || type == EVENT_PIPE_READ || type == EVENT_WAKE;
+}
+
+/* Tells what the current thread did up to now, if it did anything but run; returns the time that its next event gets. */
+static __always_inline __u64 sched_check(struct task_struct *me, __u64 now)
+{
+	struct sched_thread *t;
+	struct sched_part *p;
+
+	if (!(cfg.observe & OBSERVE_SCHED))
+		return now;
+	t = bpf_task_storage_get(&sched_threads, me, NULL, 0);
+	if (unlikely(!t))
+		return sched_flush(now);
+	p = &t->part[t->turn & 1];
+	return likely(!(p->preempted_ns | p->short_ns)) ? now : sched_flush(now);
+}
+
 /* As event_reserve_at(), in the name of me, the current thread, by a caller who has it already. */
 static __always_inline void *event_begin_at(struct task_struct *me, __u16 type, __u16 size, __u64 now)
 {
@@ -149,6 +173,8 @@ static __always_inline void *event_begin_at(struct task_struct *me, __u16 type, 
 		event_give_up(type, now);
 		return NULL;
 	}
+	if (event_divides(type))
+		now = sched_check(me, now);
 	h = event_reserve_at(type, size, CONTEXT_TASK, now);
 	if (h)
 		header_task(h, me);
@@ -240,5 +266,6 @@ static __always_inline __u64 task_netns(struct task_struct *task)
 }
 
 #include "kernel/bpf/goroutine.bpf.h"
+#include "kernel/bpf/sched.bpf.h"
 
 #endif

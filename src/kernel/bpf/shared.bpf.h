@@ -33,8 +33,9 @@
 #define OBSERVE_PIPE 16U
 #define OBSERVE_FILE 32U
 #define OBSERVE_BLOCK 64U
-#define OBSERVE_ALL 127U
-#define OBSERVE_KINDS 7
+#define OBSERVE_SCHED 128U
+#define OBSERVE_ALL 255U
+#define OBSERVE_KINDS 8
 
 struct kernel_place {
 	__u64 id;	 /* of a control group's directory */
@@ -80,10 +81,12 @@ struct kernel_cfg {
 	__u32 observe; /* bits OBSERVE_*: what is wanted; for hooks that serve several kinds */
 	__u16 port;    /* select processes that use this port, 0: off */
 	__u8 select_all;
-	__u8 by_place;	    /* any of netns, cgroups, cgroup_* is set */
-	__u32 page_tgid;    /* Saker's process that serves the recording, 0: none; never recorded either */
-	__u32 by_container; /* one of cgroup_part, cgroup_again, and kernel_control.places */
-	__u32 payload;	    /* so many of the first bytes of messages are kept, 0: none */
+	__u8 by_place;	      /* any of netns, cgroups, cgroup_* is set */
+	__u32 page_tgid;      /* Saker's process that serves the recording, 0: none; never recorded either */
+	__u32 by_container;   /* one of cgroup_part, cgroup_again, and kernel_control.places */
+	__u32 payload;	      /* so many of the first bytes of messages are kept, 0: none */
+	__u32 sched_short_ns; /* waits below that are told as a sum */
+	__u32 pad;
 };
 
 /* Run-time knobs: one element of the mmapable array `control`. */
@@ -104,6 +107,7 @@ struct kernel_control {
 	struct kernel_place places[PLACES_MAX]; /* the same: who comes there is selected as well; the oldest goes */
 	__u64 unjoined; /* kept by the kernel: children that ended and whose parent has not yet taken note */
 	__u64 go;	/* set by user space: counts the changes of go_programs; 0: it is empty */
+	__u64 sched_ns; /* set by user space: what threads did before is not known, it was left out */
 };
 
 /*
@@ -132,6 +136,42 @@ struct go_thread {
 	__u32 pad;
 };
 
+/* What a thread has done since it was told last, but for running. */
+struct sched_part {
+	__u64 since_ns;
+	__u64 preempted_ns, short_ns;
+	__u32 short_waits, preemptions;
+	__u64 faults; /* as the kernel had counted them at since_ns */
+};
+
+enum sched_state {
+	SCHED_UNKNOWN, /* since it was met, nothing has been seen of it: its next move tells what it was doing */
+	SCHED_BORN,    /* it has not run yet */
+	SCHED_ON,
+	SCHED_PREEMPTED, /* off the CPU, though it could run */
+	SCHED_WAITS,
+	SCHED_GONE, /* its end has been told */
+};
+
+/*
+ * Per thread of a recorded process.  It is written where the thread leaves or gets a CPU, with that CPU's run queue locked,
+ * and by the thread itself, which may be put off the CPU in the middle: turn decides which of the parts counts.
+ */
+struct sched_thread {
+	struct sched_part part[2];
+	__u64 turn;	 /* bit 0: the part that counts; above: how often it got or left a CPU */
+	__u64 on_ns;	 /* when it got its CPU */
+	__u64 off_ns;	 /* when it left it */
+	__u64 woken_ns;	 /* when it was woken last, 0: not since it got its CPU; written by who wakes it */
+	__u64 start_ns;	 /* in whose name it is told: exec gives a thread the name of its process's first one */
+	__u32 tgid, tid; /* likewise */
+	__u32 asleep;	 /* task_struct.__state as it left the CPU */
+	__u8 state;	 /* enum sched_state */
+	__u8 for_io;	 /* task_struct.in_iowait, likewise */
+	__u8 gap;	 /* the time before since_ns is not known */
+	__u8 pad;
+};
+
 /* A child that ended, as its parent may wait for it. */
 struct ended_child {
 	__u64 leader;	/* address of its task, only to look at, with start_ns */
@@ -152,6 +192,7 @@ struct ended_children {
 
 /* What can be shed, least valuable first. */
 enum kernel_kind {
+	KIND_SCHED,
 	KIND_TIMER,
 	KIND_LOG,
 	KIND_DGRAM,

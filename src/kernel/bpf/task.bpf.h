@@ -142,7 +142,7 @@ struct task_struct {
 	__u32 pid, tgid; /* pid_t in the kernel: never negative here */
 	int exit_code, exit_state;
 	__u64 start_boottime, self_exec_id;
-	unsigned long nvcsw, nivcsw;
+	unsigned long nvcsw, nivcsw, min_flt, maj_flt;
 	char comm[16];
 	struct task_struct *real_parent, *group_leader;
 	struct pid *thread_pid;

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * sched - where each recorded thread's time went.
+ *
+ * sched_switch runs with the CPU's run queue locked and interrupts off, in the thread that leaves (kernel/sched/core.c:
+ * __schedule()).  Whether that one waits is read from its own state at that moment, as __schedule() has left it: the
+ * tracepoint's argument prev_state (since 5.18, fa2c3254d7cf) may say TASK_INTERRUPTIBLE of a thread that stays runnable
+ * because a signal is pending.  Nobody can set the state of a thread that waits back to TASK_RUNNING before its CPU
+ * is done with it; a waker that is quick sets TASK_WAKING, which is not 0 either.  With preempt set the thread stays runnable
+ * whatever its state says.
+ *
+ * sched_waking runs in who wakes, before the thread is put on a queue, and once for each wait.  If the waker is quicker
+ * than the thread it comes before the switch: then the thread was blocked for no time.  A thread that wakes itself
+ * (an interrupt on its back does) never leaves the CPU for it.
+ *
+ * Nothing is woken here, and the ring's lock is a leaf: nobody who holds it wants a run queue.
+ */
+#include "kernel/bpf/emit.bpf.h"
+#include "probe/wait.bpf.h"
+
+#define STOPPED_OR_TRACED 12	 /* include/linux/sched.h: __TASK_STOPPED, __TASK_TRACED */
+#define LONGEST_NS 1000000000ULL /* so long without an event: a thread that never waits is told all the same */
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* kernel/bpf: since 6.4 (08a7ce384e33) what is stored with a task is not taken from kmalloc() */
+struct bpf_local_storage_map {
+	bool bpf_ma;
+};
+
+struct bpf_local_storage_map___later {
+	bool use_kmalloc_nolock;
+};
+
+#pragma clang attribute pop
+
+/* Where a run queue is locked, kmalloc() may wake the thread that frees memory, and need that queue for it. */
+static __always_inline bool sched_here(void)
+{
+	return bpf_core_field_exists(struct bpf_local_storage_map, bpf_ma) ||
+	       bpf_core_field_exists(struct bpf_local_storage_map___later, use_kmalloc_nolock);
+}
+
+static __always_inline bool sched_wanted(struct task_struct *task)
+{
+	return tgid_selected(task->tgid) && !(task->flags & PF_KTHREAD_BIT);
+}
+
+static __always_inline struct sched_thread *sched_find(struct task_struct *task)
+{
+	return bpf_task_storage_get(&sched_threads, task, NULL, 0);
+}
+
+/* The thread's room in a switch; NULL: none, or it is not told of. */
+static __always_inline struct sched_thread *sched_moves(struct task_struct *task, __u64 now)
+{
+	struct sched_thread *t = sched_find(task);
+
+	if (unlikely(!t)) {
+		if (sched_here())
+			t = sched_meet(task, now, false);
+		if (!t)
+			return NULL;
+	}
+	sched_again(task, t);
+	return t->state == SCHED_GONE ? NULL : t;
+}
+
+static __always_inline void sched_left(struct task_struct *task, bool preempt, __u64 now)
+{
+	struct sched_thread *t = sched_moves(task, now);
+	__u32 asleep;
+
+	if (!t)
+		return;
+	asleep = task->__state;
+	t->turn += 2;
+	t->off_ns = later(now, later(t->on_ns, t->part[t->turn & 1].since_ns));
+	t->asleep = asleep;
+	t->for_io = waits_for_io(task);
+	t->state = preempt || !asleep ? SCHED_PREEMPTED : SCHED_WAITS;
+}
+
+static __always_inline bool call_syncs(__u16 call)
+{
+	return call == __NR_fsync || call == __NR_fdatasync || call == __NR_sync_file_range || call == __NR_syncfs ||
+	       call == __NR_sync || call == __NR_msync;
+}
+
+/* What it waited for, from its registers and the state in which it left. */
+static __always_inline void sched_what(struct task_struct *task, struct sched_thread *t, struct wait *w)
+{
+	if (t->state == SCHED_BORN) {
+		*w = (struct wait) { .kind = WAITKIND_BIRTH, .call = CALL_NONE };
+		return;
+	}
+	wait_read(task, (struct pt_regs___x86 *)bpf_task_pt_regs(task), w);
+	if (t->asleep & STOPPED_OR_TRACED) {
+		w->kind = WAITKIND_STOPPED;
+		w->object = 0;
+	} else if (w->kind == WAITKIND_FAULT) {
+		if (!t->for_io && !(t->asleep & TASK_INTERRUPTIBLE_BIT))
+			w->kind = WAITKIND_KERNEL_LOCK;
+	} else if (!(t->asleep & TASK_INTERRUPTIBLE_BIT) && w->kind != WAITKIND_VFORK && w->kind != WAITKIND_IO_URING) {
+		w->object = 0;
+		w->kind = t->for_io || call_syncs(w->call) ? WAITKIND_DISK : WAITKIND_KERNEL_LOCK;
+	}
+}
+
+static __always_inline void sched_tell(struct task_struct *task, struct sched_thread *t, struct sched_part *p,
+				       __u64 off, __u64 wake, __u64 now)
+{
+	struct event_ran *e = ran_begin(task, t, p, now);
+	struct wait w = {};
+
+	if (e && off) {
+		sched_what(task, t, &w);
+		e->off_ns = off;
+		e->wake_ns = wake;
+		e->object = w.object;
+		e->what = w.kind;
+		e->call = w.call;
+	}
+	if (e)
+		event_end(e);
+	part_begin(task, p, now);
+	sched_rename(task, t);
+}
+
+/* Was it woken, and when?  0: nobody saw it. */
+static __always_inline __u64 sched_woken(const struct sched_thread *t, __u64 off, __u64 now)
+{
+	__u64 woken = t->woken_ns;
+
+	if (!woken)
+		return 0;
+	return woken > now ? now : later(woken, off);
+}
+
+static __always_inline void sched_came(struct task_struct *task, __u64 now)
+{
+	struct sched_thread *t = sched_moves(task, now);
+	struct sched_part *p;
+	__u64 off;
+	bool waited;
+
+	if (!t)
+		return;
+	p = &t->part[t->turn & 1];
+	now = later(now, p->since_ns);
+	if (t->state == SCHED_ON) { /* when it left was not seen */
+		part_begin(task, p, now);
+		t->gap = 1;
+	} else {
+		off = t->state == SCHED_UNKNOWN || t->state == SCHED_BORN ? p->since_ns : t->off_ns;
+		now = later(now, off);
+		waited =
+			t->state == SCHED_WAITS || t->state == SCHED_BORN || (t->state == SCHED_UNKNOWN && t->woken_ns);
+		if (!waited) {
+			p->preempted_ns += now - off;
+			p->preemptions++;
+		} else if (t->state == SCHED_WAITS && now - off < cfg.sched_short_ns) {
+			p->short_ns += now - off;
+			p->short_waits++;
+		} else {
+			sched_tell(task, t, p, off, sched_woken(t, off, now), now);
+		}
+		if (now - p->since_ns > LONGEST_NS)
+			sched_tell(task, t, p, 0, 0, now);
+	}
+	t->state = SCHED_ON;
+	t->woken_ns = 0;
+	t->on_ns = now;
+	t->turn += 2;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(sched_switched, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	bool left = sched_wanted(prev), came = sched_wanted(next);
+	__u64 now;
+
+	if ((!left && !came) || kind_shed(KIND_SCHED))
+		return 0;
+	now = bpf_ktime_get_boot_ns();
+	if (left)
+		sched_left(prev, preempt, now);
+	if (came)
+		sched_came(next, now);
+	return 0;
+}
+
+static __always_inline int sched_woke(struct task_struct *p)
+{
+	struct sched_thread *t;
+
+	if (!sched_wanted(p) || p == bpf_get_current_task_btf())
+		return 0;
+	t = sched_find(p);
+	if (t)
+		t->woken_ns = bpf_ktime_get_boot_ns();
+	return 0;
+}
+
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_woken_up, struct task_struct *p)
+{
+	return sched_woke(p);
+}
+
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(sched_begun, struct task_struct *p)
+{
+	return sched_woke(p);
+}
+
+/* In who creates it, before it is put on a queue. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(sched_forked, struct task_struct *parent, struct task_struct *child)
+{
+	if (sched_wanted(child) || (sched_wanted(parent) && child->tgid == parent->tgid))
+		sched_meet(child, child->start_boottime, true);
+	return 0;
+}
+
+/* Threads that run already. */
+SEC("iter/task")
+int sched_snapshot(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+
+	if (task && sched_wanted(task))
+		sched_meet(task, bpf_ktime_get_boot_ns(), false);
+	return 0;
+}
