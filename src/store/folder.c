@@ -215,7 +215,8 @@ static int each_file(int dirfd, int (*fn)(int dirfd, const char *name, void *arg
 		const char *plain = e->d_name + (e->d_name[0] == '.');
 
 		if (!strncmp(plain, "stream-", 7) || !strncmp(plain, FOLDER_METADATA, strlen(FOLDER_METADATA)) ||
-		    !strcmp(e->d_name, LOCK_NAME) || !strcmp(e->d_name, FOLDER_REPAIR_TMP))
+		    !strcmp(e->d_name, LOCK_NAME) || !strcmp(e->d_name, FOLDER_REPAIR_TMP) ||
+		    !strncmp(e->d_name, FOLDER_REQUESTS, strlen(FOLDER_REQUESTS)))
 			r = fn(dirfd, e->d_name, arg);
 	}
 	return r < 0 ? r : 0;

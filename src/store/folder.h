@@ -7,6 +7,7 @@
  *	metadata		the CTF metadata; .metadata is its copy, in case the first is damaged
  *	stream-000001.ctf	chunks; .stream-000001.index beside each holds its block headers again
  *	.lock			locked by the writer, whose process id it holds
+ *	.requests.sqlite	what was derived from it (explain/spans_db)
  *
  * All is done relative to the directory's descriptor, and no symbolic link is followed in it.
  * Threads: any.  Memory: none kept.
@@ -22,6 +23,7 @@ struct err;
 #define FOLDER_METADATA "metadata"
 #define FOLDER_METADATA_COPY ".metadata"
 #define FOLDER_REPAIR_TMP ".repair.new"
+#define FOLDER_REQUESTS ".requests.sqlite"
 #define FOLDER_DISK_UNIT 4096
 
 struct folder {

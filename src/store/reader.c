@@ -15,6 +15,7 @@
 #include "store/fetch.h"
 #include "store/folder.h"
 #include "store/heap.h"
+#include "store/fingerprint.h"
 #include "store/recording.h"
 #include "store/store.h"
 
@@ -220,6 +221,21 @@ int store_refresh(struct store_reader *r, struct err *err)
 	for (i = 0; i < r->hosts && !res; i++)
 		res = recording_refresh(r->recs[i], err);
 	return res;
+}
+
+int store_fingerprint(const struct store_reader *r, char ret[STORE_FINGERPRINT_MAX], struct err *err)
+{
+	uint64_t sum = r->hosts;
+	unsigned int i;
+	int res;
+
+	for (i = 0; i < r->hosts; i++) {
+		res = fingerprint_add(r->recs[i], &sum, err);
+		if (res < 0)
+			return res;
+	}
+	(void)snprintf(ret, STORE_FINGERPRINT_MAX, "%u-%016llx", r->hosts, (unsigned long long)sum);
+	return 0;
 }
 
 bool store_growing(const struct store_reader *r)

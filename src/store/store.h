@@ -82,6 +82,12 @@ uint64_t store_host_epoch(const struct store_reader *r, unsigned int host);
 bool store_same_boot(const struct store_reader *r, unsigned int a, unsigned int b);
 /* Takes note of what was written since; store_read() does so by itself.  For store_reader_stats(). */
 int store_refresh(struct store_reader *r, struct err *err);
+/*
+ * What the recordings are now, as a short text: another one once one of them has grown, was repaired, cut, or changed in any
+ * way that shows in the sizes and times of its files.  A copy that keeps times has the same.
+ */
+#define STORE_FINGERPRINT_MAX 48
+int store_fingerprint(const struct store_reader *r, char ret[STORE_FINGERPRINT_MAX], struct err *err);
 /* Whether somebody is recording into one of them now. */
 bool store_growing(const struct store_reader *r);
 int store_read(struct store_reader *r, const struct store_read_opts *opts, struct event_source **ret, struct err *err);

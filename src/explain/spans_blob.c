@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain/spans_blob.h"
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#define VARINT_MAX 10
+
+enum head { HEAD_TRACE = 1, HEAD_TIMES = 2, HEAD_SOCK = 4, HEAD_BLAME = 8, HEAD_ALL = 15 };
+
+/* Which kind of time a bit is: what most spans have fits into a byte, and of that what tends to be longest is last. */
+static const uint8_t time_of[TIME_KINDS] = {
+	TIME_RUNNING, TIME_CPU_WAIT, TIME_FLIGHT,     TIME_RECEIVE_QUEUE, TIME_LOCK,  TIME_UNKNOWN, TIME_CHILD,
+	TIME_DISK,    TIME_OTHER,    TIME_SEND_QUEUE, TIME_RETRANSMIT,	  TIME_SLEEP, TIME_QUEUE,   TIME_FAULT,
+};
+
+/* --- writing --- */
+
+static void put(struct buf *b, uint64_t v)
+{
+	unsigned char bytes[VARINT_MAX];
+	size_t n = 0;
+
+	for (; v >= 0x80; v >>= 7)
+		bytes[n++] = (unsigned char)(v | 0x80);
+	bytes[n++] = (unsigned char)v;
+	buf_add(b, bytes, n);
+}
+
+static void put_signed(struct buf *b, uint64_t v)
+{
+	put(b, v << 1 ^ -(v >> 63));
+}
+
+static void put_fixed(struct buf *b, uint64_t v)
+{
+	v = htole64(v);
+	buf_add(b, &v, sizeof(v));
+}
+
+static uint64_t sum_of(const struct span *s)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < TIME_KINDS; i++)
+		sum += s->time_ns[i];
+	return sum;
+}
+
+static void put_times(struct buf *b, const struct span *s, bool all)
+{
+	uint64_t mask = 0;
+	int i, last = -1;
+
+	for (i = 0; i < TIME_KINDS; i++) {
+		if (s->time_ns[time_of[i]]) {
+			mask |= 1U << i;
+			last = i;
+		}
+	}
+	put(b, mask);
+	for (i = 0; i < TIME_KINDS; i++)
+		if (s->time_ns[time_of[i]] && (all || i != last))
+			put(b, s->time_ns[time_of[i]]);
+}
+
+static unsigned int head_of(const struct blob_tree *tree, const struct span_packed *p, const struct span *before)
+{
+	unsigned int head = 0;
+
+	if (p->span.trace[0] != tree->trace[0] || p->span.trace[1] != tree->trace[1])
+		head |= HEAD_TRACE;
+	if (sum_of(&p->span) != p->span.end_ns - p->span.begin_ns)
+		head |= HEAD_TIMES;
+	if (p->span.sock == before->sock)
+		head |= HEAD_SOCK;
+	if (p->blame)
+		head |= HEAD_BLAME;
+	return head;
+}
+
+static void put_span(struct buf *b, const struct blob_tree *tree, const struct span_packed *p, uint32_t self,
+		     const struct span *before)
+{
+	const struct span *s = &p->span;
+	unsigned int head = head_of(tree, p, before);
+
+	put(b, head);
+	if (head & HEAD_TRACE) {
+		put_fixed(b, s->trace[0]);
+		put_fixed(b, s->trace[1]);
+	}
+	put_fixed(b, s->id);
+	put_signed(b, s->parent == SPAN_NONE ? 0 : (uint64_t)self - s->parent);
+	put(b, p->shape);
+	put(b, p->resource);
+	put(b, p->thread);
+	if (head & HEAD_BLAME)
+		put(b, p->blame);
+	put_signed(b, s->begin_ns - before->begin_ns);
+	put_signed(b, s->end_ns - s->begin_ns);
+	put_signed(b, s->begin.id - before->begin.id);
+	put_signed(b, s->end.id - s->begin.id);
+	if (!(head & HEAD_SOCK))
+		put(b, s->sock);
+	put(b, s->request_bytes);
+	put(b, s->response_bytes);
+	put_times(b, s, head & HEAD_TIMES);
+}
+
+void spans_blob_write(const struct blob_tree *tree, const struct span_packed *rows, size_t count, struct buf *out)
+{
+	struct span first = { .begin_ns = tree->begin_ns };
+	size_t i;
+
+	put(out, count);
+	for (i = 0; i < count; i++)
+		put_span(out, tree, &rows[i], (uint32_t)i, i ? &rows[i - 1].span : &first);
+}
+
+/* --- reading --- */
+
+struct cursor {
+	const unsigned char *at, *end;
+	bool bad;
+};
+
+static uint64_t get(struct cursor *c)
+{
+	uint64_t v = 0;
+	unsigned int shift;
+
+	for (shift = 0; shift < 7 * VARINT_MAX && c->at < c->end; shift += 7) {
+		unsigned char byte = *c->at++;
+
+		v |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte & 0x80)
+			continue;
+		/* One way to write a number only: no bits beyond 64, no empty last byte. */
+		if ((shift == 63 && byte > 1) || (shift && !byte))
+			break;
+		return v;
+	}
+	c->bad = true;
+	return 0;
+}
+
+static uint64_t get_signed(struct cursor *c)
+{
+	uint64_t v = get(c);
+
+	return v >> 1 ^ -(v & 1);
+}
+
+static uint32_t get_u32(struct cursor *c)
+{
+	uint64_t v = get(c);
+
+	if (v > UINT32_MAX)
+		c->bad = true;
+	return (uint32_t)v;
+}
+
+static uint64_t get_fixed(struct cursor *c)
+{
+	uint64_t v = 0;
+
+	if ((size_t)(c->end - c->at) < sizeof(v)) {
+		c->bad = true;
+		return 0;
+	}
+	memcpy(&v, c->at, sizeof(v));
+	c->at += sizeof(v);
+	return le64toh(v);
+}
+
+static void get_times(struct cursor *c, struct span *s, bool all)
+{
+	uint64_t mask = get(c), left = s->end_ns - s->begin_ns;
+	int i;
+
+	if (mask >> TIME_KINDS) {
+		c->bad = true;
+		return;
+	}
+	for (i = 0; i < TIME_KINDS; i++) {
+		if (!(mask & 1U << i))
+			continue;
+		s->time_ns[time_of[i]] = all || mask >> (i + 1) ? get(c) : left;
+		left -= s->time_ns[time_of[i]];
+		c->bad |= !s->time_ns[time_of[i]];
+	}
+	c->bad |= all != !!left;
+}
+
+static uint32_t get_parent(struct cursor *c, uint32_t self, size_t count)
+{
+	uint64_t back = get_signed(c), parent = self - back;
+
+	if (!back)
+		return SPAN_NONE;
+	c->bad |= parent >= count;
+	return (uint32_t)parent;
+}
+
+static void get_span(struct cursor *c, const struct blob_tree *tree, struct span_packed *p, uint32_t self, size_t count,
+		     const struct span *before)
+{
+	struct span *s = &p->span;
+	unsigned int head = get_u32(c);
+
+	c->bad |= head > HEAD_ALL;
+	s->trace[0] = head & HEAD_TRACE ? get_fixed(c) : tree->trace[0];
+	s->trace[1] = head & HEAD_TRACE ? get_fixed(c) : tree->trace[1];
+	s->id = get_fixed(c);
+	s->parent = get_parent(c, self, count);
+	p->shape = get_u32(c);
+	p->resource = get_u32(c);
+	p->thread = get_u32(c);
+	p->blame = head & HEAD_BLAME ? get_u32(c) : 0;
+	s->begin_ns = before->begin_ns + get_signed(c);
+	s->end_ns = s->begin_ns + get_signed(c);
+	s->begin.id = before->begin.id + get_signed(c);
+	s->end.id = s->begin.id + get_signed(c);
+	s->sock = head & HEAD_SOCK ? before->sock : get(c);
+	s->request_bytes = get(c);
+	s->response_bytes = get(c);
+	get_times(c, s, head & HEAD_TIMES);
+	/* A head that says more than it had to is none of ours. */
+	c->bad |= !c->bad && head != head_of(tree, p, before);
+}
+
+int spans_blob_read(const struct blob_tree *tree, const void *data, size_t len, struct span_packed **ret,
+		    size_t *ret_count, struct err *err)
+{
+	struct cursor c = { .at = data, .end = (const unsigned char *)data + len };
+	struct span first = { .begin_ns = tree->begin_ns };
+	uint64_t count = len ? get(&c) : 0, i;
+	CLEANUP_FREE struct span_packed *rows = NULL;
+
+	if (c.bad || !count || count > len / BLOB_SPAN_MIN)
+		return err_set(err, EBADMSG, "damaged: %zu bytes cannot be the spans of a request", len);
+	rows = calloc(count, sizeof(*rows));
+	if (!rows)
+		return err_set(err, ENOMEM, "out of memory for %zu spans", (size_t)count);
+	for (i = 0; i < count && !c.bad; i++)
+		get_span(&c, tree, &rows[i], (uint32_t)i, count, i ? &rows[i - 1].span : &first);
+	if (c.bad || c.at != c.end)
+		return err_set(err, EBADMSG, "damaged: span %zu of %zu of a request ends at byte %zu of %zu", (size_t)i,
+			       (size_t)count, (size_t)(c.at - (const unsigned char *)data), len);
+	*ret = TAKE(rows);
+	*ret_count = count;
+	return 0;
+}

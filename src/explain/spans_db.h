@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_EXPLAIN_SPANS_DB_H
+#define SAKER_EXPLAIN_SPANS_DB_H
+/*
+ * spans_db - the spans that were derived from a recording, kept beside it: a SQLite file that sqlite3 opens, too.
+ *
+ * TABLES.  A row of `traces` is a tree of spans: its number n is its place by begin, the columns tell of its root, `spans`
+ * has all its spans (spans_blob.h), so a trace is read in one piece.  begin is counted from about's begin_ns.  high and low
+ * are the trace's id as SQLite's signed numbers; in high the uppermost bit is turned over, so that ids sort as they read.
+ * `strings`, `shapes` (what many spans have in common) and `threads` are what numbers in spans stand for; string 0 is "".
+ * Two indexes: by the first half of high, and by (service, duration), which also serves lists of all services: there are few.
+ *
+ * A file holds what was derived from a recording as it was, which its key says, by this version of the derivation
+ * (SPANS_DB_VERSION); whoever finds another key derives anew.  It is made in memory and put in the place of the old one
+ * by a rename, so there is a whole one or none.  It can be deleted at any time.
+ *
+ * Threads: each spans_db by one.  Memory: writing, the file; reading, what is asked for and the strings it uses.
+ * Failure: -ENOENT there is none, -ESTALE of another version or recording, -EBADMSG damaged.  Nothing in a file is trusted.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "explain/span.h"
+
+struct err;
+struct spans_db;
+
+/* Whatever changes what spans a recording gives makes it greater, and so does another layout. */
+#define SPANS_DB_VERSION 1
+#define SPANS_DB_NAME ".requests.sqlite" /* a dot: babeltrace2 takes every other file of a recording for a stream */
+
+struct spans_db_about {
+	const char *key;   /* of the recording, from store_fingerprint() and what was asked of requests */
+	uint64_t left_out; /* requests_left_out() */
+};
+
+/*
+ * Writes dir/SPANS_DB_NAME, with the owner and (for reading and writing) the mode of the folder dir.
+ * -EROFS, -EACCES, -ENOSPC, ...: nothing is changed.
+ */
+int spans_db_write(const char *dir, const struct spans *s, const struct spans_db_about *about, struct err *err);
+
+/* Reading: life cycle.  key NULL: any. */
+int spans_db_open(const char *dir, const char *key, struct spans_db **ret, struct err *err);
+struct spans_db *spans_db_close(struct spans_db *db); /* NULL ok; returns NULL */
+uint64_t spans_db_count(const struct spans_db *db);
+uint64_t spans_db_left_out(const struct spans_db *db);
+
+/* Reading: spans.  The caller has spans_fini() *ret.  Of a trace all trees that have its id; -ENOENT: none. */
+int spans_db_trace(struct spans_db *db, const uint64_t trace[2], struct spans *ret, struct err *err);
+int spans_db_all(struct spans_db *db, struct spans *ret, struct err *err);
+
+enum spans_db_sort { SPANS_BY_BEGIN, SPANS_BY_DURATION };
+
+/* What is 0 or NULL asks nothing.  Times as in struct span; begins from from_ns on and before to_ns. */
+struct spans_db_filter {
+	uint64_t from_ns, to_ns, min_ns, max_ns; /* min, max: duration */
+	const char *service, *operation;	 /* of the root, exactly */
+	uint32_t flags, flags_not;		 /* enum span_flags of any of its spans: one of these, none of those */
+	const char *id;				 /* the first hexadecimal digits of its id, 16 at most */
+	enum spans_db_sort sort;
+	bool descending;
+	uint32_t limit; /* 0: all */
+};
+
+/* A tree; strings are borrowed until the function returns. */
+struct spans_db_row {
+	uint64_t trace[2];
+	uint64_t begin_ns, end_ns;
+	const char *service, *operation;
+	uint32_t flags; /* of all its spans */
+	uint32_t spans;
+};
+typedef int spans_db_row_fn(void *arg, const struct spans_db_row *row); /* below 0: ends the list, and is returned */
+
+int spans_db_list(struct spans_db *db, const struct spans_db_filter *f, spans_db_row_fn *each, void *arg,
+		  struct err *err);
+
+#endif

@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reading half of spans_db. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/map.h"
+#include "explain/spans_blob.h"
+#include "explain/spans_db.h"
+#include "explain/spans_read.h"
+#include "explain/spans_sql.h"
+
+#define BLOB_BYTES_MAX (256 << 20)
+
+struct spans_db {
+	char *path;
+	sqlite3 *sql;
+	uint64_t spans, left_out, begin_ns;
+	sqlite3_stmt *string, *shape, *thread;
+};
+
+static int damaged(const struct spans_db *db, struct err *err)
+{
+	int code = sqlite3_errcode(db->sql);
+
+	if (code == SQLITE_NOMEM)
+		return err_set(err, ENOMEM, "out of memory for '%s'", db->path);
+	if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
+		return err_set(err, EBADMSG, "'%s' is damaged", db->path);
+	return err_set(err, EBADMSG, "'%s' is damaged: %s", db->path, sqlite3_errmsg(db->sql));
+}
+
+int spans_read_prepare(struct spans_db *db, const char *text, sqlite3_stmt **ret, struct err *err)
+{
+	return sqlite3_prepare_v2(db->sql, text, -1, ret, NULL) == SQLITE_OK ? 0 : damaged(db, err);
+}
+
+void spans_read_finalize(sqlite3_stmt **st)
+{
+	(void)sqlite3_finalize(*st);
+}
+
+/* 1: a row; 0: the end. */
+int spans_read_step(struct spans_db *db, sqlite3_stmt *st, struct err *err)
+{
+	switch (sqlite3_step(st)) {
+	case SQLITE_ROW:
+		return 1;
+	case SQLITE_DONE:
+		return 0;
+	default:
+		return damaged(db, err);
+	}
+}
+
+/* --- life cycle --- */
+
+static int pragma(struct spans_db *db, const char *text, int64_t *ret, struct err *err)
+{
+	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
+	int r = spans_read_prepare(db, text, &st, err);
+
+	if (r >= 0)
+		r = spans_read_step(db, st, err);
+	if (r > 0)
+		*ret = sqlite3_column_int64(st, 0);
+	return r;
+}
+
+static int about(struct spans_db *db, const char *key, struct err *err)
+{
+	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
+	int r = spans_read_prepare(db, "SELECT name, value FROM about", &st, err);
+	bool same = !key;
+
+	while (r >= 0 && (r = spans_read_step(db, st, err)) > 0) {
+		const char *name = (const char *)sqlite3_column_text(st, 0), *text;
+
+		if (!name)
+			continue;
+		if (!strcmp(name, "spans"))
+			db->spans = (uint64_t)sqlite3_column_int64(st, 1);
+		else if (!strcmp(name, "left_out"))
+			db->left_out = (uint64_t)sqlite3_column_int64(st, 1);
+		else if (!strcmp(name, "begin_ns"))
+			db->begin_ns = (uint64_t)sqlite3_column_int64(st, 1);
+		else if (!strcmp(name, "key") && key && (text = (const char *)sqlite3_column_text(st, 1)))
+			same = !strcmp(text, key);
+	}
+	if (r >= 0 && !same)
+		return err_set(err, ESTALE, "'%s' was made of the recording as it was before", db->path);
+	return r;
+}
+
+static int look(struct spans_db *db, const char *key, struct err *err)
+{
+	int64_t application = 0, version = 0;
+	int r = pragma(db, "PRAGMA application_id", &application, err);
+
+	if (r >= 0)
+		r = pragma(db, "PRAGMA user_version", &version, err);
+	if (r >= 0 && application != SPANS_DB_APPLICATION)
+		return err_set(err, EBADMSG, "'%s' is damaged: it is no table of requests", db->path);
+	if (r >= 0 && version != SPANS_DB_VERSION)
+		return err_set(err, ESTALE, "'%s' was made by another version of saker", db->path);
+	if (r >= 0)
+		r = about(db, key, err);
+	if (r >= 0)
+		r = spans_read_prepare(db, "SELECT text FROM strings WHERE id = ?", &db->string, err);
+	if (r >= 0)
+		r = spans_read_prepare(db, "SELECT * FROM shapes WHERE id = ?", &db->shape, err);
+	if (r >= 0)
+		r = spans_read_prepare(db, "SELECT tgid, tid, start_ns FROM threads WHERE id = ?", &db->thread, err);
+	return r;
+}
+
+/* The file is nobody's to lock or to write: immutable.  Its schema is not trusted with functions. */
+static int open_file(struct spans_db *db, const char *dir, struct err *err)
+{
+	CLEANUP_FREE char *uri = NULL, *real = realpath(dir, NULL);
+	struct buf b = BUF_INIT;
+	const unsigned char *c;
+
+	buf_str(&b, "file:");
+	for (c = (const unsigned char *)(real ? real : dir); *c; c++)
+		buf_printf(&b, *c <= ' ' || *c >= 0x7f || strchr("%?#", *c) ? "%%%02x" : "%c", *c);
+	buf_str(&b, "/" SPANS_DB_NAME "?immutable=1");
+	uri = buf_take(&b);
+	if (!uri)
+		return err_set(err, ENOMEM, "out of memory for '%s'", db->path);
+	if (sqlite3_open_v2(uri, &db->sql, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOFOLLOW, NULL) !=
+	    SQLITE_OK)
+		return damaged(db, err);
+	(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_limit(db->sql, SQLITE_LIMIT_LENGTH, BLOB_BYTES_MAX);
+	return 0;
+}
+
+int spans_db_open(const char *dir, const char *key, struct spans_db **ret, struct err *err)
+{
+	struct spans_db *db = calloc(1, sizeof(*db));
+	struct stat st;
+	int r;
+
+	if (!db || asprintf(&db->path, "%s/" SPANS_DB_NAME, dir) < 0) {
+		free(db);
+		return err_set(err, ENOMEM, "out of memory for '%s'", dir);
+	}
+	if (lstat(db->path, &st))
+		r = err_errno(err, errno, "cannot open '%s'", db->path);
+	else if (!S_ISREG(st.st_mode))
+		r = err_set(err, EBADMSG, "'%s' is no file", db->path);
+	else if (access(db->path, R_OK))
+		r = err_errno(err, errno, "cannot open '%s'", db->path);
+	else
+		r = open_file(db, dir, err);
+	if (r >= 0)
+		r = look(db, key, err);
+	if (r < 0)
+		spans_db_close(db);
+	else
+		*ret = db;
+	return r < 0 ? r : 0;
+}
+
+struct spans_db *spans_db_close(struct spans_db *db)
+{
+	if (!db)
+		return NULL;
+	(void)sqlite3_finalize(db->string);
+	(void)sqlite3_finalize(db->shape);
+	(void)sqlite3_finalize(db->thread);
+	(void)sqlite3_close(db->sql);
+	free(db->path);
+	free(db);
+	return NULL;
+}
+
+uint64_t spans_db_count(const struct spans_db *db)
+{
+	return db->spans;
+}
+
+uint64_t spans_db_left_out(const struct spans_db *db)
+{
+	return db->left_out;
+}
+
+uint64_t spans_read_begin(const struct spans_db *db)
+{
+	return db->begin_ns;
+}
+
+int spans_read_string(struct spans_db *db, uint32_t id, char **ret, struct err *err)
+{
+	char *text = NULL;
+	int r = 1;
+
+	if (id) {
+		(void)sqlite3_bind_int64(db->string, 1, id);
+		r = spans_read_step(db, db->string, err);
+	}
+	if (r > 0) {
+		const char *got = id ? (const char *)sqlite3_column_text(db->string, 0) : "";
+
+		text = got ? strdup(got) : NULL;
+	}
+	(void)sqlite3_reset(db->string);
+	if (!text)
+		return r < 0 ? r : err_set(err, EBADMSG, "'%s' is damaged: there is no string %u", db->path, id);
+	*ret = text;
+	return 0;
+}
+
+/* --- spans --- */
+
+/* What is being read; the maps lead from numbers in the file to places here. */
+struct reading {
+	struct spans_db *db;
+	struct spans out;
+	struct map strings, shapes, threads, protocols;
+	struct shape_read {
+		struct spans_shape s;
+		uint8_t protocol;
+	} * shape;
+	struct spans_thread *thread;
+	size_t nshapes, nthreads;
+	struct err *err;
+};
+
+static void *grown(struct reading *rd, void *rows, size_t count, size_t *cap, size_t size, size_t more)
+{
+	size_t room = *cap ? *cap : 64;
+	void *moved;
+
+	if (count + more <= *cap)
+		return rows;
+	while (room < count + more)
+		room *= 2;
+	moved = room < SIZE_MAX / size ? realloc(rows, room * size) : NULL;
+	if (!moved) {
+		(void)err_set(rd->err, ENOMEM, "out of memory for spans");
+		return NULL;
+	}
+	*cap = room;
+	return moved;
+}
+
+/* Where a string stands in the text of what is read: in *ret. */
+static int text_of(struct reading *rd, uint32_t id, uint32_t *ret)
+{
+	const uint64_t *had = map_get(&rd->strings, id);
+	const char *text;
+	char *moved;
+	size_t len;
+	int r;
+
+	*ret = had ? (uint32_t)*had : 0;
+	if (had || !id)
+		return 0;
+	(void)sqlite3_bind_int64(rd->db->string, 1, id);
+	r = spans_read_step(rd->db, rd->db->string, rd->err);
+	text = r > 0 ? (const char *)sqlite3_column_text(rd->db->string, 0) : NULL;
+	len = text ? strlen(text) + 1 : 0;
+	if (!text || rd->out.text_len + len >= UINT32_MAX) {
+		(void)sqlite3_reset(rd->db->string);
+		return r < 0 ? r
+			     : err_set(rd->err, EBADMSG, "'%s' is damaged: there is no string %u", rd->db->path, id);
+	}
+	moved = grown(rd, rd->out.text, rd->out.text_len, &rd->out.text_cap, 1, len);
+	if (moved) {
+		rd->out.text = moved;
+		memcpy(moved + rd->out.text_len, text, len);
+		*ret = (uint32_t)rd->out.text_len;
+		rd->out.text_len += len;
+	}
+	(void)sqlite3_reset(rd->db->string);
+	return moved && map_set(&rd->strings, id, *ret) >= 0 ? 0
+							     : err_set(rd->err, ENOMEM, "out of memory for strings");
+}
+
+static int protocol_of(struct reading *rd, uint32_t id, uint8_t *ret)
+{
+	const uint64_t *had = map_get(&rd->protocols, id);
+	uint32_t text;
+	int r;
+
+	if (had) {
+		*ret = (uint8_t)*had;
+		return 0;
+	}
+	r = text_of(rd, id, &text);
+	if (r < 0)
+		return r;
+	if (rd->out.nprotocols == ARRAY_LEN(rd->out.protocols))
+		return err_set(rd->err, EBADMSG, "'%s' is damaged: more than %zu protocols", rd->db->path,
+			       ARRAY_LEN(rd->out.protocols));
+	*ret = (uint8_t)rd->out.nprotocols;
+	/* The text still moves: the place for now, the string in the end. */
+	rd->out.protocols[rd->out.nprotocols++] = (const char *)(uintptr_t)text;
+	return map_set(&rd->protocols, id, *ret) < 0 ? err_set(rd->err, ENOMEM, "out of memory for protocols") : 0;
+}
+
+/* Strings' numbers become places in the text. */
+static int shape_texts(struct reading *rd, struct shape_read *s)
+{
+	int r = protocol_of(rd, s->s.protocol, &s->protocol);
+
+	if (r >= 0)
+		r = text_of(rd, s->s.service, &s->s.service);
+	if (r >= 0)
+		r = text_of(rd, s->s.operation, &s->s.operation);
+	if (r >= 0)
+		r = text_of(rd, s->s.error, &s->s.error);
+	if (r >= 0)
+		r = text_of(rd, s->s.peer, &s->s.peer);
+	return r;
+}
+
+static int shape_of(struct reading *rd, uint32_t id, const struct shape_read **ret)
+{
+	const uint64_t *had = map_get(&rd->shapes, id);
+	uint32_t row[SPANS_SHAPE_COLUMNS];
+	sqlite3_stmt *st = rd->db->shape;
+	struct shape_read *moved, *s;
+	int r, i;
+
+	if (had) {
+		*ret = &rd->shape[*had];
+		return 0;
+	}
+	moved = array_grown(rd->shape, rd->nshapes, sizeof(*moved));
+	if (!moved)
+		return err_set(rd->err, ENOMEM, "out of memory for shapes");
+	rd->shape = moved;
+	(void)sqlite3_bind_int64(st, 1, id);
+	r = spans_read_step(rd->db, st, rd->err);
+	for (i = 0; i < SPANS_SHAPE_COLUMNS; i++)
+		row[i] = (uint32_t)sqlite3_column_int64(st, i + 1);
+	(void)sqlite3_reset(st);
+	s = &rd->shape[rd->nshapes];
+	memcpy(&s->s, row, sizeof(s->s));
+	if (r < 0)
+		return r;
+	if (!r || s->s.kind >= SPAN_KINDS || s->s.evidence >= EVIDENCE_KINDS || s->s.confidence > 100)
+		return err_set(rd->err, EBADMSG, "'%s' is damaged: there is no shape %u", rd->db->path, id);
+	r = shape_texts(rd, s);
+	if (r >= 0 && map_set(&rd->shapes, id, rd->nshapes++) < 0)
+		return err_set(rd->err, ENOMEM, "out of memory for shapes");
+	*ret = s;
+	return r;
+}
+
+static int thread_of(struct reading *rd, uint32_t id, struct span *span)
+{
+	const uint64_t *had = map_get(&rd->threads, id);
+	sqlite3_stmt *st = rd->db->thread;
+	struct spans_thread *moved, t;
+	int r;
+
+	if (!had) {
+		moved = array_grown(rd->thread, rd->nthreads, sizeof(*moved));
+		if (!moved)
+			return err_set(rd->err, ENOMEM, "out of memory for threads");
+		rd->thread = moved;
+		(void)sqlite3_bind_int64(st, 1, id);
+		r = spans_read_step(rd->db, st, rd->err);
+		t = (struct spans_thread) { (uint32_t)sqlite3_column_int64(st, 0),
+					    (uint32_t)sqlite3_column_int64(st, 1),
+					    (uint64_t)sqlite3_column_int64(st, 2) };
+		(void)sqlite3_reset(st);
+		if (r <= 0)
+			return r < 0 ? r
+				     : err_set(rd->err, EBADMSG, "'%s' is damaged: there is no thread %u", rd->db->path,
+					       id);
+		rd->thread[rd->nthreads] = t;
+		if (map_set(&rd->threads, id, rd->nthreads++) < 0)
+			return err_set(rd->err, ENOMEM, "out of memory for threads");
+	}
+	t = rd->thread[had ? *had : rd->nthreads - 1];
+	span->tgid = t.tgid;
+	span->tid = t.tid;
+	span->start_ns = t.start_ns;
+	return 0;
+}
+
+static int unpack(struct reading *rd, const struct span_packed *p, struct span *ret)
+{
+	const struct shape_read *s = NULL;
+	int r = shape_of(rd, p->shape, &s);
+
+	if (r < 0)
+		return r;
+	*ret = p->span;
+	ret->kind = (uint8_t)s->s.kind;
+	ret->evidence = (uint8_t)s->s.evidence;
+	ret->confidence = (uint8_t)s->s.confidence;
+	ret->flags = s->s.flags;
+	ret->status = (int32_t)s->s.status;
+	ret->protocol = s->protocol;
+	ret->service = s->s.service;
+	ret->operation = s->s.operation;
+	ret->error = s->s.error;
+	ret->peer = s->s.peer;
+	ret->host = s->s.host;
+	ret->begin.host = s->s.begin_host;
+	ret->end.host = s->s.end_host;
+	r = text_of(rd, p->resource, &ret->resource);
+	if (r >= 0)
+		r = text_of(rd, p->blame, &ret->blame);
+	return r < 0 ? r : thread_of(rd, p->thread, ret);
+}
+
+/* Appends a tree; in parents stand places in all that is read. */
+static int take_tree(struct reading *rd, sqlite3_stmt *st)
+{
+	uint64_t begin = rd->db->begin_ns + (uint64_t)sqlite3_column_int64(st, 2);
+	struct blob_tree tree = { { (uint64_t)spans_sql_high((uint64_t)sqlite3_column_int64(st, 0)),
+				    (uint64_t)sqlite3_column_int64(st, 1) },
+				  begin };
+	struct span_trace trace = { SPAN_NONE, 0, begin, begin + (uint64_t)sqlite3_column_int64(st, 3) };
+	CLEANUP_FREE struct span_packed *rows = NULL;
+	const void *blob = sqlite3_column_blob(st, 4);
+	size_t count = 0, i, base = rd->out.count;
+	void *moved;
+	int r = spans_blob_read(&tree, blob ? blob : "", blob ? (size_t)sqlite3_column_bytes(st, 4) : 0, &rows, &count,
+				rd->err);
+
+	if (r < 0)
+		return err_prefix(rd->err, "'%s'", rd->db->path);
+	if (base + count >= SPAN_NONE)
+		return err_set(rd->err, E2BIG, "'%s' has more than %zu spans", rd->db->path, base);
+	moved = grown(rd, rd->out.rows, base, &rd->out.cap, sizeof(*rd->out.rows), count);
+	if (!moved)
+		return -ENOMEM;
+	rd->out.rows = moved;
+	for (i = 0; r >= 0 && i < count; i++) {
+		struct span *s = &rd->out.rows[base + i];
+
+		r = unpack(rd, &rows[i], s);
+		if (s->parent == SPAN_NONE && trace.root == SPAN_NONE)
+			trace.root = (uint32_t)(base + i);
+		else if (s->parent == SPAN_NONE && r >= 0)
+			r = err_set(rd->err, EBADMSG, "'%s' is damaged: a request with two roots", rd->db->path);
+		else
+			s->parent += (uint32_t)base;
+	}
+	if (r >= 0 && trace.root == SPAN_NONE)
+		return err_set(rd->err, EBADMSG, "'%s' is damaged: a request without a root", rd->db->path);
+	moved = r < 0 ? NULL : grown(rd, rd->out.traces, rd->out.ntraces, &rd->out.cap_traces, sizeof(trace), 1);
+	if (!moved)
+		return r < 0 ? r : -ENOMEM;
+	rd->out.count = base + count;
+	rd->out.traces = moved;
+	trace.count = (uint32_t)count;
+	rd->out.traces[rd->out.ntraces++] = trace;
+	return 0;
+}
+
+static int compare_begin(const void *a, const void *b, void *arg)
+{
+	const struct span *rows = arg, *x = &rows[*(const uint32_t *)a], *y = &rows[*(const uint32_t *)b];
+
+	if (x->begin_ns != y->begin_ns)
+		return x->begin_ns < y->begin_ns ? -1 : 1;
+	return *(const uint32_t *)a < *(const uint32_t *)b ? -1 : 1;
+}
+
+static uint32_t at(const uint32_t *places, uint32_t span)
+{
+	return span == SPAN_NONE ? SPAN_NONE : places[span];
+}
+
+/* All by begin, and the links between them.  Trees came in order of begin. */
+static int join(struct reading *rd)
+{
+	struct spans *s = &rd->out;
+	CLEANUP_FREE uint32_t *order = malloc((s->count + 1) * sizeof(*order));
+	CLEANUP_FREE uint32_t *place = malloc((s->count + 1) * sizeof(*place));
+	struct span *rows = malloc((s->count + 1) * sizeof(*rows));
+	size_t i;
+
+	if (!order || !place || !rows) {
+		free(rows);
+		return err_set(rd->err, ENOMEM, "out of memory for %zu spans", s->count);
+	}
+	for (i = 0; i < s->count; i++)
+		order[i] = (uint32_t)i;
+	qsort_r(order, s->count, sizeof(*order), compare_begin, s->rows);
+	for (i = 0; i < s->count; i++) {
+		place[order[i]] = (uint32_t)i;
+		rows[i] = s->rows[order[i]];
+		rows[i].first_child = rows[i].next = SPAN_NONE;
+	}
+	for (i = s->count; i-- > 0;) {
+		struct span *parent;
+
+		rows[i].parent = at(place, rows[i].parent);
+		if (rows[i].parent == SPAN_NONE)
+			continue;
+		parent = &rows[rows[i].parent];
+		rows[i].next = parent->first_child;
+		parent->first_child = (uint32_t)i;
+	}
+	for (i = 0; i < s->ntraces; i++)
+		s->traces[i].root = place[s->traces[i].root];
+	free(s->rows);
+	s->rows = rows;
+	s->cap = s->count + 1;
+	for (i = 0; i < s->nprotocols; i++)
+		s->protocols[i] = s->text + (uintptr_t)s->protocols[i];
+	return 0;
+}
+
+/* Trees whose parents go in circles would hang who walks them: each is reached from its root, or the file is damaged. */
+static int check_trees(struct reading *rd)
+{
+	const struct spans *s = &rd->out;
+	size_t i, reached = 0;
+
+	for (i = 0; i < s->ntraces; i++) {
+		uint32_t root = s->traces[i].root, span = root;
+
+		while (span != SPAN_NONE) {
+			reached++;
+			if (s->rows[span].first_child != SPAN_NONE) {
+				span = s->rows[span].first_child;
+				continue;
+			}
+			while (span != root && s->rows[span].next == SPAN_NONE)
+				span = s->rows[span].parent;
+			span = span == root ? SPAN_NONE : s->rows[span].next;
+		}
+	}
+	return reached == s->count ? 0
+				   : err_set(rd->err, EBADMSG, "'%s' is damaged: a span without a root", rd->db->path);
+}
+
+static int read_trees(struct spans_db *db, sqlite3_stmt *st, struct spans *ret, struct err *err)
+{
+	struct reading rd = { .db = db, .err = err };
+	int r = 0;
+
+	rd.out.text = grown(&rd, NULL, 0, &rd.out.text_cap, 1, 1);
+	if (!rd.out.text)
+		return -ENOMEM;
+	rd.out.text[rd.out.text_len++] = 0;
+	while (r >= 0 && (r = spans_read_step(db, st, err)) > 0)
+		r = take_tree(&rd, st);
+	if (r >= 0)
+		r = join(&rd);
+	if (r >= 0)
+		r = check_trees(&rd);
+	map_fini(&rd.strings);
+	map_fini(&rd.shapes);
+	map_fini(&rd.threads);
+	map_fini(&rd.protocols);
+	free(rd.shape);
+	free(rd.thread);
+	if (r < 0)
+		spans_fini(&rd.out);
+	else
+		*ret = rd.out;
+	return r;
+}
+
+/* The plus keeps SQLite from putting ?1 in the place of high everywhere, and then finding no use for the index. */
+#define TREE_COLUMNS "SELECT high, low, begin, duration, spans FROM traces "
+
+int spans_db_trace(struct spans_db *db, const uint64_t trace[2], struct spans *ret, struct err *err)
+{
+	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
+	struct spans got;
+	int r = spans_read_prepare(
+		db, TREE_COLUMNS "WHERE high >> 32 = ?1 >> 32 AND +high = ?1 AND low = ?2 ORDER BY n", &st, err);
+
+	if (r < 0)
+		return r;
+	(void)sqlite3_bind_int64(st, 1, spans_sql_high(trace[0]));
+	(void)sqlite3_bind_int64(st, 2, (int64_t)trace[1]);
+	r = read_trees(db, st, &got, err);
+	if (r < 0)
+		return r;
+	if (!got.count) {
+		spans_fini(&got);
+		return err_set(err, ENOENT, "there is no request %016llx%016llx", (unsigned long long)trace[0],
+			       (unsigned long long)trace[1]);
+	}
+	*ret = got;
+	return 0;
+}
+
+int spans_db_all(struct spans_db *db, struct spans *ret, struct err *err)
+{
+	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
+	struct spans got;
+	int r = spans_read_prepare(db, TREE_COLUMNS "ORDER BY n", &st, err);
+
+	if (r >= 0)
+		r = read_trees(db, st, &got, err);
+	if (r < 0)
+		return r;
+	if (got.count != db->spans) {
+		size_t count = got.count;
+
+		spans_fini(&got);
+		return err_set(err, EBADMSG, "'%s' is damaged: %zu spans of %llu", db->path, count,
+			       (unsigned long long)db->spans);
+	}
+	*ret = got;
+	return 0;
+}
