@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "event/event.h"
+#include "explain/requests.h"
 #include "explain/story.h"
 #include "order/order.h"
 #include "store/store.h"
@@ -47,6 +48,8 @@ static int feed(const struct analysis_opts *opts, struct analysis *a, struct err
 		r = order_add(a->order, ev, err);
 		if (r >= 0 && a->story)
 			r = story_add(a->story, ev, err);
+		if (r >= 0 && a->requests)
+			r = requests_add(a->requests, ev, err);
 		if (r < 0)
 			break;
 		if (opts->progress && ++n % PROGRESS_EVERY == 0)
@@ -54,6 +57,16 @@ static int feed(const struct analysis_opts *opts, struct analysis *a, struct err
 	}
 	event_source_close(source);
 	return r;
+}
+
+static int start_requests(const struct analysis_opts *opts, struct analysis *a, struct err *err)
+{
+	struct requests_opts ro = { .host_name = store_hosts(a->reader) > 1 ? host_name : NULL,
+				    .arg = a->reader,
+				    .ignore_ids = opts->ignore_ids,
+				    .timing = opts->timing };
+
+	return requests_new(&ro, &a->requests, err);
 }
 
 int analysis_open(const struct analysis_opts *opts, struct analysis *ret, struct err *err)
@@ -67,12 +80,16 @@ int analysis_open(const struct analysis_opts *opts, struct analysis *ret, struct
 		r = story_new(store_hosts(a.reader) > 1 ? host_name : NULL, a.reader, &a.story, err);
 	if (r >= 0 && a.story)
 		set_clocks(&a);
+	if (r >= 0 && opts->requests)
+		r = start_requests(opts, &a, err);
 	if (r >= 0)
 		r = feed(opts, &a, err);
 	if (r >= 0)
 		r = order_solve(a.order, err);
 	if (r >= 0 && a.story)
 		r = story_tell(a.story, a.order, err);
+	if (r >= 0 && a.requests)
+		r = requests_build(a.requests, a.order, err);
 	if (r < 0)
 		analysis_close(&a);
 	else
@@ -82,6 +99,7 @@ int analysis_open(const struct analysis_opts *opts, struct analysis *ret, struct
 
 void analysis_close(struct analysis *a)
 {
+	a->requests = requests_free(a->requests);
 	a->story = story_free(a->story);
 	a->order = order_free(a->order);
 	a->reader = store_reader_free(a->reader);

@@ -38,7 +38,7 @@ bool cli_listen(const char *text, struct cli_listen *ret);
 /* "saker COMMAND: SENTENCE" on stderr, after cli_parse(): for store_read_opts.damage and its like; arg is not used. */
 void cli_complain(void *arg, const char *sentence);
 
-extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_record, cli_repair, cli_serve,
-	cli_show, cli_story;
+extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_record, cli_repair, cli_requests,
+	cli_serve, cli_show, cli_story;
 
 #endif

@@ -8,7 +8,8 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_doctor, &cli_export, &cli_freeze, &cli_import, &cli_record, &cli_repair, &cli_serve, &cli_show, &cli_story,
+	&cli_doctor, &cli_export,   &cli_freeze, &cli_import, &cli_record,
+	&cli_repair, &cli_requests, &cli_serve,	 &cli_show,   &cli_story,
 };
 
 static char cli_name[32] = "saker"; /* argp keeps a pointer to it */

@@ -14,6 +14,7 @@
  * Threads: one.  Memory: about 64 bytes a message and 32 a hand-over, REQUESTS_BYTES_MAX at most; the rest is counted.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "explain/span.h"
@@ -34,6 +35,8 @@ struct requests *requests_free(struct requests *r); /* NULL ok; returns NULL */
 int requests_add(struct requests *r, const struct event *ev, struct err *err);
 int requests_build(struct requests *r, const struct order *o, struct err *err);
 const struct spans *requests_spans(const struct requests *r); /* borrowed */
-uint64_t requests_left_out(const struct requests *r);	      /* facts for which there was no room */
+/* Log lines that a thread wrote while it worked for the span, by time; how many.  Borrowed. */
+size_t requests_logs(const struct requests *r, uint32_t span, const struct order_ref **ret);
+uint64_t requests_left_out(const struct requests *r); /* facts for which there was no room */
 
 #endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* saker requests - the requests of a recording, a line each, with the reason for the time that it took. */
+#include <argp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/analyse.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "cli/cli.h"
+#include "explain/requests.h"
+#include "explain/requests_json.h"
+#include "explain/span_query.h"
+#include "order/order.h"
+#include "store/store.h"
+
+#define PATHS_MAX 64
+
+enum { OPT_SORT = 256, OPT_ALL, OPT_IGNORE_IDS, OPT_TIMING };
+
+static const struct argp_option requests_options[] = {
+	{ "sort", OPT_SORT, "KEY", 0,
+	  "Order by KEY: time (the default), duration, status, service, or a time class (lock, disk, ...); -KEY: "
+	  "largest first",
+	  0 },
+	{ "number", 'n', "N", 0, "Print the first N only", 0 },
+	{ "all", OPT_ALL, NULL, 0, "Every span, not only those that nobody else's request caused", 0 },
+	{ "timing", OPT_TIMING, NULL, 0, "Also the turns of conversations whose protocol is not known", 0 },
+	{ "ignore-ids", OPT_IGNORE_IDS, NULL, 0, "Join requests as if the messages carried no ids", 0 },
+	{ "json", 'j', NULL, 0, "Print a JSON object a line", 0 },
+	{ 0 },
+};
+
+struct requests_args {
+	const char *paths[PATHS_MAX];
+	unsigned int npaths;
+	const char *query, *sort;
+	uint64_t limit;
+	bool all, json, ignore_ids, timing;
+};
+
+/* Keys that rows can be sorted by; time classes have theirs. */
+static const char *const sort_keys[] = { "time", "duration", "status", "service" };
+
+static bool is_sort_key(const char *key)
+{
+	size_t i;
+
+	key += *key == '-';
+	for (i = 0; i < ARRAY_LEN(sort_keys); i++)
+		if (!strcmp(key, sort_keys[i]))
+			return true;
+	for (i = 0; i < TIME_KINDS; i++)
+		if (!strcmp(key, span_time_key((enum span_time)i)))
+			return true;
+	return false;
+}
+
+/* What is no recording is the query. */
+static void parse_arg(struct requests_args *a, const char *arg, struct argp_state *state)
+{
+	struct stat st;
+
+	if (a->npaths && stat(arg, &st) != 0 && !a->query) {
+		a->query = arg;
+		return;
+	}
+	if (a->npaths == PATHS_MAX)
+		argp_error(state, "more than %d recordings", PATHS_MAX);
+	a->paths[a->npaths++] = arg;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct requests_args *a = state->input;
+
+	switch (key) {
+	case OPT_SORT:
+		if (!is_sort_key(arg))
+			argp_error(state, "requests cannot be sorted by '%s'", arg);
+		a->sort = arg;
+		return 0;
+	case 'n':
+		if (parse_number(arg, &a->limit) < 0 || !a->limit)
+			argp_error(state, "'%s' is no number of requests", arg);
+		return 0;
+	case OPT_ALL:
+		a->all = true;
+		return 0;
+	case OPT_TIMING:
+		a->timing = true;
+		return 0;
+	case OPT_IGNORE_IDS:
+		a->ignore_ids = true;
+		return 0;
+	case 'j':
+		a->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		parse_arg(a, arg, state);
+		return 0;
+	case ARGP_KEY_END:
+		if (!a->npaths)
+			argp_error(state, "name a recording");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* --- which, in which order --- */
+
+struct sorting {
+	const struct spans *s;
+	const char *key;
+	bool down;
+	unsigned int time;
+};
+
+static int compare(const struct sorting *o, const struct span *a, const struct span *b)
+{
+	uint64_t x = a->begin_ns, y = b->begin_ns;
+
+	if (!strcmp(o->key, "service"))
+		return strcmp(spans_text(o->s, a->service), spans_text(o->s, b->service));
+	if (!strcmp(o->key, "status"))
+		return (a->status > b->status) - (a->status < b->status);
+	if (o->time < TIME_KINDS) {
+		x = a->time_ns[o->time];
+		y = b->time_ns[o->time];
+	} else if (!strcmp(o->key, "duration")) {
+		x = a->end_ns - a->begin_ns;
+		y = b->end_ns - b->begin_ns;
+	}
+	return (x > y) - (x < y);
+}
+
+static int by_key(const void *pa, const void *pb, void *arg)
+{
+	const struct sorting *o = arg;
+	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
+	int c = compare(o, &o->s->rows[a], &o->s->rows[b]);
+
+	if (c)
+		return o->down ? -c : c;
+	return (a > b) - (a < b);
+}
+
+static void sort_rows(const struct requests_args *a, const struct spans *s, uint32_t *rows, size_t n)
+{
+	const char *key = a->sort ? a->sort : "time";
+	struct sorting o = { .s = s, .key = key + (*key == '-'), .down = *key == '-' };
+
+	for (o.time = 0; o.time < TIME_KINDS; o.time++)
+		if (!strcmp(o.key, span_time_key((enum span_time)o.time)))
+			break;
+	if (n)
+		qsort_r(rows, n, sizeof(*rows), by_key, &o);
+}
+
+static const char *host_name(void *arg, uint32_t host)
+{
+	return store_host_name(arg, host);
+}
+
+/* The spans to print; the caller frees them.  NULL: err says why. */
+static uint32_t *select_rows(const struct requests_args *args, const struct analysis *a, size_t *ret_n, struct err *err)
+{
+	const struct spans *s = requests_spans(a->requests);
+	CLEANUP_FREE uint32_t *rows = malloc((s->count + 1) * sizeof(*rows));
+	struct span_query *q = NULL;
+	size_t n = 0;
+	uint32_t i;
+
+	if (!rows) {
+		(void)err_set(err, ENOMEM, "out of memory");
+		return NULL;
+	}
+	if (args->query && span_query_new(args->query, host_name, a->reader, &q, err) < 0)
+		return NULL;
+	for (i = 0; i < s->count; i++)
+		if ((args->all || s->rows[i].parent == SPAN_NONE) &&
+		    (!q || span_query_match(q, s, i, s->rows[0].begin_ns)))
+			rows[n++] = i;
+	(void)span_query_free(q);
+	sort_rows(args, s, rows, n);
+	*ret_n = n;
+	return TAKE(rows);
+}
+
+/* --- printing --- */
+
+/* Text in a column of its own, cut at its end; a blank behind it. */
+static void column(struct buf *b, const char *text, size_t width)
+{
+	size_t before = b->len, i, n = 0;
+
+	buf_text(b, text, strlen(text));
+	for (i = before; i < b->len; i++)
+		n += ((unsigned char)b->data[i] & 0xc0) != 0x80;
+	for (; n < width; n++)
+		buf_char(b, ' ');
+	buf_char(b, ' ');
+}
+
+static void status_text(struct buf *b, const struct span *s)
+{
+	CLEANUP(buf_fini) struct buf t = BUF_INIT;
+
+	if (s->flags & SPAN_UNANSWERED)
+		buf_str(&t, "none");
+	else if (s->status)
+		buf_printf(&t, "%d", s->status);
+	else
+		buf_str(&t, s->flags & SPAN_FAILED ? "failed" : s->flags & SPAN_UNASKED ? "?" : "ok");
+	column(b, t.data ? t.data : "", 6);
+}
+
+static void line_text(struct buf *b, const struct spans *s, uint32_t i, const size_t width[2])
+{
+	CLEANUP(buf_fini) struct buf t = BUF_INIT;
+	const struct span *row = &s->rows[i];
+
+	buf_printf(b, "%+9.3f s  %08" PRIx32 "  ", (double)(row->begin_ns - s->rows[0].begin_ns) / 1e9,
+		   (uint32_t)(row->trace[0] >> 32));
+	column(b, spans_text(s, row->service), width[0]);
+	buf_printf(&t, "%s %s", *spans_text(s, row->operation) ? spans_text(s, row->operation) : spans_protocol(s, row),
+		   *spans_text(s, row->resource) ? spans_text(s, row->resource) : spans_text(s, row->peer));
+	column(b, t.data ? t.data : "", width[1]);
+	status_text(b, row);
+	buf_reset(&t);
+	span_duration_text(&t, row->end_ns - row->begin_ns);
+	buf_printf(b, "%9s  ", t.data ? t.data : "");
+	span_reason_text(b, s, i);
+	if (row->flags & SPAN_INCOMPLETE)
+		buf_str(b, " [incomplete: events were lost]");
+	if (row->flags & SPAN_AMBIGUOUS)
+		buf_printf(b, " [parent likely, %u %%]", row->confidence);
+	buf_char(b, '\n');
+}
+
+#define COLUMN_MAX 40
+
+/* As wide as what stands in them, up to COLUMN_MAX. */
+static void widths(const struct spans *s, const uint32_t *rows, size_t n, size_t width[2])
+{
+	size_t i;
+
+	width[0] = 7;
+	width[1] = 9;
+	for (i = 0; i < n; i++) {
+		const struct span *row = &s->rows[rows[i]];
+		size_t a = strlen(spans_text(s, row->service));
+		size_t c = strlen(spans_text(s, row->operation)) + 1 + strlen(spans_text(s, row->resource));
+
+		a = MIN(a, (size_t)COLUMN_MAX);
+		c = MIN(c, (size_t)COLUMN_MAX);
+		width[0] = MAX(width[0], a);
+		width[1] = MAX(width[1], c);
+	}
+}
+
+static void print_text(const struct analysis *a, const uint32_t *rows, size_t n, size_t found)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	const struct spans *s = requests_spans(a->requests);
+	size_t width[2], i;
+
+	widths(s, rows, n, width);
+	if (n) {
+		buf_printf(&b, "%11s  %-8s  ", "time", "trace");
+		column(&b, "service", width[0]);
+		column(&b, "operation", width[1]);
+		buf_printf(&b, "%-6s %9s  %s\n", "status", "duration", "mostly");
+	}
+	for (i = 0; i < n; i++)
+		line_text(&b, s, rows[i], width);
+	if (b.data)
+		(void)fputs(b.data, stdout);
+	(void)fprintf(stderr, "%zu of %zu requests, in %zu traces of %zu spans\n", n, found, s->ntraces, s->count);
+	if (requests_left_out(a->requests))
+		(void)fprintf(stderr, "there was no room for %" PRIu64 " facts: requests may lack something\n",
+			      requests_left_out(a->requests));
+}
+
+static void print_json(const struct analysis *a, const uint32_t *rows, size_t n)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		buf_reset(&b);
+		span_json(&b, a->requests, rows[i], host_name, a->reader);
+		if (b.data)
+			(void)puts(b.data);
+	}
+}
+
+static int requests_main(int argc, char **argv)
+{
+	struct requests_args args = { 0 };
+	struct analysis_opts opts = { .requests = true, .damage = cli_complain };
+	CLEANUP_FREE uint32_t *rows = NULL;
+	struct analysis a = { 0 };
+	struct err err = ERR_INIT;
+	size_t found = 0, n;
+	int r;
+
+	if (cli_parse(&cli_requests, parse_option, argc, argv, 0, &args) != 0)
+		return CLI_USAGE;
+	opts.paths = args.paths;
+	opts.npaths = args.npaths;
+	opts.ignore_ids = args.ignore_ids;
+	opts.timing = args.timing;
+	r = analysis_open(&opts, &a, &err);
+	if (r >= 0)
+		rows = select_rows(&args, &a, &found, &err);
+	if (!rows) {
+		(void)fprintf(stderr, "saker requests: %s\n", err.text);
+		analysis_close(&a);
+		return r >= 0 && err.code == EINVAL ? CLI_USAGE : CLI_FAILED;
+	}
+	n = args.limit && args.limit < found ? (size_t)args.limit : found;
+	if (args.json)
+		print_json(&a, rows, n);
+	else
+		print_text(&a, rows, n, found);
+	analysis_close(&a);
+	return CLI_OK;
+}
+
+const struct cli_command cli_requests = {
+	.name = "requests",
+	.about = "the requests of a recording, a line each, with the reason for the time that it took",
+	.args_doc = "RECORDING... [QUERY]",
+	.options = requests_options,
+	.run = requests_main,
+	.example = "saker requests rec 'duration>50ms' --sort -duration",
+};

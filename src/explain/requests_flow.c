@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain/requests_flow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "event/event.h"
+
+#define TOLD_MIN 8 /* so often must an object have been seen to be judged */
+
+/* --- what the walk needs --- */
+
+static bool by_id(const struct requests *r, uint64_t id, const uint32_t *rows, size_t n, uint32_t *ret)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (r->acts.rows[rows[mid]].id < id)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == n || r->acts.rows[rows[low]].id != id)
+		return false;
+	*ret = rows[low];
+	return true;
+}
+
+struct by_host {
+	uint32_t *rows[REQUESTS_HOSTS];
+	size_t count[REQUESTS_HOSTS];
+	struct requests *r;
+};
+
+static void peers(struct requests *r, uint32_t from, uint32_t to)
+{
+	struct act *a = &r->acts.rows[from], *b = &r->acts.rows[to];
+
+	if (a->other != NONE && b->other != NONE && r->conns.rows[a->other].mate == NONE) {
+		r->conns.rows[a->other].mate = b->other;
+		r->conns.rows[b->other].mate = a->other;
+	}
+	if (a->span != NONE && b->span != NONE) {
+		struct more *m = &r->more.rows[a->span], *n = &r->more.rows[b->span];
+
+		if (m->request[0] == from && n->request[0] == to && m->mate == NONE && n->mate == NONE &&
+		    r->spans.rows[a->span].kind == SPAN_CLIENT && r->spans.rows[b->span].kind == SPAN_SERVER) {
+			m->mate = b->span;
+			n->mate = a->span;
+		}
+		return;
+	}
+	if (a->peer != NONE || a->host != b->host || a->span != NONE)
+		return;
+	a->peer = to;
+	a->also = b->peer;
+	b->peer = from;
+}
+
+static bool on_edge(void *arg, const struct order_edge *e)
+{
+	struct by_host *h = arg;
+	uint32_t from, to;
+
+	if (e->kind != ORDER_MESSAGE || e->ambiguous || e->from.host >= REQUESTS_HOSTS || e->to.host >= REQUESTS_HOSTS)
+		return true;
+	if (by_id(h->r, e->from.id, h->rows[e->from.host], h->count[e->from.host], &from) &&
+	    by_id(h->r, e->to.id, h->rows[e->to.host], h->count[e->to.host], &to) &&
+	    act_is_message(&h->r->acts.rows[from]) && act_is_message(&h->r->acts.rows[to]))
+		peers(h->r, from, to);
+	return true;
+}
+
+static int by_act_id(const void *pa, const void *pb, void *arg)
+{
+	const struct act *acts = arg, *a = &acts[*(const uint32_t *)pa], *b = &acts[*(const uint32_t *)pb];
+
+	return (a->id > b->id) - (a->id < b->id);
+}
+
+/* The two ends of messages: of connections, of spans, and of what threads tell one another. */
+static int find_peers(struct requests *r)
+{
+	struct by_host h = { .r = r };
+	uint32_t i, host;
+	int n = 0;
+
+	for (i = 0; i < r->acts.count; i++)
+		h.count[r->acts.rows[i].host]++;
+	for (host = 0; host < REQUESTS_HOSTS && n >= 0; host++) {
+		h.rows[host] = h.count[host] ? malloc(h.count[host] * sizeof(uint32_t)) : NULL;
+		n = h.count[host] && !h.rows[host] ? -ENOMEM : 0;
+		h.count[host] = 0;
+	}
+	for (i = 0; i < r->acts.count && n >= 0; i++) {
+		host = r->acts.rows[i].host;
+		h.rows[host][h.count[host]++] = i;
+	}
+	for (host = 0; host < REQUESTS_HOSTS && n >= 0; host++) {
+		for (i = 1; i < h.count[host]; i++)
+			if (r->acts.rows[h.rows[host][i]].id < r->acts.rows[h.rows[host][i - 1]].id)
+				break;
+		if (i < h.count[host])
+			qsort_r(h.rows[host], h.count[host], sizeof(uint32_t), by_act_id, r->acts.rows);
+	}
+	if (n >= 0)
+		n = order_edges(r->order, false, on_edge, &h);
+	for (host = 0; host < REQUESTS_HOSTS; host++)
+		free(h.rows[host]);
+	return n < 0 ? -ENOMEM : 0;
+}
+
+static bool hands_over(const struct act *a)
+{
+	if (a->kind == ACT_WAKE)
+		return a->what != WAITKIND_KERNEL_LOCK && (a->bytes == WAITKIND_FUTEX || a->bytes == WAITKIND_EVENTFD);
+	if (a->kind == ACT_SEND || a->kind == ACT_WRITE)
+		return a->span == NONE && a->peer != NONE;
+	return a->kind == ACT_READY || a->kind == ACT_FORK;
+}
+
+/* Spans that begin, and are answered, with each act; lists in the order of the spans. */
+static void chain_spans(struct flow *f)
+{
+	const struct more *m = f->r->more.rows;
+	uint32_t s;
+
+	memset(f->begins, 0xff, (f->r->acts.count + 1) * sizeof(*f->begins));
+	memset(f->answers, 0xff, (f->r->acts.count + 1) * sizeof(*f->answers));
+	for (s = f->nspans; s-- > 0;) {
+		f->next_begin[s] = f->next_answer[s] = NONE;
+		if (m[s].request[0] != NONE) {
+			f->next_begin[s] = f->begins[m[s].request[0]];
+			f->begins[m[s].request[0]] = s;
+		}
+		if (m[s].response[0] != NONE) {
+			f->next_answer[s] = f->answers[m[s].response[0]];
+			f->answers[m[s].response[0]] = s;
+		}
+	}
+}
+
+static int flow_init(struct flow *f, struct requests *r)
+{
+	size_t n = r->acts.count + 1, s = r->spans.count + 1;
+	uint32_t i;
+
+	f->r = r;
+	f->nspans = f->nnodes = (uint32_t)r->spans.count;
+	f->node_of = malloc(n * sizeof(uint32_t));
+	f->begins = malloc(n * sizeof(uint32_t));
+	f->answers = malloc(n * sizeof(uint32_t));
+	f->next_begin = malloc(s * sizeof(uint32_t));
+	f->next_answer = malloc(s * sizeof(uint32_t));
+	f->units = calloc(r->units.count + 1, sizeof(*f->units));
+	if (!f->node_of || !f->begins || !f->answers || !f->next_begin || !f->next_answer || !f->units)
+		return -ENOMEM;
+	for (i = 0; i < r->acts.count; i++)
+		f->node_of[i] = hands_over(&r->acts.rows[i]) ? f->nnodes++ : r->acts.rows[i].span;
+	f->nodes = malloc((f->nnodes + 1ULL) * sizeof(*f->nodes));
+	chain_spans(f);
+	return f->nodes ? 0 : -ENOMEM;
+}
+
+static void flow_fini(struct flow *f)
+{
+	free(f->node_of);
+	free(f->begins);
+	free(f->answers);
+	free(f->next_begin);
+	free(f->next_answer);
+	free(f->units);
+	free(f->nodes);
+	free(f->entries.rows);
+	map_fini(&f->objects);
+	map_fini(&f->bad);
+}
+
+/* All as before the walk but for what was learnt. */
+static void reset(struct flow *f)
+{
+	uint32_t i;
+
+	for (i = 0; i < f->nnodes; i++) {
+		f->nodes[i] = (struct node) { 0 };
+		f->nodes[i].cause = f->nodes[i].effect = f->nodes[i].forward = f->nodes[i].backward = NONE;
+		f->nodes[i].entry = f->nodes[i].unit = f->nodes[i].act = f->nodes[i].latest = NONE;
+	}
+	for (i = 0; i < f->nspans; i++) {
+		const struct more *m = &f->r->more.rows[i];
+
+		f->nodes[i].act = m->request[0] != NONE ? m->request[0] : m->response[0];
+		if (f->r->spans.rows[i].kind == SPAN_SERVER)
+			f->nodes[i].forward = f->nodes[i].backward = i;
+	}
+	for (i = 0; i < f->r->acts.count; i++)
+		if (f->node_of[i] != NONE && f->node_of[i] >= f->nspans)
+			f->nodes[f->node_of[i]].act = i;
+	for (i = 0; i < f->r->units.count; i++) {
+		struct flow_unit *u = &f->units[i];
+
+		u->head = u->tail = u->batch = u->last = u->hand = u->self = NONE;
+		u->count = u->open = u->sent = 0;
+	}
+	f->entries.count = 0;
+	f->free_entry = NONE;
+}
+
+/* --- the two witnesses --- */
+
+/* Effects were sent later than what caused them: the later ones first. */
+static void resolve_backward(struct flow *f)
+{
+	uint32_t i, s;
+
+	for (i = (uint32_t)f->r->acts.count; i-- > 0;) {
+		for (s = f->begins[i]; s != NONE; s = f->next_begin[s])
+			if (!flow_is_server(f, s) && f->nodes[s].effect != NONE)
+				f->nodes[s].backward = f->nodes[f->nodes[s].effect].backward;
+		s = f->node_of[i];
+		if (s != NONE && s >= f->nspans && f->nodes[s].effect != NONE)
+			f->nodes[s].backward = f->nodes[f->nodes[s].effect].backward;
+	}
+}
+
+/* Was the node's whole time within that of the server span? */
+static bool within(const struct flow *f, uint32_t node, uint32_t server)
+{
+	const struct more *s = &f->r->more.rows[server];
+	const struct act *a = &f->r->acts.rows[f->nodes[node].act];
+	uint64_t end = node < f->nspans ? f->r->more.rows[node].raw_end_ns : a->boot_ns;
+
+	if (f->r->acts.rows[f->nodes[server].act].host != a->host)
+		return false;
+	return s->raw_begin_ns <= a->boot_ns && (s->response[0] == NONE || end <= s->raw_end_ns);
+}
+
+/* Did the server span still last when the node was sent? */
+static bool open_then(const struct flow *f, uint32_t node, uint32_t server)
+{
+	const struct more *s = &f->r->more.rows[server];
+	const struct act *a = &f->r->acts.rows[f->nodes[node].act];
+
+	return f->r->acts.rows[f->nodes[server].act].host == a->host && s->raw_begin_ns <= a->boot_ns &&
+	       (s->response[0] == NONE || a->begin_ns <= s->raw_end_ns);
+}
+
+/* How well did this walk's mode explain each unit, and the objects that threads waited on? */
+static void judge(struct flow *f, enum flow_mode mode)
+{
+	uint32_t i;
+
+	for (i = 0; i < f->nnodes; i++) {
+		const struct node *n = &f->nodes[i];
+		bool agree = n->forward == n->backward;
+		const struct act *a;
+		uint64_t key, *seen;
+
+		if (flow_is_server(f, i) || n->unit == NONE || n->forward == NONE || n->backward == NONE)
+			continue;
+		f->units[n->unit].score[mode] += agree && within(f, i, n->forward) ? 1 : -1;
+		a = &f->r->acts.rows[n->act];
+		if (i < f->nspans || a->kind != ACT_WAKE)
+			continue;
+		key = flow_object(f, a);
+		seen = map_get(&f->objects, key);
+		if (map_set(&f->objects, key, (seen ? *seen : 0) + (agree ? 1ULL << 32 : 1)) < 0)
+			f->r->failed = true;
+	}
+}
+
+static void judge_objects(struct flow *f)
+{
+	const struct map_slot *slot;
+	size_t at = 0;
+
+	while ((slot = map_each(&f->objects, &at)) != NULL) {
+		uint64_t good = slot->value >> 32, bad = slot->value & UINT32_MAX;
+
+		if (good + bad >= TOLD_MIN && good < 2 * bad && map_set(&f->bad, slot->key, 1) < 0)
+			f->r->failed = true;
+	}
+}
+
+static void walk_in(struct flow *f, int mode)
+{
+	uint32_t i;
+
+	for (i = 0; i < f->r->units.count; i++) {
+		struct flow_unit *u = &f->units[i];
+		int m, best = MODE_BATCH;
+
+		for (m = 0; m < MODES; m++)
+			best = u->score[m] > u->score[best] ? m : best;
+		u->mode = (uint8_t)(mode < 0 ? best : mode);
+	}
+	reset(f);
+	flow_walk(f);
+	resolve_backward(f);
+}
+
+/* --- the verdict --- */
+
+static void verdict(struct more *m, uint32_t owner, enum span_evidence how, uint8_t sure, bool doubt)
+{
+	m->owner = owner;
+	m->how = (uint8_t)how;
+	m->sure = sure;
+	m->doubt = doubt;
+}
+
+static enum span_evidence how_forward(const struct node *n)
+{
+	return n->handed ? EVIDENCE_HANDOFF : EVIDENCE_THREAD;
+}
+
+static void contradiction(struct flow *f, uint32_t i, struct more *m)
+{
+	const struct node *n = &f->nodes[i];
+	bool fw = within(f, i, n->forward), bw = within(f, i, n->backward);
+
+	if (fw && (!bw || ((n->single & 1) && !n->weak && !n->handed)))
+		verdict(m, n->forward, how_forward(n), bw ? 60 : 70, true);
+	else if (bw)
+		verdict(m, n->backward, EVIDENCE_ANSWER, fw ? 60 : 75, true);
+	else if (open_then(f, i, n->forward))
+		verdict(m, n->forward, how_forward(n), 40, true);
+}
+
+static void decide(struct flow *f, uint32_t i, struct more *m)
+{
+	const struct node *n = &f->nodes[i];
+	uint32_t fw = n->forward, bw = n->backward;
+
+	if (fw != NONE && !open_then(f, i, fw))
+		fw = NONE;
+	if (bw != NONE && !open_then(f, i, bw))
+		bw = NONE;
+	verdict(m, NONE, EVIDENCE_ROOT, 0, false);
+	if (fw != NONE && fw == bw)
+		verdict(m, fw, how_forward(n), n->weak ? 95 : n->single & 1 ? 99 : 97, false);
+	else if (fw != NONE && bw != NONE)
+		contradiction(f, i, m);
+	else if (fw != NONE)
+		verdict(m, fw, how_forward(n), (n->single & 1 ? 90 : 60) - (n->weak ? 20 : 0), !(n->single & 1));
+	else if (bw != NONE)
+		verdict(m, bw, EVIDENCE_ANSWER, within(f, i, bw) ? 85 : 50, false);
+}
+
+static int work(struct flow *f)
+{
+	int mode;
+
+	for (mode = 0; mode < MODES; mode++) {
+		walk_in(f, mode);
+		judge(f, (enum flow_mode)mode);
+		if (!f->several && !f->objects.count)
+			break;
+	}
+	judge_objects(f);
+	if (f->several || f->bad.count)
+		walk_in(f, -1);
+	return f->r->failed ? -ENOMEM : 0;
+}
+
+int requests_flow(struct requests *r)
+{
+	struct flow f = { 0 };
+	uint32_t i;
+	int n = find_peers(r);
+
+	if (n >= 0)
+		n = flow_init(&f, r);
+	if (n >= 0)
+		n = work(&f);
+	for (i = 0; n >= 0 && i < f.nspans; i++)
+		if (!flow_is_server(&f, i))
+			decide(&f, i, &r->more.rows[i]);
+	if (n >= 0)
+		n = flow_segments(&f);
+	flow_fini(&f);
+	return n;
+}

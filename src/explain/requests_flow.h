@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_EXPLAIN_REQUESTS_FLOW_H
+#define SAKER_EXPLAIN_REQUESTS_FLOW_H
+/*
+ * requests_flow - for which request each thread worked: inside of requests.
+ *
+ * Nodes are the spans, then the hand-overs between threads.  A node begins with something that a unit (thread or
+ * goroutine) sends, and later activates a unit: a server span the one that receives its request, a client span the one that
+ * receives its response, a hand-over the one that was woken or read the pipe.  What a unit sends next is because of
+ * something that activated it: `cause` of what was sent, `effect` of what had activated.  Only the owner of a server span
+ * is known at once, when it begins and when it is answered.  So each client span and hand-over has two witnesses: the
+ * request at the end of its causes, and the one at the end of its effects; they were found independently of each
+ * other, by what arrived first and by what was sent last.
+ *
+ * With several activations pending in one unit (an event loop) there are three ways in which programs go about it; that one
+ * is taken under which the two witnesses agree most often in that unit.
+ */
+#include "explain/requests_in.h"
+
+enum flow_mode {
+	MODE_LAST,  /* each is handled when it has been read */
+	MODE_BATCH, /* first what can be read is read, then handled in that order */
+	MODE_FIFO,  /* likewise, and some time later */
+	MODES,
+};
+
+struct node {
+	uint32_t cause, effect;
+	uint32_t forward, backward; /* owners that these lead to: server spans, NONE */
+	uint32_t entry;		    /* in a unit's queue, NONE */
+	uint32_t unit;		    /* that sent it, NONE */
+	uint32_t act;		    /* that sent it; server: that received it */
+	uint32_t latest;	    /* server: node that activated somebody for it last */
+	uint8_t handed;		    /* a hand-over is among the causes */
+	uint8_t single;		    /* 1: no other cause was possible, 2: no other effect */
+	uint8_t weak;		    /* nothing had activated the unit since: what it did last */
+	uint8_t done;		    /* server: answered */
+};
+
+/* An activation that nothing has followed yet. */
+struct entry {
+	uint32_t node, before, after, unit;
+};
+
+struct flow_unit {
+	uint32_t head, tail, count;
+	uint32_t batch; /* first entry since it last sent something, NONE */
+	uint32_t last;	/* node that it last did something for */
+	uint32_t hand;	/* hand-over that it took when it had nothing else */
+	uint32_t self;	/* server span that it received itself, NONE */
+	uint32_t open;	/* how many of those are not answered */
+	uint8_t sent;	/* since the last activation */
+	uint8_t mode;
+	int32_t score[MODES];
+};
+
+struct flow {
+	struct requests *r;
+	struct node *nodes;
+	uint32_t nspans, nnodes;
+	struct flow_unit *units;
+	ROWS(struct entry) entries;
+	uint32_t free_entry;
+	uint32_t *node_of;		    /* by act: hand-over, or the span that it is part of; NONE */
+	uint32_t *begins, *answers;	    /* by act: first span whose request, response begins with it */
+	uint32_t *next_begin, *next_answer; /* by span */
+	struct map objects;		    /* what was waited on -> how often the witnesses agreed << 32 | did not */
+	struct map bad;			    /* those that hand over no requests */
+	bool several;			    /* somewhere more than one was pending */
+};
+
+/* requests_queue.c: the activations of a unit. */
+void flow_activate(struct flow *f, uint32_t unit, uint32_t node);
+uint32_t flow_pick(struct flow *f, uint32_t unit); /* entry, NONE */
+void flow_remove(struct flow *f, uint32_t entry);
+
+/* requests_walk.c: one walk over all acts. */
+uint64_t flow_object(const struct flow *f, const struct act *wake); /* key of what was waited on */
+void flow_walk(struct flow *f);
+uint32_t flow_owner(const struct flow *f, uint32_t node); /* as far as it is known going forward */
+/* requests_segments.c: segments and log lines, once the owners are decided; -ENOMEM. */
+int flow_segments(struct flow *f);
+static inline bool flow_is_server(const struct flow *f, uint32_t node)
+{
+	return node < f->nspans && f->r->spans.rows[node].kind == SPAN_SERVER;
+}
+
+#endif

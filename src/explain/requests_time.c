@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the time of each span went.  Stretches of it are told by several sources: what its threads did while they worked
+ * for it (`ran`), the spans that it waited for, what is between the two ends of a connection.  At each moment the one
+ * that says most counts (rank[]), so the classes add up to the span's duration exactly.
+ */
+#include "explain/requests_time.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "event/event.h"
+
+#define GAP_ROWS 256 /* of a thread, that are looked at in one gap */
+
+/* Who wins where several say something: a thread that runs is more than one that waits for it. */
+static const uint8_t rank[TIME_KINDS] = {
+	[TIME_RUNNING] = 14,   [TIME_CPU_WAIT] = 13, [TIME_DISK] = 12, [TIME_FAULT] = 11,     [TIME_SLEEP] = 10,
+	[TIME_CHILD] = 9,      [TIME_LOCK] = 8,	     [TIME_OTHER] = 7, [TIME_RETRANSMIT] = 6, [TIME_RECEIVE_QUEUE] = 5,
+	[TIME_SEND_QUEUE] = 4, [TIME_FLIGHT] = 3,    [TIME_QUEUE] = 2, [TIME_UNKNOWN] = 1,
+};
+
+/* A stretch of the span, on its own host's clock. */
+static void stretch(struct times *t, uint64_t from, uint64_t to, enum span_time what)
+{
+	from = from > t->begin ? from : t->begin;
+	to = to < t->end ? to : t->end;
+	if (from >= to)
+		return;
+	if (t->nedges + 2 > t->cap_edges) {
+		size_t cap = t->cap_edges ? t->cap_edges * 2 : 256;
+		struct edge *grown = realloc(t->edges, cap * sizeof(*grown));
+
+		t->r->failed |= !grown;
+		if (!grown)
+			return;
+		t->edges = grown;
+		t->cap_edges = cap;
+	}
+	t->edges[t->nedges++] = (struct edge) { from, (uint8_t)what, 1 };
+	t->edges[t->nedges++] = (struct edge) { to, (uint8_t)what, -1 };
+}
+
+static int by_ns(const void *pa, const void *pb)
+{
+	const struct edge *a = pa, *b = pb;
+
+	return (a->ns > b->ns) - (a->ns < b->ns);
+}
+
+/* The classes of the moments from begin to end. */
+static void sum_up(struct times *t, uint64_t time_ns[TIME_KINDS])
+{
+	uint32_t open[TIME_KINDS] = { 0 };
+	uint64_t at = t->begin;
+	size_t i;
+
+	if (t->nedges)
+		qsort(t->edges, t->nedges, sizeof(struct edge), by_ns);
+	for (i = 0; i <= t->nedges; i++) {
+		uint64_t ns = i < t->nedges ? t->edges[i].ns : t->end;
+		unsigned int k, best = TIME_UNKNOWN;
+
+		for (k = 0; k < TIME_KINDS && ns > at; k++)
+			best = open[k] && rank[k] > rank[best] ? k : best;
+		if (ns > at)
+			time_ns[best] += ns - at;
+		at = ns > at ? ns : at;
+		if (i < t->nedges)
+			open[t->edges[i].what] += (uint32_t)t->edges[i].change;
+	}
+}
+
+/* --- what threads did --- */
+
+static enum span_time wait_class(uint16_t what)
+{
+	switch (what) {
+	case WAITKIND_FUTEX:
+	case WAITKIND_KERNEL_LOCK:
+	case WAITKIND_SYSV:
+		return TIME_LOCK;
+	case WAITKIND_DISK:
+	case WAITKIND_FILE:
+		return TIME_DISK;
+	case WAITKIND_FAULT:
+		return TIME_FAULT;
+	case WAITKIND_SLEEP:
+		return TIME_SLEEP;
+	default:
+		return TIME_OTHER;
+	}
+}
+
+/* A wait for a message is told by what it waited for, not by itself. */
+static bool waits_for_message(uint16_t what)
+{
+	return what == WAITKIND_SOCKET || what == WAITKIND_EPOLL || what == WAITKIND_POLL || what == WAITKIND_UNKNOWN;
+}
+
+/* First row of the thread that ends after ns. */
+static uint32_t ran_from(const struct requests *r, uint32_t thread, uint64_t ns)
+{
+	const struct unit *u = &r->units.rows[thread];
+	uint32_t low = u->ran, high = u->ran + u->nran;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (r->ran.rows[mid].end_ns <= ns)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static uint64_t share(uint64_t part, uint64_t overlap, uint64_t whole)
+{
+	return whole ? (uint64_t)((double)part * ((double)overlap / (double)whole)) : 0;
+}
+
+static void one_row(struct times *t, const struct ran_row *row, uint64_t from, uint64_t to)
+{
+	uint64_t off = row->off_ns ? row->off_ns : row->end_ns, wake = row->wake_ns ? row->wake_ns : row->end_ns;
+	uint64_t a = row->since_ns > from ? row->since_ns : from, b = off < to ? off : to;
+
+	if (a < b) {
+		stretch(t, a, b, TIME_RUNNING);
+		t->preempted += share(row->preempted_ns, b - a, off - row->since_ns);
+		t->brief += share(row->short_ns, b - a, off - row->since_ns);
+	}
+	if (!row->off_ns)
+		return;
+	a = off > from ? off : from;
+	b = wake < to ? wake : to;
+	if (a < b && !waits_for_message(row->what))
+		stretch(t, a, b, wait_class(row->what));
+	if (a < b && wait_class(row->what) == TIME_LOCK && b - a > t->lock_ns) {
+		t->lock_ns = b - a;
+		t->lock = row;
+	}
+	a = wake > from ? wake : from;
+	b = row->end_ns < to ? row->end_ns : to;
+	if (a < b)
+		stretch(t, a, b, TIME_CPU_WAIT);
+}
+
+static void of_segment(struct times *t, const struct segment *s)
+{
+	const struct requests *r = t->r;
+	uint64_t from = s->from_ns > t->begin ? s->from_ns : t->begin, to = s->to_ns < t->end ? s->to_ns : t->end;
+	uint32_t i, last;
+
+	stretch(t, from, to, TIME_UNKNOWN);
+	if (s->thread == NONE || r->units.rows[s->thread].ran == NONE || from >= to)
+		return;
+	last = r->units.rows[s->thread].ran + r->units.rows[s->thread].nran;
+	for (i = ran_from(r, s->thread, from); i < last && r->ran.rows[i].since_ns < to; i++)
+		one_row(t, &r->ran.rows[i], from, to);
+}
+
+/* Between two stretches of work: another thread takes it up, or the same has something else to do first. */
+static void of_gap(struct times *t, const struct segment *a, uint64_t from, const struct segment *b)
+{
+	const struct requests *r = t->r;
+	uint32_t i, last, seen = 0;
+
+	if (from >= b->from_ns || a->thread == NONE || b->thread == NONE)
+		return;
+	if (a->thread != b->thread) {
+		stretch(t, from, b->from_ns, TIME_QUEUE);
+		return;
+	}
+	if (r->units.rows[a->thread].ran == NONE)
+		return;
+	last = r->units.rows[a->thread].ran + r->units.rows[a->thread].nran;
+	for (i = ran_from(r, a->thread, from); i < last && seen++ < GAP_ROWS; i++) {
+		const struct ran_row *row = &r->ran.rows[i];
+		uint64_t off = row->off_ns ? row->off_ns : row->end_ns;
+
+		if (row->since_ns >= b->from_ns)
+			break;
+		stretch(t, row->since_ns > from ? row->since_ns : from, off < b->from_ns ? off : b->from_ns,
+			TIME_QUEUE);
+	}
+}
+
+/* --- kinds of spans --- */
+
+static void of_server(struct times *t, uint32_t span)
+{
+	struct requests *r = t->r;
+	uint32_t i, c;
+	uint64_t end = 0;
+
+	for (i = t->first_segment[span]; i < t->first_segment[span + 1]; i++) {
+		const struct segment *s = &r->segments.rows[i];
+
+		if (i > t->first_segment[span])
+			of_gap(t, s - 1, end, s);
+		of_segment(t, s);
+		end = s->to_ns > end ? s->to_ns : end;
+	}
+	for (c = t->first_child[span]; c != NONE; c = t->next_child[c])
+		stretch(t, r->more.rows[c].raw_begin_ns, r->more.rows[c].raw_end_ns, TIME_CHILD);
+}
+
+/* What was sent again on the connection while its bytes were under way. */
+static void of_retransmits(struct times *t, uint32_t conn, uint64_t from, uint64_t to, int64_t shift)
+{
+	uint32_t i = conn == NONE ? NONE : t->first_trouble[conn];
+
+	for (; i != NONE; i = t->next_trouble[i]) {
+		const struct trouble *tr = &t->r->troubles.rows[i];
+		uint64_t ns = tr->boot_ns + (uint64_t)shift;
+
+		if (tr->what != EVENT_RETRANSMIT || ns < from || ns > to)
+			continue;
+		stretch(t, from, ns, TIME_RETRANSMIT);
+		t->again++;
+	}
+}
+
+static void of_client(struct times *t, uint32_t span)
+{
+	const struct requests *r = t->r;
+	const struct more *m = &r->more.rows[span], *o = m->mate == NONE ? NULL : &r->more.rows[m->mate];
+	uint32_t here = r->spans.rows[span].host, there;
+	uint64_t begin, end;
+	int64_t shift;
+
+	if (!o)
+		return;
+	there = r->spans.rows[m->mate].host;
+	shift = r->shift_ns[there] - r->shift_ns[here];
+	begin = o->raw_begin_ns + (uint64_t)shift;
+	end = o->raw_end_ns + (uint64_t)shift;
+	begin = begin < t->begin ? t->begin : begin > t->end ? t->end : begin;
+	end = end < begin ? begin : end > t->end ? t->end : end;
+	stretch(t, begin, end, TIME_CHILD);
+	stretch(t, t->begin, begin, TIME_FLIGHT);
+	stretch(t, end, t->end, TIME_FLIGHT);
+	of_retransmits(t, m->conn, t->begin, begin, 0);
+	of_retransmits(t, o->conn, end, t->end, shift);
+}
+
+/* Moves what is known only in sum, but no more than there is. */
+static void move(uint64_t time_ns[TIME_KINDS], enum span_time to, uint64_t ns)
+{
+	ns = ns < time_ns[TIME_RUNNING] ? ns : time_ns[TIME_RUNNING];
+	time_ns[TIME_RUNNING] -= ns;
+	time_ns[to] += ns;
+}
+
+/* The span's own row may begin later than its events say: a host's clock is known to an interval. */
+static void fit(struct span *s, uint64_t raw)
+{
+	uint64_t want = s->end_ns - s->begin_ns, over;
+	unsigned int k;
+
+	for (over = raw > want ? raw - want : 0, k = TIME_KINDS; over && k-- > 0;) {
+		uint64_t ns = over < s->time_ns[k] ? over : s->time_ns[k];
+
+		s->time_ns[k] -= ns;
+		over -= ns;
+	}
+	if (want > raw)
+		s->time_ns[TIME_UNKNOWN] += want - raw;
+}
+
+static void of_span(struct times *t, uint32_t i)
+{
+	struct span *s = &t->r->spans.rows[i];
+	const struct more *m = &t->r->more.rows[i];
+
+	t->begin = m->raw_begin_ns;
+	t->end = m->raw_end_ns;
+	t->nedges = 0;
+	t->preempted = t->brief = t->lock_ns = 0;
+	t->lock = NULL;
+	t->again = 0;
+	if (s->kind == SPAN_SERVER)
+		of_server(t, i);
+	else
+		of_client(t, i);
+	sum_up(t, s->time_ns);
+	move(s->time_ns, TIME_CPU_WAIT, t->preempted);
+	move(s->time_ns, TIME_OTHER, t->brief);
+	fit(s, t->end - t->begin);
+	requests_blame(t, i);
+}
+
+/* --- indexes --- */
+
+static int by_thread(const void *pa, const void *pb)
+{
+	const struct ran_row *a = pa, *b = pb;
+
+	if (a->thread != b->thread)
+		return a->thread < b->thread ? -1 : 1;
+	return (a->end_ns > b->end_ns) - (a->end_ns < b->end_ns);
+}
+
+static void index_ran(struct requests *r)
+{
+	uint32_t i;
+
+	if (r->ran.count)
+		qsort(r->ran.rows, r->ran.count, sizeof(*r->ran.rows), by_thread);
+	for (i = 0; i < r->ran.count; i++) {
+		struct unit *u = &r->units.rows[r->ran.rows[i].thread];
+
+		if (u->ran == NONE)
+			u->ran = i;
+		u->nran++;
+	}
+}
+
+static int times_init(struct times *t, struct requests *r)
+{
+	size_t n = r->spans.count + 2;
+	uint32_t i;
+
+	t->r = r;
+	t->first_segment = calloc(n, sizeof(uint32_t));
+	t->first_child = malloc(n * sizeof(uint32_t));
+	t->next_child = malloc(n * sizeof(uint32_t));
+	t->first_trouble = malloc((r->conns.count + 1) * sizeof(uint32_t));
+	t->next_trouble = malloc((r->troubles.count + 1) * sizeof(uint32_t));
+	if (!t->first_segment || !t->first_child || !t->next_child || !t->first_trouble || !t->next_trouble)
+		return -ENOMEM;
+	for (i = 0; i < r->segments.count; i++)
+		t->first_segment[r->segments.rows[i].span + 1]++;
+	for (i = 1; i < n; i++)
+		t->first_segment[i] += t->first_segment[i - 1];
+	memset(t->first_child, 0xff, n * sizeof(uint32_t));
+	memset(t->first_trouble, 0xff, (r->conns.count + 1) * sizeof(uint32_t));
+	for (i = (uint32_t)r->spans.count; i-- > 0;) {
+		uint32_t p = r->spans.rows[i].parent;
+
+		if (p == SPAN_NONE || r->spans.rows[p].host != r->spans.rows[i].host)
+			continue;
+		t->next_child[i] = t->first_child[p];
+		t->first_child[p] = i;
+	}
+	for (i = (uint32_t)r->troubles.count; i-- > 0;) {
+		t->next_trouble[i] = t->first_trouble[r->troubles.rows[i].conn];
+		t->first_trouble[r->troubles.rows[i].conn] = i;
+	}
+	index_ran(r);
+	return requests_blame_init(t);
+}
+
+int requests_times(struct requests *r)
+{
+	struct times t = { 0 };
+	int e = times_init(&t, r);
+	uint32_t i;
+
+	for (i = 0; e >= 0 && i < r->spans.count && !r->failed; i++)
+		of_span(&t, i);
+	free(t.first_segment);
+	free(t.first_child);
+	free(t.next_child);
+	free(t.first_trouble);
+	free(t.next_trouble);
+	free(t.edges);
+	free(t.wakes);
+	return e;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One walk over all acts: what activates each unit, and what it sends because of that. */
+#include "event/event.h"
+#include "explain/requests_flow.h"
+
+uint32_t flow_owner(const struct flow *f, uint32_t node)
+{
+	return node == NONE ? NONE : flow_is_server(f, node) ? node : f->nodes[node].forward;
+}
+
+uint64_t flow_object(const struct flow *f, const struct act *wake)
+{
+	uint64_t process = (uint64_t)wake->host << 32 | f->r->units.rows[wake->thread].tgid;
+
+	return map_hash(wake->offset) ^ map_hash(process + 1);
+}
+
+static bool is_done(const struct flow *f, uint32_t node)
+{
+	uint32_t owner = flow_owner(f, node);
+
+	return owner == NONE || f->nodes[owner].done;
+}
+
+static void set_cause(struct flow *f, uint32_t node, uint32_t cause)
+{
+	struct node *n = &f->nodes[node];
+
+	n->cause = cause;
+	n->forward = flow_owner(f, cause);
+	n->handed = cause >= f->nspans || f->nodes[cause].handed;
+	if (cause >= f->nspans || !flow_is_server(f, cause))
+		f->nodes[cause].effect = node;
+}
+
+/* What made the unit send this node just now; an entry is used up. */
+static void caused(struct flow *f, uint32_t unit, uint32_t node)
+{
+	struct flow_unit *u = &f->units[unit];
+	uint32_t e = flow_pick(f, unit), cause = NONE;
+	struct node *n = &f->nodes[node];
+
+	n->unit = unit;
+	if (e != NONE) {
+		cause = f->entries.rows[e].node;
+		n->single = u->count == 1;
+		if (u->count == 1)
+			f->nodes[cause].single |= 2;
+		flow_remove(f, e);
+	} else if (u->hand != NONE && !is_done(f, u->hand)) {
+		cause = u->hand;
+		n->single = 1;
+	} else if (u->last != NONE && !is_done(f, u->last)) {
+		cause = u->last;
+		n->single = u->open == 1;
+		n->weak = 1;
+	} else if (u->hand != NONE) {
+		cause = u->hand; /* whose request is not known: the effects may tell */
+		n->weak = 1;
+	}
+	if (cause != NONE) {
+		set_cause(f, node, cause);
+		u->last = cause;
+	}
+	u->sent = 1;
+}
+
+/* The unit sends the first byte of a response. */
+static void answered(struct flow *f, uint32_t unit, uint32_t server)
+{
+	struct flow_unit *u = &f->units[unit];
+	uint32_t e = flow_pick(f, unit), node, latest;
+
+	u->sent = 1;
+	u->last = server;
+	if (e == NONE) {
+		if (u->hand != NONE && !is_done(f, u->hand)) {
+			f->nodes[u->hand].effect = server;
+			f->nodes[u->hand].single |= 2;
+		}
+		u->hand = NONE;
+		return;
+	}
+	node = f->entries.rows[e].node;
+	if (!flow_is_server(f, node)) {
+		f->nodes[node].effect = server;
+		if (u->count == 1)
+			f->nodes[node].single |= 2;
+	}
+	/* whatever came first, what was pending for this request is not any more */
+	latest = f->nodes[server].latest;
+	if (flow_owner(f, node) != server && latest != NONE && f->nodes[latest].entry != NONE)
+		e = f->nodes[latest].entry;
+	flow_remove(f, e);
+}
+
+static void server_done(struct flow *f, uint32_t server)
+{
+	uint32_t first = f->r->more.rows[server].request[0];
+	struct flow_unit *u = first == NONE ? NULL : &f->units[f->r->acts.rows[first].unit];
+
+	if (f->nodes[server].done)
+		return;
+	f->nodes[server].done = 1;
+	if (f->nodes[server].entry != NONE)
+		flow_remove(f, f->nodes[server].entry);
+	if (!u)
+		return;
+	u->open -= u->open > 0;
+	if (u->self == server)
+		u->self = NONE;
+}
+
+static void received(struct flow *f, uint32_t i)
+{
+	const struct act *a = &f->r->acts.rows[i];
+	struct flow_unit *u = &f->units[a->unit];
+	bool begins = false;
+	uint32_t s, k;
+
+	for (s = f->begins[i]; s != NONE; s = f->next_begin[s]) {
+		if (f->r->spans.rows[s].kind != SPAN_SERVER)
+			continue;
+		begins = true;
+		u->self = s;
+		u->open++;
+		u->hand = NONE;
+		flow_activate(f, a->unit, s);
+	}
+	for (s = f->answers[i]; s != NONE; s = f->next_answer[s]) {
+		begins |= f->r->spans.rows[s].kind == SPAN_CLIENT;
+		if (f->r->spans.rows[s].kind == SPAN_CLIENT)
+			flow_activate(f, a->unit, s);
+	}
+	if (!begins && a->span != NONE && !f->nodes[a->span].done) {
+		flow_activate(f, a->unit, a->span);
+		if (flow_is_server(f, a->span))
+			u->self = a->span;
+	}
+	if (a->span != NONE)
+		return;
+	for (k = a->peer; k != NONE; k = f->r->acts.rows[k].also)
+		if (f->node_of[k] != NONE)
+			flow_activate(f, a->unit, f->node_of[k]);
+}
+
+static void sent(struct flow *f, uint32_t i)
+{
+	const struct act *a = &f->r->acts.rows[i];
+	uint32_t s;
+
+	for (s = f->begins[i]; s != NONE; s = f->next_begin[s]) {
+		if (f->r->spans.rows[s].kind == SPAN_CLIENT)
+			caused(f, a->unit, s);
+	}
+	for (s = f->answers[i]; s != NONE; s = f->next_answer[s]) {
+		if (f->r->spans.rows[s].kind != SPAN_SERVER)
+			continue;
+		answered(f, a->unit, s);
+		if (f->r->more.rows[s].response[1] == i)
+			server_done(f, s);
+	}
+	if (a->span != NONE && flow_is_server(f, a->span) && f->r->more.rows[a->span].response[1] == i)
+		server_done(f, a->span);
+	if (a->span == NONE && f->node_of[i] != NONE)
+		caused(f, a->unit, f->node_of[i]);
+}
+
+/* A thread or goroutine with nothing of its own takes what it was woken with. */
+static void handed(struct flow *f, uint32_t i)
+{
+	const struct act *a = &f->r->acts.rows[i];
+	struct flow_unit *v = &f->units[a->other];
+	uint32_t node = f->node_of[i];
+
+	if (node == NONE || a->other == a->unit || (a->kind == ACT_WAKE && map_get(&f->bad, flow_object(f, a))))
+		return;
+	if (a->kind == ACT_WAKE && a->bytes == WAITKIND_EVENTFD) {
+		caused(f, a->unit, node);
+		flow_activate(f, a->other, node);
+		return;
+	}
+	if (v->count || (v->self != NONE && !f->nodes[v->self].done))
+		return;
+	caused(f, a->unit, node);
+	v->hand = node;
+}
+
+void flow_walk(struct flow *f)
+{
+	uint32_t i, n = (uint32_t)f->r->acts.count;
+
+	for (i = 0; i < n; i++) {
+		switch (f->r->acts.rows[i].kind) {
+		case ACT_RECV:
+		case ACT_READ:
+			received(f, i);
+			break;
+		case ACT_SEND:
+		case ACT_WRITE:
+			sent(f, i);
+			break;
+		case ACT_WAKE:
+		case ACT_READY:
+		case ACT_FORK:
+			handed(f, i);
+			break;
+		default:
+			break;
+		}
+	}
+}
