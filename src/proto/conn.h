@@ -11,6 +11,7 @@
 #define KEPT_PIECES 16	/* of a connection whose protocol is not known */
 #define KEPT_BYTES 8192 /* of these */
 #define NONSENSE_MAX 8	/* in a row: the guess was wrong */
+#define ALONE_MIN 4	/* requests in a row that were alone: nobody pipelines here */
 #define DOUBT_TURNS 2	/* clean turns until pairing by order is trusted again */
 
 struct piece_ref {
@@ -76,7 +77,8 @@ struct proto_conn {
 	uint32_t nonsense, good;
 	uint64_t tried; /* registry indexes that were wrong */
 	uint32_t doubt; /* > 0: pairing by order is uncertain */
-	uint64_t told;
+	uint32_t alone; /* requests that came when every other one had been answered */
+	bool pipelined; /* one came when others had not */
 	struct proto_open *first, *last_open, *spare;
 	uint32_t nopen;
 	uint32_t pending[2]; /* [sent]: ends known, not yet passed */
@@ -97,8 +99,9 @@ void open_settle(struct proto_conn *c, struct proto_dir *d); /* after a piece */
 void open_turn(struct proto_conn *c, struct proto_dir *d);   /* d has been speaking, now the other side does */
 void open_lost(struct proto_conn *c, struct proto_dir *d, bool missing); /* missing: pieces, not their tails only */
 void open_resync(struct proto_conn *c, struct proto_dir *d, uint64_t begin);
-bool open_soft(struct proto_conn *c, struct proto_dir *d);  /* is all that could be lost the end of one message? */
-void open_touch(struct proto_conn *c, struct proto_dir *d); /* the messages of d that are under way */
+bool open_in_middle(struct proto_conn *c, struct proto_dir *d); /* has a message begun whose end is not known? */
+bool open_soft(struct proto_conn *c, struct proto_dir *d);	/* is all that could be lost the end of one message? */
+void open_touch(struct proto_conn *c, struct proto_dir *d);	/* the messages of d that are under way */
 void open_unfollowed(struct proto_conn *c, struct proto_dir *d, uint64_t begin);
 void open_end(struct proto_conn *c, uint32_t flags); /* tells all */
 void open_fini(struct proto_conn *c);

@@ -56,7 +56,6 @@ static void tell(struct proto_conn *c, struct proto_open *o)
 	o->x.request.known = s & ASKED;
 	o->x.response.known = s & ANSWERED;
 	unlink_open(c, o);
-	c->told++;
 	if (s & ANSWERED && s & ASKED) {
 		c->good++;
 		c->nonsense = 0;
@@ -133,8 +132,11 @@ static struct proto_open *open_new(struct proto_conn *c)
 
 struct proto_exchange *proto_ask(struct proto_conn *c, uint64_t id, uint64_t begin)
 {
-	struct proto_open *o = open_new(c);
+	struct proto_open *o;
 
+	if (!c->ops->by_id)
+		c->alone = proto_awaiting(c, 0) ? 0 : c->alone + 1;
+	o = open_new(c);
 	if (!o)
 		return NULL;
 	o->id = id;
@@ -170,8 +172,10 @@ struct proto_exchange *proto_answer(struct proto_conn *c, uint64_t id, uint64_t 
 	if (!x) {
 		o->id = id;
 		o->x.flags |= PROTO_UNASKED;
-		if (asking_dir(c)->soft && !c->ops->by_id)
+		if (asking_dir(c)->soft && !c->ops->by_id) { /* there were more in what was not kept */
 			c->doubt = DOUBT_TURNS;
+			c->alone = 0;
+		}
 	}
 	if (c->doubt)
 		o->x.flags |= PROTO_TOUCHED;
@@ -197,6 +201,11 @@ struct proto_exchange *proto_answering(struct proto_conn *c, uint64_t id)
 	struct proto_open *o = find(c, id, ANSWERED | ANSWER_ENDS, ANSWERED);
 
 	return o ? &o->x : NULL;
+}
+
+uint64_t proto_id(const struct proto_exchange *x)
+{
+	return ((const struct proto_open *)x)->id;
 }
 
 static void end_passed(struct proto_conn *c, struct proto_open *o, bool ask)
@@ -348,9 +357,14 @@ void open_turn(struct proto_conn *c, struct proto_dir *d)
 	c->doubt--;
 }
 
+bool open_in_middle(struct proto_conn *c, struct proto_dir *d)
+{
+	return !c->ops->by_id && (dir_asks(c, d) ? proto_asking(c, 0) : proto_answering(c, 0));
+}
+
 bool open_soft(struct proto_conn *c, struct proto_dir *d)
 {
-	if (c->ops->by_id || c->doubt)
+	if (c->ops->by_id || c->doubt || c->alone < ALONE_MIN)
 		return false;
 	if (!dir_asks(c, d))
 		return proto_answering(c, 0) && !proto_awaiting(c, 0);
@@ -392,7 +406,7 @@ void open_unfollowed(struct proto_conn *c, struct proto_dir *d, uint64_t begin)
 	const bool ask = dir_asks(c, d);
 	struct proto_exchange *x;
 
-	if (c->ops->by_id || (ask ? proto_asking(c, 0) : proto_answering(c, 0)))
+	if (c->ops->by_id || open_in_middle(c, d))
 		return;
 	if (!ask && !proto_awaiting(c, 0))
 		return;

@@ -48,11 +48,14 @@ struct proto_ops {
 	const char *name;
 	bool stream, datagram; /* where it is spoken */
 	bool by_id;	       /* requests and responses are paired by an id, not by their order */
+	bool pipelines;	       /* many requests in one piece are usual */
 	size_t state_bytes;    /* of its own for a connection; zero at the beginning */
 	/* How certain is it that these are the first bytes of what the side v->asks says?  Never changes anything. */
 	int (*bid)(const struct proto_view *v);
 	/* Could these bytes at the beginning of a piece be anything but the beginning of a message? */
 	bool (*begins)(void *state, const struct proto_view *v);
+	/* NULL ok: asked before, if a message of this direction is open: is this surely a unit in the middle of it? */
+	bool (*continues)(void *state, const struct proto_view *v);
 	int64_t (*read)(struct proto_conn *c, void *state, const struct proto_view *v);
 	void (*lost)(struct proto_conn *c, void *state, bool asks); /* NULL ok: bytes of that direction are missing */
 	void (*fini)(void *state);				    /* NULL ok */
@@ -72,6 +75,8 @@ struct proto_exchange *proto_asking(struct proto_conn *c, uint64_t id);
 struct proto_exchange *proto_answering(struct proto_conn *c, uint64_t id);
 /* The exchange that proto_answer() would give, NULL if it would be unasked. */
 struct proto_exchange *proto_awaiting(struct proto_conn *c, uint64_t id);
+/* The id that proto_ask() was given (also by order). */
+uint64_t proto_id(const struct proto_exchange *x);
 /* Its message ends before this offset.  With both ends it will be told (at once, if the bytes have passed): x is gone. */
 void proto_ask_end(struct proto_conn *c, struct proto_exchange *x, uint64_t end);
 void proto_answer_end(struct proto_conn *c, struct proto_exchange *x, uint64_t end);
@@ -95,6 +100,8 @@ void proto_turns(struct proto_conn *c, const char *name);
 /* Text (text.c).  All of them cut at the end of dst, end it with NUL, and put '?' for bytes that are no text. */
 void proto_text(char *dst, size_t size, const void *data, size_t len);
 void proto_upper(char *dst, size_t size, const void *data, size_t len);
+/* The length of the line at the beginning with its end, 0: its end is not there. *ret_len: without it. */
+size_t proto_line(const void *data, size_t have, size_t *ret_len);
 /* The path of a URL without query: /items/17 -> /items/{n}, /user/550e8400-... -> /user/{id}; the rules: docs/protocols.md. */
 void proto_path(char *dst, size_t size, const void *data, size_t len);
 /* A key such as user:17:name -> user:{n}:name; the same rules, the separators are : / . - _ | and blanks. */
@@ -104,10 +111,14 @@ void proto_key(char *dst, size_t size, const void *data, size_t len);
 bool proto_id_header(struct proto_ids *ids, const void *name, size_t name_len, const void *value, size_t value_len);
 
 extern const struct proto_ops proto_turn; /* the fall-back */
+extern const struct proto_ops proto_dns;
 extern const struct proto_ops proto_http1;
 extern const struct proto_ops proto_http2; /* with gRPC */
 extern const struct proto_ops proto_postgresql;
 extern const struct proto_ops proto_mysql;
 extern const struct proto_ops proto_tls;
+extern const struct proto_ops proto_memcached; /* text */
+extern const struct proto_ops proto_memcached_binary;
+extern const struct proto_ops proto_redis;
 
 #endif

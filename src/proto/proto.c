@@ -18,7 +18,15 @@
 
 /* Each says what it cannot be; the order decides between equal bids. */
 static const struct proto_ops *const registry[] = {
-	&proto_http1, &proto_http2, &proto_postgresql, &proto_mysql, &proto_tls,
+	&proto_http1,
+	&proto_http2,
+	&proto_redis,
+	&proto_postgresql,
+	&proto_mysql,
+	&proto_tls,
+	&proto_memcached_binary,
+	&proto_dns,
+	&proto_memcached,
 };
 #define NREGISTRY (sizeof(registry) / sizeof(registry[0]))
 
@@ -71,6 +79,7 @@ static void adopt(struct proto_conn *c, const struct proto_ops *ops, int asker)
 	c->name = c->ops == &proto_turn && c->opts.datagram ? "udp" : c->ops->name;
 	c->asker = asker;
 	c->nonsense = c->good = c->doubt = 0;
+	c->alone = ops->pipelines ? 0 : ALONE_MIN;
 }
 
 void proto_again(struct proto_conn *c)

@@ -166,6 +166,12 @@ static bool resync(struct proto_conn *c, struct proto_dir *d, const struct proto
 		.cut = p->have < p->bytes,
 	};
 
+	if (p->have && c->ops->continues && open_in_middle(c, d) && c->ops->continues(c->state, &v)) {
+		d->sync = true;
+		d->soft = false;
+		d->at = p->offset;
+		return true;
+	}
 	if (!p->have || !c->ops->begins(c->state, &v)) {
 		if (turned)
 			open_unfollowed(c, d, p->offset);

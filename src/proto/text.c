@@ -59,6 +59,18 @@ void proto_upper(char *dst, size_t size, const void *data, size_t len)
 			*dst -= 'a' - 'A';
 }
 
+size_t proto_line(const void *data, size_t have, size_t *ret_len)
+{
+	const uint8_t *s = data, *nl = memchr(s, '\n', have);
+
+	if (!nl)
+		return 0;
+	*ret_len = nl - s;
+	if (nl > s && nl[-1] == '\r')
+		(*ret_len)--;
+	return nl - s + 1;
+}
+
 /* ---- what varies ---- */
 
 static bool is_uuid(const char *s, size_t len)
