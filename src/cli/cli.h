@@ -38,7 +38,12 @@ bool cli_listen(const char *text, struct cli_listen *ret);
 /* "saker COMMAND: SENTENCE" on stderr, after cli_parse(): for store_read_opts.damage and its like; arg is not used. */
 void cli_complain(void *arg, const char *sentence);
 
-extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_record, cli_repair, cli_requests,
-	cli_serve, cli_show, cli_story;
+/* The whole text to stdout.  A reader that went away is no error. */
+struct buf;
+struct err;
+int cli_put(const struct buf *b, struct err *err);
+
+extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_path, cli_record, cli_repair,
+	cli_requests, cli_serve, cli_show, cli_story;
 
 #endif

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_doctor, &cli_export,   &cli_freeze, &cli_import, &cli_record,
+	&cli_doctor, &cli_export,   &cli_freeze, &cli_import, &cli_path,  &cli_record,
 	&cli_repair, &cli_requests, &cli_serve,	 &cli_show,   &cli_story,
 };
 
@@ -37,6 +39,16 @@ void cli_complain(void *arg, const char *sentence)
 {
 	(void)arg;
 	(void)fprintf(stderr, "%s: %s\n", cli_name, sentence);
+}
+
+int cli_put(const struct buf *b, struct err *err)
+{
+	if (b->failed)
+		return err_set(err, ENOMEM, "out of memory for what is to be printed");
+	errno = 0;
+	if ((!b->len || fwrite(b->data, b->len, 1, stdout) == 1) && fflush(stdout) == 0)
+		return 0;
+	return errno == EPIPE ? 0 : err_errno(err, errno, "cannot write to standard output");
 }
 
 static void usage(FILE *out)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/traces.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "explain/jaeger.h"
+#include "store/store.h"
+
+#define FILE_MAX_BYTES (1LL << 30)
+
+/* --- files of Jaeger --- */
+
+static bool is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static int read_text(const char *path, char **ret, size_t *ret_len, struct err *err)
+{
+	CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEANUP_FREE char *text = NULL;
+	struct stat st;
+	size_t len = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(err, errno, "cannot open '%s'", path);
+	if (st.st_size > FILE_MAX_BYTES)
+		return err_set(err, EFBIG, "'%s' is larger than 1 GiB", path);
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return err_set(err, ENOMEM, "out of memory for '%s'", path);
+	while (len < (size_t)st.st_size) {
+		ssize_t n = read(fd, text + len, (size_t)st.st_size - len);
+
+		if (n < 0)
+			return err_errno(err, errno, "cannot read '%s'", path);
+		if (!n)
+			break;
+		len += (size_t)n;
+	}
+	*ret = TAKE(text);
+	*ret_len = len;
+	return 0;
+}
+
+static int open_file(const struct analysis_opts *opts, struct traces *t, struct err *err)
+{
+	CLEANUP_FREE char *text = NULL;
+	struct jaeger_stats stats;
+	size_t len = 0;
+	int r;
+
+	if (opts->npaths != 1)
+		return err_set(err, EINVAL, "'%s' is no recording: a file of traces is read alone", opts->paths[0]);
+	r = read_text(opts->paths[0], &text, &len, err);
+	if (r < 0)
+		return r;
+	r = jaeger_read(text, len, &t->own, &stats, err);
+	if (r < 0)
+		return err_prefix(err, "cannot read '%s'", opts->paths[0]);
+	t->s = &t->own;
+	t->left_out = stats.left_out;
+	t->orphans = stats.orphans;
+	return 0;
+}
+
+/* --- recordings --- */
+
+static int open_recordings(const struct analysis_opts *opts, struct traces *t, struct err *err)
+{
+	(void)t;
+	return err_set(err, ENOSYS, "cannot read requests of '%s': recordings have none yet", opts->paths[0]);
+}
+
+int traces_open(const struct analysis_opts *opts, struct traces *ret, struct err *err)
+{
+	struct traces t = { 0 };
+	unsigned int i, files = 0;
+	int r;
+
+	for (i = 0; i < opts->npaths; i++)
+		files += is_file(opts->paths[i]);
+	r = files ? open_file(opts, &t, err) : open_recordings(opts, &t, err);
+	if (r < 0) {
+		traces_close(&t);
+		return r;
+	}
+	*ret = t;
+	if (files)
+		ret->s = &ret->own;
+	return 0;
+}
+
+void traces_close(struct traces *t)
+{
+	spans_fini(&t->own);
+	analysis_close(&t->a);
+	t->s = NULL;
+}
+
+/* --- what a view asks --- */
+
+static const char *host_name(void *arg, uint32_t host)
+{
+	const struct traces *t = arg;
+	const char *name = store_host_name(t->a.reader, host);
+
+	return name ? name : "";
+}
+
+void traces_view(struct traces *t, struct path_view *v)
+{
+	v->s = t->s;
+	v->first_ns = t->first_ns;
+	v->arg = t;
+	if (t->a.reader && store_hosts(t->a.reader) > 1)
+		v->host_name = host_name;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_AGENT_TRACES_H
+#define SAKER_AGENT_TRACES_H
+/*
+ * traces - the spans of recordings, or of a file of traces that Jaeger wrote: a path that is no folder is such a file.
+ *
+ * Threads: one.  Memory: that of the analysis.
+ */
+#include <stdint.h>
+
+#include "agent/analyse.h"
+#include "explain/path.h"
+#include "explain/span.h"
+
+struct err;
+
+struct traces {
+	const struct spans *s;
+	struct spans own;  /* of a file */
+	struct analysis a; /* of recordings; a.reader NULL: none */
+	uint64_t first_ns; /* when the recording began, on the clock of its events; 0: not known */
+	uint64_t left_out; /* what could not be read of a file, or had no room */
+	uint64_t orphans;  /* spans of a file whose parents are not in it */
+};
+
+int traces_open(const struct analysis_opts *opts, struct traces *ret, struct err *err);
+void traces_close(struct traces *t); /* zeroed ok */
+
+/* Fills in what the view needs to know of hosts and log lines; it borrows t. */
+void traces_view(struct traces *t, struct path_view *v);
+
+#endif
