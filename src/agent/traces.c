@@ -8,7 +8,9 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "event/event.h"
 #include "explain/jaeger.h"
+#include "explain/requests.h"
 #include "store/store.h"
 
 #define FILE_MAX_BYTES (1LL << 30)
@@ -75,8 +77,16 @@ static int open_file(const struct analysis_opts *opts, struct traces *t, struct 
 
 static int open_recordings(const struct analysis_opts *opts, struct traces *t, struct err *err)
 {
-	(void)t;
-	return err_set(err, ENOSYS, "cannot read requests of '%s': recordings have none yet", opts->paths[0]);
+	struct analysis_opts ao = *opts;
+	int r;
+
+	ao.requests = true;
+	r = analysis_open(&ao, &t->a, err);
+	if (r < 0)
+		return r;
+	t->s = requests_spans(t->a.requests);
+	t->left_out = requests_left_out(t->a.requests);
+	return 0;
 }
 
 int traces_open(const struct analysis_opts *opts, struct traces *ret, struct err *err)
@@ -115,11 +125,45 @@ static const char *host_name(void *arg, uint32_t host)
 	return name ? name : "";
 }
 
+/* What to add to times of the span's host so that they are on the clock of the first: seen at the event of its begin. */
+static uint64_t shift_of(const struct traces *t, const struct span *row)
+{
+	uint64_t room[EVENT_LENGTH_MAX / sizeof(uint64_t)];
+	struct event ev;
+
+	if (!row->host || store_fetch(t->a.reader, row->begin.host, row->begin.id, room, sizeof(room), &ev, NULL) < 0)
+		return 0;
+	return row->begin_ns - ev.boot_ns;
+}
+
+/* The lines that threads wrote while they worked for the span, from the recording itself. */
+static void logs(void *arg, uint32_t row, path_log_fn *each, void *each_arg)
+{
+	const struct traces *t = arg;
+	uint64_t room[EVENT_LENGTH_MAX / sizeof(uint64_t)];
+	const struct order_ref *refs;
+	size_t i, n = requests_logs(t->a.requests, row, &refs);
+	uint64_t shift_ns = n ? shift_of(t, &t->s->rows[row]) : 0;
+
+	for (i = 0; i < n; i++) {
+		struct event ev;
+		const char *text;
+
+		if (store_fetch(t->a.reader, refs[i].host, refs[i].id, room, sizeof(room), &ev, NULL) < 0 ||
+		    ev.type->id != EVENT_LOG)
+			continue;
+		text = event_string(&ev, 0);
+		each(each_arg, refs[i], ev.boot_ns + shift_ns, text, strlen(text));
+	}
+}
+
 void traces_view(struct traces *t, struct path_view *v)
 {
 	v->s = t->s;
-	v->first_ns = t->first_ns;
 	v->arg = t;
-	if (t->a.reader && store_hosts(t->a.reader) > 1)
+	if (!t->a.reader)
+		return;
+	v->logs = logs;
+	if (store_hosts(t->a.reader) > 1)
 		v->host_name = host_name;
 }

@@ -18,7 +18,6 @@ struct traces {
 	const struct spans *s;
 	struct spans own;  /* of a file */
 	struct analysis a; /* of recordings; a.reader NULL: none */
-	uint64_t first_ns; /* when the recording began, on the clock of its events; 0: not known */
 	uint64_t left_out; /* what could not be read of a file, or had no room */
 	uint64_t orphans;  /* spans of a file whose parents are not in it */
 };

@@ -12,12 +12,13 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include "explain/critical.h"
+#include "explain/dominant.h"
 #include "explain/path.h"
 #include "explain/pick.h"
 
 #define PATHS_MAX 64
 
-enum { OPT_COMPARE = 0x100 };
+enum { OPT_COMPARE = 0x100, OPT_OVERALL };
 
 static const struct argp_option path_options[] = {
 	{ "json", 'j', NULL, 0, "Print one JSON object", 0 },
@@ -25,6 +26,8 @@ static const struct argp_option path_options[] = {
 	  0 },
 	{ "compare", OPT_COMPARE, "OTHER", 0,
 	  "What differs from another trace, or from `normal`: the median of those that ask the same", 0 },
+	{ "overall", OPT_OVERALL, NULL, 0,
+	  "Of all requests: what dominates the median and the slowest, and what distinguishes the slow ones", 0 },
 	{ 0 },
 };
 
@@ -32,7 +35,7 @@ struct path_args {
 	const char *paths[PATHS_MAX];
 	unsigned int npaths;
 	const char *trace, *compare; /* NULL: the slowest; none */
-	bool json, verbose;
+	bool json, verbose, overall;
 };
 
 /* What no file has as its name is the id of a trace. */
@@ -65,12 +68,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_COMPARE:
 		a->compare = arg;
 		return 0;
+	case OPT_OVERALL:
+		a->overall = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		parse_word(a, arg, state);
 		return 0;
 	case ARGP_KEY_END:
 		if (!a->npaths)
 			argp_error(state, "name a recording");
+		if (a->overall && (a->trace || a->compare))
+			argp_error(state, "--overall is of all requests, not of one");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -132,6 +140,20 @@ static int print(struct traces *t, const struct path_args *a, struct buf *b, str
 	return r >= 0 && b->failed ? err_set(err, ENOMEM, "out of memory for the text of a trace") : r;
 }
 
+static int print_overall(const struct traces *t, const struct path_args *a, struct buf *b, struct err *err)
+{
+	struct dominant d;
+	int r = dominant_of(t->s, NULL, 0, &d, err);
+
+	if (r < 0)
+		return r;
+	(a->json ? dominant_json : dominant_text)(b, t->s, &d);
+	if (a->json)
+		buf_char(b, '\n');
+	dominant_fini(&d);
+	return 0;
+}
+
 /* On standard error: what is missing must not look as if it were not there. */
 static void complain(const struct traces *t)
 {
@@ -160,7 +182,7 @@ static int path_main(int argc, char **argv)
 	r = traces_open(&opts, &t, &err);
 	if (r >= 0) {
 		complain(&t);
-		r = print(&t, &args, &b, &err);
+		r = args.overall ? print_overall(&t, &args, &b, &err) : print(&t, &args, &b, &err);
 	}
 	if (r >= 0)
 		r = cli_put(&b, &err);

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "explain/dominant.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "explain/critical.h"
+#include "explain/parts.h"
+#include "explain/pick.h"
+
+#define SIGNIFICANT 0.01
+
+/* --- the test --- */
+
+/*
+ * H. B. Mann, D. R. Whitney: On a test of whether one of two random variables is stochastically larger than the other, 1947;
+ * variance with ties as in Lehmann, Nonparametrics, 1975, and half a step for continuity.
+ */
+double dominant_whitney(const uint64_t *a, size_t na, const uint64_t *b, size_t nb, double *ret_delta)
+{
+	double n1 = (double)na, n2 = (double)nb, n = n1 + n2, twice_u = 0, ties = 0, mean, variance, z;
+	size_t i = 0, j = 0;
+
+	while (i < na || j < nb) {
+		uint64_t v = j == nb || (i < na && a[i] < b[j]) ? a[i] : b[j];
+		double ta = 0, tb = 0;
+
+		while (i < na && a[i] == v)
+			i++, ta++;
+		while (j < nb && b[j] == v)
+			j++, tb++;
+		/* each of these a is greater than all b before them, and as great as tb of them */
+		twice_u += ta * (2 * ((double)j - tb) + tb);
+		ties += (ta + tb) * ((ta + tb) * (ta + tb) - 1);
+	}
+	mean = n1 * n2 / 2;
+	variance = n1 * n2 / 12 * (n + 1 - ties / (n * (n - 1)));
+	*ret_delta = twice_u / (n1 * n2) - 1;
+	if (!(variance > 0))
+		return 1;
+	z = fabs(twice_u / 2 - mean) - 0.5;
+	return z > 0 ? erfc(z / sqrt(variance) / sqrt(2)) : 1;
+}
+
+/* --- requests and their parts --- */
+
+struct request {
+	uint64_t ns;
+	uint32_t trace;
+};
+
+struct entry {
+	struct part part;
+	uint32_t request; /* place by duration */
+};
+
+struct work {
+	const struct spans *s;
+	struct request *requests; /* by duration */
+	uint32_t count;
+	struct entry *entries; /* by part, then request */
+	size_t nentries, cap;
+};
+
+static int by_duration(const void *a, const void *b)
+{
+	const struct request *x = a, *y = b;
+
+	if (x->ns != y->ns)
+		return x->ns < y->ns ? -1 : 1;
+	return x->trace < y->trace ? -1 : x->trace > y->trace;
+}
+
+static int by_part(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int c = parts_compare(&x->part, &y->part);
+
+	return c ? c : x->request < y->request ? -1 : x->request > y->request;
+}
+
+static int take_requests(struct work *w, const uint32_t *traces, size_t n, struct dominant *d)
+{
+	size_t i;
+
+	w->requests = calloc(n + 1, sizeof(*w->requests));
+	if (!w->requests)
+		return -ENOMEM;
+	for (i = 0; i < n; i++) {
+		uint32_t trace = traces ? traces[i] : (uint32_t)i;
+		const struct span *root = &w->s->rows[w->s->traces[trace].root];
+
+		if (root->flags & (SPAN_UNANSWERED | SPAN_UNASKED | SPAN_ONE_WAY))
+			d->left_out++;
+		else
+			w->requests[w->count++] = (struct request) { pick_duration(w->s, trace), trace };
+	}
+	qsort(w->requests, w->count, sizeof(*w->requests), by_duration);
+	return 0;
+}
+
+static int take_parts(struct work *w, uint32_t request, struct err *err)
+{
+	CLEANUP_FREE struct part *parts = NULL;
+	struct critical c;
+	size_t n = 0, i;
+	int r = critical_find(w->s, w->s->traces[w->requests[request].trace].root, &c, err);
+
+	if (r < 0)
+		return r;
+	r = parts_of(w->s, &c, &parts, &n);
+	critical_fini(&c);
+	if (r >= 0 && w->nentries + n > w->cap) {
+		size_t cap = 2 * (w->nentries + n);
+		struct entry *grown = realloc(w->entries, cap * sizeof(*grown));
+
+		if (grown) {
+			w->entries = grown;
+			w->cap = cap;
+		} else {
+			r = -ENOMEM;
+		}
+	}
+	for (i = 0; r >= 0 && i < n; i++)
+		w->entries[w->nentries++] = (struct entry) { parts[i], request };
+	return r < 0 ? err_set(err, ENOMEM, "out of memory for the parts of %u requests", w->count) : 0;
+}
+
+/* The request at a share of them, as hist_quantile() counts. */
+static uint32_t rank_of(uint32_t count, double q)
+{
+	double rank = ceil(q * count);
+
+	return rank < 1 ? 0 : (uint32_t)rank - 1;
+}
+
+/* --- shares --- */
+
+static int by_ns(const void *a, const void *b)
+{
+	const struct dominant_share *x = a, *y = b;
+
+	if (x->ns != y->ns)
+		return x->ns > y->ns ? -1 : 1;
+	if (x->service != y->service)
+		return x->service < y->service ? -1 : 1;
+	return x->operation < y->operation ? -1 : x->operation > y->operation ? 1 : x->kind - y->kind;
+}
+
+/* What the requests at [from, to) are made of. */
+static int sum_shares(const struct work *w, uint32_t from, uint32_t to, struct dominant_share **ret, size_t *ret_n)
+{
+	struct dominant_share *shares = calloc(w->nentries + 1, sizeof(*shares));
+	size_t i, n = 0;
+	double all = 0;
+	uint32_t k;
+
+	if (!shares)
+		return -ENOMEM;
+	for (k = from; k < to; k++)
+		all += (double)w->requests[k].ns;
+	for (i = 0; i < w->nentries; i++) {
+		const struct part *p = &w->entries[i].part;
+		struct dominant_share *last = n ? &shares[n - 1] : NULL;
+
+		if (w->entries[i].request < from || w->entries[i].request >= to)
+			continue;
+		if (!last || last->service != p->service || last->operation != p->operation || last->kind != p->kind) {
+			last = &shares[n++];
+			*last = (struct dominant_share) { p->service, p->operation, p->kind, 0, 0, 0 };
+		}
+		last->ns += p->ns;
+		last->requests++;
+	}
+	for (i = 0; i < n; i++)
+		shares[i].share = all > 0 ? (double)shares[i].ns / all : 0;
+	qsort(shares, n, sizeof(*shares), by_ns);
+	*ret = shares;
+	*ret_n = n;
+	return 0;
+}
+
+/* --- effects --- */
+
+struct sets {
+	uint32_t slow_from, normal_from, normal_to; /* places by duration; slow ends with the last */
+	uint64_t *slow, *normal;		    /* values of one part */
+};
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double mean_of(const uint64_t *values, size_t n)
+{
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		sum += (double)values[i];
+	return n ? sum / (double)n : 0;
+}
+
+/* The span of the request on whose path most of the part is. */
+static uint32_t shown_by(const struct work *w, uint32_t request, const struct part *p)
+{
+	const struct span_trace *t = &w->s->traces[w->requests[request].trace];
+	uint32_t found = t->root;
+	uint64_t most = 0;
+	struct critical c;
+	size_t i;
+
+	if (critical_find(w->s, t->root, &c, NULL) < 0)
+		return found;
+	for (i = 0; i < c.npath; i++) {
+		const struct span *row = &w->s->rows[c.path[i].row];
+
+		if (row->service == p->service && row->operation == p->operation && row->time_ns[p->kind] >= most) {
+			most = row->time_ns[p->kind];
+			found = c.path[i].row;
+		}
+	}
+	critical_fini(&c);
+	return found;
+}
+
+/* Entries [at, end) are one part. */
+static void compare_sets(const struct work *w, const struct sets *x, size_t at, size_t end, const struct dominant *d,
+			 struct dominant_effect *e)
+{
+	const struct part *p = &w->entries[at].part;
+	uint32_t slowest = 0;
+
+	*e = (struct dominant_effect) { .service = p->service, .operation = p->operation, .kind = p->kind };
+	memset(x->slow, 0, d->slow * sizeof(*x->slow));
+	memset(x->normal, 0, d->normal * sizeof(*x->normal));
+	for (; at < end; at++) {
+		uint32_t request = w->entries[at].request;
+
+		slowest = request;
+		if (request >= x->slow_from)
+			x->slow[e->slow++] = w->entries[at].part.ns;
+		else if (request >= x->normal_from && request < x->normal_to)
+			x->normal[e->normal++] = w->entries[at].part.ns;
+	}
+	qsort(x->slow, d->slow, sizeof(*x->slow), by_value);
+	qsort(x->normal, d->normal, sizeof(*x->normal), by_value);
+	e->slow_ns = mean_of(x->slow, d->slow);
+	e->normal_ns = mean_of(x->normal, d->normal);
+	e->p = dominant_whitney(x->slow, d->slow, x->normal, d->normal, &e->delta);
+	e->row = slowest; /* the request, until it is known that it is told of */
+}
+
+static int by_difference(const void *a, const void *b)
+{
+	const struct dominant_effect *x = a, *y = b;
+	double dx = fabs(x->slow_ns - x->normal_ns), dy = fabs(y->slow_ns - y->normal_ns);
+
+	if (dx != dy)
+		return dx > dy ? -1 : 1;
+	if (x->service != y->service)
+		return x->service < y->service ? -1 : 1;
+	return x->operation < y->operation ? -1 : x->operation > y->operation ? 1 : x->kind - y->kind;
+}
+
+static void find_effects(const struct work *w, const struct sets *x, struct dominant *d)
+{
+	double more = d->slow_mean_ns - d->normal_mean_ns;
+	size_t at, end, i, kept = 0;
+
+	for (at = 0; at < w->nentries; at = end) {
+		for (end = at + 1; end < w->nentries && !parts_compare(&w->entries[at].part, &w->entries[end].part);)
+			end++;
+		compare_sets(w, x, at, end, d, &d->effects[d->tested]);
+		d->tested += d->effects[d->tested].slow || d->effects[d->tested].normal;
+	}
+	for (i = 0; i < d->tested; i++) {
+		struct dominant_effect *e = &d->effects[kept];
+		struct part p;
+
+		*e = d->effects[i];
+		if (!(e->p < SIGNIFICANT / d->tested))
+			continue;
+		p = (struct part) { .service = e->service, .operation = e->operation, .kind = e->kind };
+		e->share = more > 0 ? (e->slow_ns - e->normal_ns) / more : 0;
+		e->row = shown_by(w, e->row, &p);
+		kept++;
+	}
+	d->neffects = kept;
+	qsort(d->effects, kept, sizeof(*d->effects), by_difference);
+}
+
+static double mean_duration(const struct work *w, uint32_t from, uint32_t to)
+{
+	double sum = 0;
+	uint32_t i;
+
+	for (i = from; i < to; i++)
+		sum += (double)w->requests[i].ns;
+	return to > from ? sum / (to - from) : 0;
+}
+
+static int effects(const struct work *w, struct dominant *d)
+{
+	static const uint32_t percents[] = { 1, 5, 10 };
+	struct sets x = { .normal_from = w->count / 4, .normal_to = w->count - w->count / 4 };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(percents); i++) {
+		d->slow_percent = percents[i];
+		d->slow = (uint32_t)((uint64_t)w->count * percents[i] / 100);
+		if (d->slow >= DOMINANT_ENOUGH)
+			break;
+	}
+	x.slow_from = w->count - d->slow;
+	d->normal = x.normal_to - x.normal_from;
+	d->enough = d->slow >= DOMINANT_ENOUGH && d->normal >= DOMINANT_ENOUGH;
+	if (!d->enough)
+		return 0;
+	d->slow_from_ns = w->requests[x.slow_from].ns;
+	d->slow_mean_ns = mean_duration(w, x.slow_from, w->count);
+	d->normal_mean_ns = mean_duration(w, x.normal_from, x.normal_to);
+	x.slow = calloc(d->slow, sizeof(*x.slow));
+	x.normal = calloc(d->normal, sizeof(*x.normal));
+	d->effects = calloc(w->nentries + 1, sizeof(*d->effects));
+	if (x.slow && x.normal && d->effects)
+		find_effects(w, &x, d);
+	free(x.slow);
+	free(x.normal);
+	return x.slow && x.normal && d->effects ? 0 : -ENOMEM;
+}
+
+/* --- all of it --- */
+
+static int build(struct work *w, struct dominant *d, struct err *err)
+{
+	uint32_t from, to, i;
+	int r = 0;
+
+	d->requests = w->count;
+	if (!w->count)
+		return 0;
+	for (i = 0; r >= 0 && i < w->count; i++)
+		r = take_parts(w, i, err);
+	if (r < 0)
+		return r;
+	qsort(w->entries, w->nentries, sizeof(*w->entries), by_part);
+	d->p50_ns = w->requests[rank_of(w->count, 0.5)].ns;
+	d->p90_ns = w->requests[rank_of(w->count, 0.9)].ns;
+	d->p99_ns = w->requests[rank_of(w->count, 0.99)].ns;
+	d->max_ns = w->requests[w->count - 1].ns;
+	from = rank_of(w->count, 0.45);
+	to = rank_of(w->count, 0.55) + 1;
+	d->median = to - from;
+	r = sum_shares(w, from, to, &d->median_shares, &d->nmedian);
+	from = rank_of(w->count, 0.99);
+	d->tail = w->count - from;
+	if (r >= 0)
+		r = sum_shares(w, from, w->count, &d->tail_shares, &d->ntail);
+	if (r >= 0)
+		r = effects(w, d);
+	return r < 0 ? err_set(err, ENOMEM, "out of memory for the parts of %u requests", w->count) : 0;
+}
+
+int dominant_of(const struct spans *s, const uint32_t *traces, size_t n, struct dominant *ret, struct err *err)
+{
+	struct work w = { .s = s };
+	struct dominant d = { 0 };
+	int r = take_requests(&w, traces, traces ? n : s->ntraces, &d);
+
+	r = r < 0 ? err_set(err, ENOMEM, "out of memory for %zu requests", n) : build(&w, &d, err);
+	free(w.requests);
+	free(w.entries);
+	if (r < 0)
+		dominant_fini(&d);
+	else
+		*ret = d;
+	return r;
+}
+
+void dominant_fini(struct dominant *d)
+{
+	free(d->median_shares);
+	free(d->tail_shares);
+	free(d->effects);
+	*d = (struct dominant) { 0 };
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_EXPLAIN_DOMINANT_H
+#define SAKER_EXPLAIN_DOMINANT_H
+/*
+ * dominant - many requests at once: what their time goes to around the median and among the slowest, and what
+ * distinguishes the slow ones from the normal ones.
+ *
+ * Each request is its parts (parts.h): time on its critical path by service, operation and kind of time.  Around the median
+ * are those between the 45th and the 55th percentile of duration, the slowest those from the 99th on.  Slow are, for the
+ * comparison, the slowest 1 % if these are DOMINANT_ENOUGH requests, else 5 %, else 10 %; normal those between the 25th
+ * and the 75th percentile.
+ *
+ * A part distinguishes them if the Mann-Whitney test (two-sided, normal approximation, corrected for ties; 0 where a
+ * request has no such part) finds the values of slow and normal requests different at 0.01 divided by the number of parts
+ * that were tested (Bonferroni).  With fewer than DOMINANT_ENOUGH slow or normal requests nothing is said.
+ * Requests without a beginning or an end in the recording are left out and counted.
+ *
+ * Threads: any.  Memory: 24 bytes a part of a request, and that of one critical path.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "explain/span.h"
+
+struct buf;
+struct err;
+
+#define DOMINANT_ENOUGH 10
+
+struct dominant_share {
+	uint32_t service, operation; /* spans_text() */
+	uint8_t kind;		     /* enum span_time */
+	uint32_t requests;	     /* that have such a part */
+	uint64_t ns;		     /* of all of them */
+	double share;		     /* of the time of all requests of the set */
+};
+
+struct dominant_effect {
+	uint32_t service, operation;
+	uint8_t kind;
+	uint32_t slow, normal;	   /* requests that have such a part */
+	double slow_ns, normal_ns; /* means, over all requests of each set */
+	double share;		   /* of the difference between the mean durations of the sets */
+	double delta;		   /* Cliff's: how much more often a slow one has more than a normal one; -1 .. 1 */
+	double p;		   /* of the test, before the correction */
+	uint32_t row;		   /* a span of the slowest request that has it */
+};
+
+struct dominant {
+	uint32_t requests, left_out;
+	uint64_t p50_ns, p90_ns, p99_ns, max_ns;	    /* durations, exact */
+	uint32_t median, tail;				    /* requests in the sets */
+	struct dominant_share *median_shares, *tail_shares; /* largest first */
+	size_t nmedian, ntail;
+	uint32_t slow, normal, tested; /* requests in the sets; parts that were tested */
+	uint32_t slow_percent;
+	uint64_t slow_from_ns;
+	double slow_mean_ns, normal_mean_ns; /* durations */
+	struct dominant_effect *effects;     /* those that distinguish, largest difference of means first */
+	size_t neffects;
+	bool enough;
+};
+
+/* Over the traces (indexes of s->traces); NULL: all.  *ret: the caller has dominant_fini() it. */
+int dominant_of(const struct spans *s, const uint32_t *traces, size_t n, struct dominant *ret, struct err *err);
+void dominant_fini(struct dominant *d);
+
+void dominant_text(struct buf *b, const struct spans *s, const struct dominant *d);
+void dominant_json(struct buf *b, const struct spans *s, const struct dominant *d);
+
+/*
+ * In one sentence what makes the slow requests slow, for the story; false: the numbers do not carry one.  *ret_row: a span that
+ * shows it: its events begin and end are the evidence.
+ */
+bool dominant_sentence(struct buf *b, const struct spans *s, const struct dominant *d, uint32_t *ret_row);
+
+/*
+ * Mann-Whitney: of a[na] and b[nb], which are sorted.  Returns p, two-sided; *ret_delta: Cliff's delta, positive where a has the
+ * greater values.  Neither is empty.
+ */
+double dominant_whitney(const uint64_t *a, size_t na, const uint64_t *b, size_t nb, double *ret_delta);
+
+#endif
