@@ -72,6 +72,7 @@ struct proto_conn {
 	int asker;		  /* dirs[asker] asks; -1: not known */
 	int last;		  /* direction of the last piece, -1: none */
 	bool again, to_turns;	  /* see proto_again(), proto_turns() */
+	uint64_t again_at;	  /* where in the direction of the piece that is read, the other protocol begins */
 	uint32_t all_flags;	  /* see proto_all() */
 	char all_peer[PROTO_ID_TEXT];
 	uint32_t nonsense, good;

@@ -92,7 +92,7 @@ bool proto_under_way(const struct proto_exchange *x, bool asks);
 /* All exchanges from now on have these flags, and this peer unless they tell another. */
 void proto_all(struct proto_conn *c, uint32_t flags, const char *peer);
 
-/* From the next piece on another protocol may be spoken (STARTTLS, CONNECT, Upgrade): recognise again. */
+/* Behind what read() has read another protocol may be spoken (STARTTLS, CONNECT, Upgrade): recognise again. */
 void proto_again(struct proto_conn *c);
 /* From the next piece on only turns are told, as those of this protocol (a static string). */
 void proto_turns(struct proto_conn *c, const char *name);

@@ -278,6 +278,7 @@ static void on_command(struct proto_conn *c, struct mysql *s, const struct packe
 	case COM_STMT_PREPARE:
 		put_sql(x, p);
 		prepared_set(&s->prepared, prepared_key('S', last_prepared, 4), x->operation, x->resource);
+		(void)snprintf(x->operation, sizeof(x->operation), "PREPARE");
 		break;
 	case COM_STMT_EXECUTE:
 	case COM_STMT_BULK_EXECUTE:
@@ -332,17 +333,18 @@ static void result_end(struct proto_conn *c, struct mysql *s, struct proto_excha
 		answer_end(c, s, x, p);
 }
 
-/* The operation and the text of a statement were put into the exchange when it was asked. */
 static void on_prepared(struct proto_conn *c, struct mysql *s, struct proto_exchange *x, const struct packet *p)
 {
+	char operation[PROTO_OPERATION];
+
 	if (p->have < 9) {
 		x->flags |= PROTO_TOUCHED;
 		answer_end(c, s, x, p);
 		return;
 	}
+	sql_operation(x->resource, operation);
 	if (!(x->flags & PROTO_UNASKED))
-		prepared_set(&s->prepared, prepared_key('S', p->at + 1, 4), x->operation, x->resource);
-	(void)snprintf(x->operation, sizeof(x->operation), "PREPARE");
+		prepared_set(&s->prepared, prepared_key('S', p->at + 1, 4), operation, x->resource);
 	s->columns = le(p->at + 5, 2);
 	s->left = le(p->at + 7, 2);
 	if (!s->columns && !s->left) {

@@ -276,6 +276,24 @@ static void look_again(struct proto_conn *c, const struct proto_piece *p)
 		c->dirs[i].sync = false, c->dirs[i].have = 0, c->dirs[i].at = c->dirs[i].next;
 }
 
+/* What stands in the piece behind the last message of the protocol before belongs to the new one. */
+static void rest_feed(struct proto_conn *c, const struct proto_piece *p)
+{
+	struct proto_dir *d = &c->dirs[p->sent];
+	struct proto_piece q = *p;
+	const uint64_t skip = c->again_at - p->offset;
+
+	if (c->opts.datagram || c->again_at < p->offset || skip >= p->bytes)
+		return;
+	d->next = d->at = c->again_at;
+	d->have = 0;
+	q.offset += skip;
+	q.bytes -= (uint32_t)skip;
+	q.data += skip < q.have ? skip : 0;
+	q.have = skip < q.have ? q.have - (uint32_t)skip : 0;
+	undecided(c, &q);
+}
+
 static void piece_feed(struct proto_conn *c, const struct proto_piece *p)
 {
 	if (c->ops == &proto_turn && c->last != p->sent && !strcmp(c->name, c->opts.datagram ? "udp" : "tcp"))
@@ -298,6 +316,7 @@ static void piece_feed(struct proto_conn *c, const struct proto_piece *p)
 		state_free(c);
 		c->tried = 0;
 		c->name = "";
+		rest_feed(c, p);
 	} else if (c->nonsense >= NONSENSE_MAX || (c->nonsense && !c->good)) {
 		give_up(c);
 	}

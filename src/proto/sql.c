@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -233,25 +234,47 @@ static bool ends_with(const struct folded *f, const char *end)
 	return f->len >= len && !memcmp(f->text + f->len - len, end, len);
 }
 
-/* ?, ? within brackets and (?), (?) say nothing that one of them does not. */
-static void fold(struct folded *f, unsigned int depth)
+/* What stands before the end, without blanks; 0: nothing. */
+static char before(const struct folded *f, size_t end, size_t *ret_end)
 {
-	static const char *const lists[] = { "?, ?", "?,?", "? , ?", "? ,?" };
-	static const char *const rows[] = { "(?), (?)", "(?),(?)", "(?) , (?)", "(?) ,(?)" };
-	size_t i;
+	while (end && f->text[end - 1] == ' ')
+		end--;
+	if (ret_end)
+		*ret_end = end;
+	return end ? f->text[end - 1] : 0;
+}
 
-	for (i = 0; depth && i < ARRAY_LEN(lists); i++) {
-		if (ends_with(f, lists[i])) {
-			f->len -= strlen(lists[i]) - 1;
-			return;
-		}
-	}
-	for (i = 0; i < ARRAY_LEN(rows); i++) {
-		if (ends_with(f, rows[i])) {
-			f->len -= strlen(rows[i]) - 3;
-			return;
-		}
-	}
+/* Where what ends with `last , last` begins; SIZE_MAX: it does not. */
+static size_t pair_begins(const struct folded *f, const char *last)
+{
+	size_t len = strlen(last), end;
+
+	if (!ends_with(f, last) || before(f, f->len - len, &end) != ',')
+		return SIZE_MAX;
+	(void)before(f, end - 1, &end);
+	return end >= len && !memcmp(f->text + end - len, last, len) ? end - len : SIZE_MAX;
+}
+
+/* ?, ? in a list, when its second element ends: one of them says as much. */
+static void fold_values(struct folded *f)
+{
+	size_t begin = pair_begins(f, "?");
+
+	if (begin != SIZE_MAX && before(f, begin, NULL) && strchr("([,", before(f, begin, NULL)))
+		f->len = begin + 1;
+}
+
+/* (?), (?) of VALUES; behind a name it would be an argument. */
+static void fold_rows(struct folded *f)
+{
+	size_t begin = pair_begins(f, "(?)"), end;
+
+	if (begin == SIZE_MAX)
+		return;
+	if (word_goes_on((unsigned char)before(f, begin, &end)) &&
+	    (end < 6 || strncasecmp(f->text + end - 6, "values", 6) != 0))
+		return;
+	f->len = begin + 3;
 }
 
 static void put(struct folded *f, const char *text, size_t len)
@@ -269,18 +292,32 @@ static void put(struct folded *f, const char *text, size_t len)
 	f->len += len;
 }
 
+/* Does what was written end with a word behind which only a value can follow? */
+static bool wants_value(const struct folded *f, size_t end)
+{
+	static const char *const words[] = { "select", "where",	 "and",	    "or",     "not", "then",
+					     "else",   "when",	 "between", "limit",  "in",  "like",
+					     "by",     "having", "offset",  "values", "set", "returning" };
+	size_t begin = end, i;
+
+	while (begin && word_goes_on((unsigned char)f->text[begin - 1]))
+		begin--;
+	for (i = 0; i < ARRAY_LEN(words); i++) {
+		if (strlen(words[i]) == end - begin && !strncasecmp(words[i], f->text + begin, end - begin))
+			return true;
+	}
+	return false;
+}
+
 /* A - or + that belongs to the number behind it: nothing that could be subtracted from stands before it. */
 static void put_value(struct folded *f)
 {
-	char before;
-
 	if (f->len && !f->blank && (ends_with(f, "-") || ends_with(f, "+"))) {
 		size_t i = f->len - 1;
 
 		while (i && f->text[i - 1] == ' ')
 			i--;
-		before = i ? f->text[i - 1] : 0;
-		if (before && strchr("(,=<>[", before))
+		if (i && (strchr("(,=<>[+-*/%|&^", f->text[i - 1]) || wants_value(f, i)))
 			f->len--;
 	}
 	put(f, "?", 1);
@@ -293,6 +330,19 @@ static void put_first_word(const char *text, size_t len, char operation[PROTO_OP
 	for (i = 0; i < len && i < PROTO_OPERATION - 1 && (unsigned char)text[i] < 0x80; i++)
 		operation[i] = (char)toupper((unsigned char)text[i]);
 	operation[i] = 0;
+}
+
+static void put_sign(struct folded *f, char sign, size_t *depth)
+{
+	if (*depth && strchr(",)]", sign))
+		fold_values(f);
+	put(f, &sign, 1);
+	if (sign == '(' || sign == '[')
+		++*depth;
+	if (*depth && (sign == ')' || sign == ']'))
+		--*depth;
+	if (sign == ')')
+		fold_rows(f);
 }
 
 static void put_all(struct scan *s, bool cut, struct folded *f, char operation[PROTO_OPERATION])
@@ -309,19 +359,17 @@ static void put_all(struct scan *s, bool cut, struct folded *f, char operation[P
 			f->blank = true;
 		} else if (kind == SQL_VALUE) {
 			put_value(f);
+		} else if (kind == SQL_SIGN) {
+			put_sign(f, *text, &depth);
 		} else if (!(kind == SQL_WORD && cut && s->open)) {
 			/* half a word would make many statements of one */
 			put(f, text, len);
 			if (kind == SQL_WORD && !operation[0])
 				put_first_word(text, len, operation);
 		}
-		if (kind == SQL_SIGN && (*text == '(' || *text == '['))
-			depth++;
-		if (kind == SQL_SIGN && depth && (*text == ')' || *text == ']'))
-			depth--;
-		if (kind == SQL_VALUE || kind == SQL_SIGN)
-			fold(f, depth > 0);
 	}
+	if (depth)
+		fold_values(f);
 }
 
 /* Whole characters only, and none that would not stay on its line. */
@@ -364,6 +412,15 @@ void sql_normalise(enum sql_dialect dialect, const char *text, size_t len, bool 
 	while (!cut && f.len && (f.text[f.len - 1] == ';' || f.text[f.len - 1] == ' '))
 		f.len--;
 	put_printable(&f, cut, resource);
+}
+
+void sql_operation(const char *resource, char operation[PROTO_OPERATION])
+{
+	size_t begin = strspn(resource, "( "), end = begin;
+
+	while (word_goes_on((unsigned char)resource[end]))
+		end++;
+	put_first_word(resource + begin, end - begin, operation);
 }
 
 /* key='value' in a comment; values are percent-encoded, and those we look for need no decoding. */

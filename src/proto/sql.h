@@ -27,6 +27,9 @@ enum sql_dialect {
 void sql_normalise(enum sql_dialect dialect, const char *text, size_t len, bool cut, char operation[PROTO_OPERATION],
 		   char resource[PROTO_RESOURCE]);
 
+/* The operation of what was normalised. */
+void sql_operation(const char *resource, char operation[PROTO_OPERATION]);
+
 /* The value of a key in the comments of a statement, as sqlcommenter writes them: key='value'; false: none. */
 bool sql_comment_value(const char *text, size_t len, const char *key, char *ret, size_t size);
 

@@ -119,6 +119,7 @@ static size_t parse(struct proto_conn *c, struct proto_dir *d, const uint8_t *da
 			return have;
 		}
 		if (c->again || c->to_turns) {
+			c->again_at = n > 0 ? d->at + n : d->next;
 			d->at = d->next;
 			return have;
 		}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# parallel: yes
+# root: no
+# timeout: 240
+#
+# Requests and responses in what databases and HTTP/2 servers and their clients said: PostgreSQL with psql and pgbench, MariaDB
+# with its own client, PyMySQL and DBI.  A proxy records the pieces; what the parsers tell of them is compared with what the
+# clients, or the servers' own logs, say: with all bytes kept, cut at other places, with 256 bytes of each piece, with pieces
+# lost, and from the middle on.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib/e2e.sh
+. "$here/lib/e2e.sh"
+feed=${PROTO_FEED:-$(dirname "$SAKER")/../tests/proto_feed}
+
+# check NAME MODE OPTION...
+check() {
+	/usr/bin/python3 "$here/lib/proto_wire_check.py" "$1" "$feed" "$1.log" "$1.truth" "${@:2}" >tap
+	e2e_include "${*:2}: " <tap
+}
+
+e2e_begin
+for scene in pg my; do
+	ok "servers and clients talk: $scene" /usr/bin/python3 "$here/lib/proto_$scene.py" "$WORK"
+done
+
+pg="simple copy logins normalised failing bench-simple bench-extended bench-prepared bench-extended-pipeline bench-prepared-pipeline"
+my="client pymysql dbi my-logins my-normalised"
+
+# --- everything kept, as it came and cut at other places ---
+for name in $pg $my; do
+	check "$name" whole
+	check "$name" whole cut=70 seed=1 client=0
+	check "$name" whole cut=40 seed=2 client=-1
+done
+check big prefix=80 # of a statement of 17 MiB, only the beginning is looked at
+
+# --- the beginnings of pieces kept ---
+for name in simple logins normalised failing bench-simple bench-extended bench-prepared bench-prepared-pipeline $my; do
+	check "$name" prefix=75 prefix=256
+	check "$name" prefix=75 prefix=256 client=-1
+done
+check copy prefix=50 prefix=256
+
+# --- pieces lost, and from the middle on: what was prepared before is not known ---
+for name in simple copy normalised client pymysql dbi my-normalised; do
+	check "$name" loss=60 skip=3
+	check "$name" loss=40 skip=4 prefix=256 client=-1
+done
+for name in bench-simple bench-extended bench-extended-pipeline; do
+	check "$name" loss=75 skip=3
+done
+for name in $pg $my; do
+	[ "$name" != logins ] && [ "$name" != my-logins ] || continue # a connection may be lost as a whole
+	for seed in 1 2 3; do
+		check "$name" loss=0 drop=5 seed=$seed
+		check "$name" loss=0 drop=5 prefix=256 cut=10 seed=$seed
+	done
+done
+
+e2e_end
