@@ -17,9 +17,9 @@
 #include "must.h"
 
 #define GUARD 16
-#define SECRET "Zq7Zq8Zq9Zq0Zq1Zq2Zq3Zq4"
 #define SECRET_PART 6 /* so much of it in a row is a leak */
 
+static const char secret[] = "Zq7Zq8Zq9Zq0Zq1Zq2Zq3Zq4";
 static const char *const user_words[] = { "kennwort" };
 static const struct mask_words words = { user_words, 1 };
 
@@ -119,8 +119,8 @@ static void no_secret(const uint8_t *data, size_t len)
 	size_t i, k;
 
 	for (i = 0; i + SECRET_PART <= len; i++)
-		for (k = 0; k + SECRET_PART < sizeof(SECRET); k++)
-			MUST(memcmp(data + i, SECRET + k, SECRET_PART) != 0);
+		for (k = 0; k + SECRET_PART < sizeof(secret); k++)
+			MUST(memcmp(data + i, secret + k, SECRET_PART) != 0);
 }
 
 /*
@@ -131,21 +131,24 @@ static void planted(const uint8_t *how, size_t nhow)
 {
 	const struct plant *p = &plants[how[0] % ARRAY_LEN(plants)];
 	uint8_t text[512], out[512];
-	size_t len = p->nbefore + sizeof(SECRET) - 1 + p->nafter, at = 0, nout = 0, i = 1;
+	size_t len = p->nbefore + sizeof(secret) - 1 + p->nafter, at = 0, nout = 0, i = 1;
 	struct mask_conn *c = NULL;
 
 	memcpy(text, p->before, p->nbefore);
-	memcpy(text + p->nbefore, SECRET, sizeof(SECRET) - 1);
-	memcpy(text + p->nbefore + sizeof(SECRET) - 1, p->after, p->nafter);
+	memcpy(text + p->nbefore, secret, sizeof(secret) - 1);
+	memcpy(text + p->nbefore + sizeof(secret) - 1, p->after, p->nafter);
 	if (mask_conn_new(&words, &c) < 0)
 		return;
 	while (at < len) {
-		size_t n = i < nhow ? 1 + how[i++] % 64U : len, kept;
+		size_t n = i < nhow ? 1 + how[i++] % 64U : len, named = at < p->nbefore ? p->nbefore - at : 0, kept;
 
-		n = MIN(at ? n : MAX(n, (size_t)32), len - at);
+		if (!at && n < 32)
+			n = 32;
+		if (n > len - at)
+			n = len - at;
 		kept = i < nhow ? how[i++] % (n + 1) : n;
-		if (at < p->nbefore)
-			kept = MAX(kept, MIN(n, p->nbefore - at));
+		if (kept < named)
+			kept = MIN(n, named);
 		mask_one(c, true, at, text + at, (uint32_t)kept, (uint32_t)n, out + nout);
 		nout += kept;
 		at += n;
