@@ -19,6 +19,7 @@
 #define HEADER 9
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define PREFACE_BYTES 24
+#define RESETS 32
 #define LENGTH_LIKELY (1u << 20) /* of a frame that is to be recognised */
 
 enum type {
@@ -36,6 +37,8 @@ enum type {
 };
 enum { END_STREAM = 1, ACK = 1, END_HEADERS = 4, PADDED = 8, WITH_PRIORITY = 32 };
 enum { NO_ERROR = 0, REFUSED_STREAM = 7, CANCEL = 8 };
+#define NOTE_PERHAPS_GRPC \
+	(1ull << 32) /* proto_note(): the number of the stream, and whether content-type was not known */
 enum { GRPC_CANCELLED = 1, GRPC_INTERNAL = 13, GRPC_UNAVAILABLE = 14 };
 
 /* What the fields of a block say that we ask. */
@@ -46,8 +49,9 @@ struct fields {
 	char message[PROTO_ERROR_TEXT];
 	struct proto_ids ids;
 	int32_t status, grpc_status; /* -1: not told */
-	bool grpc;
-	bool unknown; /* a field was that we could not decode */
+	bool grpc, content;	     /* its content-type says that it is, or something at all */
+	bool unknown;		     /* a field was that we could not decode */
+	bool cut;		     /* bytes of the block were not kept */
 };
 
 struct side {
@@ -62,7 +66,9 @@ struct side {
 };
 
 struct http2 {
-	struct side sides[2]; /* [asks] */
+	struct side sides[2];	/* [asks] */
+	uint32_t reset[RESETS]; /* streams that were, the oldest given up: what is still said on them is nothing new */
+	uint32_t nresets;
 };
 
 struct frame {
@@ -177,6 +183,7 @@ static void take_field(void *arg, struct hpack_text name, struct hpack_text valu
 	} else if (is(name, ":status")) {
 		f->status = number(value);
 	} else if (is(name, "content-type")) {
+		f->content = true;
 		f->grpc |= begins_with(value, "application/grpc") && !begins_with(value, "application/grpc-web");
 	} else if (is(name, "grpc-status")) {
 		f->grpc_status = number(value);
@@ -195,8 +202,17 @@ static void fields_reset(struct fields *f)
 
 /* ---- exchanges ---- */
 
+/* What may have been gRPC, and nothing has shown that it was. */
+static void settle_doubt(struct proto_exchange *x)
+{
+	if (*proto_note(x) & NOTE_PERHAPS_GRPC && strcmp(x->protocol, "grpc") != 0)
+		x->flags |= PROTO_TOUCHED;
+}
+
 static void end_message(struct proto_conn *c, struct proto_exchange *x, bool asks, uint64_t end)
 {
+	if (!asks)
+		settle_doubt(x);
 	if (asks)
 		proto_ask_end(c, x, end);
 	else
@@ -227,8 +243,10 @@ static void on_request(struct proto_conn *c, struct side *s, uint64_t end)
 		if (f->authority[0])
 			memcpy(x->peer, f->authority, sizeof(x->peer));
 		x->ids = f->ids;
-		if (!f->method[0] || (!f->path[0] && strcmp(f->method, "CONNECT")))
+		if (f->cut || !f->method[0] || (!f->path[0] && strcmp(f->method, "CONNECT") != 0))
 			x->flags |= PROTO_TOUCHED;
+		if (f->unknown && !f->content && !strcmp(f->method, "POST"))
+			*proto_note(x) |= NOTE_PERHAPS_GRPC;
 		if (f->grpc)
 			put_grpc(x, f);
 	}
@@ -284,30 +302,50 @@ static void put_status(struct proto_exchange *x, const struct fields *f)
 	}
 }
 
-static void on_response(struct proto_conn *c, struct side *s, uint64_t end)
+static bool was_reset(const struct http2 *h, uint32_t stream)
+{
+	for (size_t i = 0; i < ARRAY_LEN(h->reset); i++) {
+		if (h->reset[i] == stream)
+			return true;
+	}
+	return false;
+}
+
+/* Pushed, or the trailers of what began before the recording: no answer to anything. */
+static bool is_stray(struct proto_conn *c, const struct http2 *h, const struct side *s)
+{
+	const struct fields *f = &s->f;
+
+	if (proto_awaiting(c, s->stream))
+		return false;
+	return !(s->stream & 1) || was_reset(h, s->stream) || (f->status < 0 && f->grpc_status < 0 && !f->unknown);
+}
+
+static void on_response(struct proto_conn *c, const struct http2 *h, struct side *s, uint64_t end)
 {
 	struct proto_exchange *x = proto_answering(c, s->stream);
 	const struct fields *f = &s->f;
+	const bool trailers = x;
 
 	if (f->status >= 100 && f->status < 200)
 		return; /* informational: the answer follows */
 	if (!x) {
-		if (!(s->stream & 1) ||
-		    (f->status < 0 && !f->unknown && !proto_awaiting(c, s->stream) && f->grpc_status < 0))
-			return; /* pushed, or the trailers of what began before the recording */
+		if (is_stray(c, h, s))
+			return;
 		x = proto_answer(c, s->stream, s->begin);
 		if (!x)
 			return;
 		*proto_note(x) = s->stream;
-		if (f->status < 0)
-			x->flags |= PROTO_TOUCHED;
 	}
+	/* the status of gRPC stands in the trailers, or with nothing else */
+	if (f->cut || (f->unknown && f->grpc_status < 0 && (trailers || f->status < 0)))
+		x->flags |= PROTO_TOUCHED;
 	put_status(x, f);
 	if (s->end_stream)
-		proto_answer_end(c, x, end);
+		end_message(c, x, false, end);
 }
 
-static void block_ends(struct proto_conn *c, struct side *s, bool asks, uint64_t end)
+static void block_ends(struct proto_conn *c, struct http2 *h, struct side *s, bool asks, uint64_t end)
 {
 	if (!s->hpack || !hpack_end(s->hpack))
 		s->f.unknown = true;
@@ -317,7 +355,7 @@ static void block_ends(struct proto_conn *c, struct side *s, bool asks, uint64_t
 	if (asks)
 		on_request(c, s, end);
 	else
-		on_response(c, s, end);
+		on_response(c, h, s, end);
 }
 
 static int32_t grpc_of_reset(uint32_t code)
@@ -373,6 +411,7 @@ static void on_reset(struct proto_conn *c, uint32_t stream, bool asks, uint64_t 
 			       reset_name(code));
 	if (code != NO_ERROR && !strcmp(x->protocol, "grpc"))
 		x->status = grpc_of_reset(code);
+	settle_doubt(x);
 	proto_drop(c, x);
 }
 
@@ -384,7 +423,7 @@ static void end_unseen(struct proto_conn *c, const struct side *s, bool asks, ui
 	(void)s;
 	for (x = proto_next(c, NULL); x; x = next) {
 		next = proto_next(c, x);
-		if (!proto_under_way(x, asks) || *proto_note(x) == stream)
+		if (!proto_under_way(x, asks) || (uint32_t)*proto_note(x) == stream)
 			continue;
 		x->flags |= PROTO_TOUCHED;
 		end_message(c, x, asks, offset);
@@ -394,7 +433,8 @@ static void end_unseen(struct proto_conn *c, const struct side *s, bool asks, ui
 /* ---- frames ---- */
 
 /* HEADERS, PUSH_PROMISE, CONTINUATION: what stands before and behind the fields. */
-static int64_t block_begins(struct proto_conn *c, struct side *s, const struct proto_view *v, const struct frame *f)
+static int64_t block_begins(struct proto_conn *c, struct http2 *h, struct side *s, const struct proto_view *v,
+			    const struct frame *f)
 {
 	uint32_t before = (f->flags & PADDED && f->type != CONTINUATION ? 1 : 0) +
 			  (f->flags & WITH_PRIORITY && f->type == HEADERS ? 5 : 0) + (f->type == PUSH_PROMISE ? 4 : 0);
@@ -419,11 +459,11 @@ static int64_t block_begins(struct proto_conn *c, struct side *s, const struct p
 	if (s->left)
 		return HEADER + before;
 	if (f->flags & END_HEADERS)
-		block_ends(c, s, v->asks, v->offset + HEADER + f->len);
+		block_ends(c, h, s, v->asks, v->offset + HEADER + f->len);
 	return HEADER + (int64_t)f->len;
 }
 
-static int64_t block_goes_on(struct proto_conn *c, struct side *s, const struct proto_view *v)
+static int64_t block_goes_on(struct proto_conn *c, struct http2 *h, struct side *s, const struct proto_view *v)
 {
 	uint32_t n = (uint32_t)MIN((size_t)s->left, v->have);
 
@@ -431,18 +471,19 @@ static int64_t block_goes_on(struct proto_conn *c, struct side *s, const struct 
 		s->f.unknown = true;
 	if (n < s->left && v->cut) {
 		hpack_lost(s->hpack);
-		s->f.unknown = true;
+		s->f.unknown = s->f.cut = true;
 		n = s->left;
 	}
 	s->left -= n;
 	if (s->left)
 		return n;
 	if (s->flags & END_HEADERS)
-		block_ends(c, s, v->asks, v->offset + n + s->padding);
+		block_ends(c, h, s, v->asks, v->offset + n + s->padding);
 	return (int64_t)n + s->padding;
 }
 
-static int64_t on_frame(struct proto_conn *c, struct side *s, const struct proto_view *v, const struct frame *f)
+static int64_t on_frame(struct proto_conn *c, struct http2 *h, struct side *s, const struct proto_view *v,
+			const struct frame *f)
 {
 	const uint64_t end = v->offset + HEADER + f->len;
 	struct proto_exchange *x;
@@ -451,7 +492,7 @@ static int64_t on_frame(struct proto_conn *c, struct side *s, const struct proto
 	case HEADERS:
 	case PUSH_PROMISE:
 	case CONTINUATION:
-		return block_begins(c, s, v, f);
+		return block_begins(c, h, s, v, f);
 	case DATA:
 		x = v->asks ? proto_asking(c, f->stream) : proto_answering(c, f->stream);
 		if (x && f->flags & END_STREAM)
@@ -460,6 +501,7 @@ static int64_t on_frame(struct proto_conn *c, struct side *s, const struct proto
 	case RST_STREAM:
 		if (v->have < HEADER + 4 && !v->cut)
 			return PROTO_MORE;
+		h->reset[h->nresets++ % RESETS] = f->stream;
 		if (v->have >= HEADER + 4)
 			on_reset(c, f->stream, v->asks, v->offset, be32(v->data + HEADER));
 		break;
@@ -481,7 +523,7 @@ static int64_t http2_read(struct proto_conn *c, void *state, const struct proto_
 	struct frame f;
 
 	if (s->left)
-		return block_goes_on(c, s, v);
+		return block_goes_on(c, h, s, v);
 	if (v->have >= 4 && is_preface(v))
 		return v->have >= PREFACE_BYTES ? PREFACE_BYTES : PROTO_MORE;
 	if (v->have < HEADER)
@@ -492,7 +534,7 @@ static int64_t http2_read(struct proto_conn *c, void *state, const struct proto_
 	if (s->lost)
 		end_unseen(c, s, v->asks, v->offset, f.stream);
 	s->lost = false;
-	return on_frame(c, s, v, &f);
+	return on_frame(c, h, s, v, &f);
 }
 
 /* Frames that follow one another; 0: none, or one is not valid.  *ret_exact: they end where the bytes do. */

@@ -235,7 +235,9 @@ static void undecided(struct proto_conn *c, const struct proto_piece *p)
 	g = recognise(c);
 	if (g.ops) {
 		adopt(c, g.ops, g.asker);
+		c->kept->n--; /* of this one there may be more than was kept */
 		replay(c);
+		proto_conn_feed(c, p);
 	} else if (c->kept->n == KEPT_PIECES || c->kept->len == KEPT_BYTES) {
 		settle_for_turns(c);
 	}

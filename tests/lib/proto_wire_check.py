@@ -3,7 +3,7 @@
 
 TRUTH, in JSON: `protocol`; `conns`: of each connection, in the order in which they began, its exchanges in their order, with
 those words that somebody else says (`flag`: one that must be set); `counts`: how many there are of "OPERATION RESOURCE";
-`contains`: resources that must be told; `shapes`: likewise, whatever their case, blanks and backquotes; `by`: a word that tells the exchanges of a connection apart, for those that are interleaved.
+`contains`: resources that must be told; `shapes`: likewise, whatever their case, blanks and backquotes; `by`: a word that tells the exchanges of a connection apart, for those that are interleaved; `numbers`: of the connections.
 
 MODE: whole      nothing but what is true, and nothing is flagged
       prefix=P   likewise, but where bytes were not kept exchanges are flagged, and only the operation must be right
@@ -66,7 +66,8 @@ def sequences(told, truth):
         conns.setdefault(t["conn"], []).append(t)
     for n in numbers:
         conns[n].sort(key=lambda t: t.get("request", t.get("response"))[0 if "request" in t else 2])
-    return [(conns[n] if n in conns else [], true) for n, true in zip(numbers, truth["conns"])], len(numbers)
+    true_numbers = truth.get("numbers") or numbers
+    return [(conns[n] if n in conns else [], true) for n, true in zip(true_numbers, truth["conns"])], len(numbers)
 
 
 def by_word(told, true, word):
