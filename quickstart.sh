@@ -111,8 +111,7 @@ shop() {
 	in_turn "the shop" demo/shop.sh up --dir "$place" --prefix "$prefix" || return 1
 	pids=$(demo/shop.sh pids --dir "$place") || return 1
 	echo "recording it, fault: $fault (about 6 s)" >&2
-	# shellcheck disable=SC2046
-	in_turn "the recording" build/src/saker record --as-root -o "$rec" -p "$pids" $(record_options) -- \
+	in_turn "the recording" build/src/saker record --as-root -o "$rec" -p "$pids" --with sched -- \
 		demo/shop.sh load --dir "$place" --fault "$fault" || return 1
 	cp "$place/truth.jsonl" $truth
 	demo_clean
@@ -122,36 +121,21 @@ shop() {
 	echo "the recording is in $rec; look further with"
 	echo "    build/src/saker requests $rec 'duration>20ms' --sort -duration"
 	echo "    build/src/saker path $rec"
-	echo "    build/src/saker map $rec"
 	[ $once = 1 ] || show_page "$rec"
 }
 
 # shop_shown RECORDING TRUTH
 shop_shown() {
-	if ! has requests; then
-		build/src/saker story "$1"
-		return
-	fi
 	echo
-	build/src/saker requests "$1" --sort -duration --limit 20 || return 1
+	build/src/saker requests "$1" --sort -duration --number 20 || return 1
 	echo
-	! has path || build/src/saker path "$1" || return 1
-	echo
-	! has map || build/src/saker map "$1" || return 1
+	build/src/saker path "$1" || return 1
+	! has map || { echo && build/src/saker map "$1"; } || return 1
 	echo
 	demo/shop/verdict.py build/src/saker "$1" "$2"
 }
 
 has() { build/src/saker "$1" --help >/dev/null 2>&1; }
-
-# record_options: what this Saker can observe of what explains requests
-record_options() {
-	local kind kinds=''
-	for kind in sched payload block; do
-		! build/src/saker record --help | tr -s ' \n' ' ' | grep -Eq "Observe these too:[^)]*[ ,(]${kind}[,. )]" || kinds=$kinds,$kind
-	done
-	[ -z "$kinds" ] || echo "--with ${kinds#,}"
-}
 
 # show_page RECORDING: on a page in the browser, until the next one or the end; its address has a token
 show_page() {

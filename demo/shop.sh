@@ -26,6 +26,7 @@ DEMO_NODES="redis db $APPS web"
 DEMO_PROGRAMS="nginx redis-server redis-cli psql wrk go python3 ip nft nsenter setpriv"
 DEMO_DEPS=shop
 PORT=8080
+DISK_RATE=2500000 # bytes/s that a slow disk takes
 
 app=threads ms=50 connections=8 pause=25 hold=6 fault=none truth=no
 
@@ -102,7 +103,58 @@ postgres_bin() {
 	echo "$bin"
 }
 
+# --- a slow disk: a cgroup allows the applications few bytes a second ----------------------------------------------
+
+# Where disks can be made slow: blkio of version 1, or io of version 2
+disk_cgroups() {
+	local v1 v2
+	v1=$(awk '$3 == "cgroup" && $4 ~ /(^|,)blkio(,|$)/ { print $2; exit }' /proc/mounts)
+	v2=$(cgroup_v2)
+	if [ -n "$v1" ]; then
+		echo "$v1"
+	elif [ -n "$v2" ] && grep -qw io "$v2/cgroup.controllers"; then
+		grep -qw io "$v2/cgroup.subtree_control" || echo +io >"$v2/cgroup.subtree_control" || return 1
+		echo "$v2"
+	else
+		return 1
+	fi
+}
+
+# The disk that has DIR, MAJOR:MINOR: limits are those of whole disks
+disk_number() {
+	local number
+	number=$(findmnt -n -o MAJ:MIN -T "$dir/disk" | tr -d " ") && [ -e "/sys/dev/block/$number" ] || return 1
+	if [ -e "/sys/dev/block/$number/partition" ]; then
+		cat "/sys/dev/block/$number/../dev"
+	else
+		echo "$number"
+	fi
+}
+
+disk_make() {
+	local cgroups
+	disk_number >/dev/null && cgroups=$(disk_cgroups) && mkdir "$cgroups/saker-demo-${prefix}disk" &&
+		echo "DISK_CGROUP=$cgroups/saker-demo-${prefix}disk" >>"$dir/state"
+}
+
+# disk_limit RATE|max
+disk_limit() {
+	if [ -e "$DISK_CGROUP/io.max" ]; then
+		echo "$(disk_number) wbps=$1" >"$DISK_CGROUP/io.max"
+	else
+		echo "$(disk_number) ${1/max/0}" >"$DISK_CGROUP/blkio.throttle.write_bps_device"
+	fi
+}
+
 # --- nodes --------------------------------------------------------------------------------------------------------
+
+# Takes over from lib.sh, which has cgroups for memory
+node_become() {
+	case " $APPS " in
+	*" $1 "*) [ -z "${DISK_CGROUP:-}" ] || echo "$BASHPID" >"$DISK_CGROUP/cgroup.procs" ;;
+	esac
+	node_exec "$1"
+}
 
 node_exec() {
 	case $1 in
@@ -229,6 +281,8 @@ cmd_up() {
 	up_check
 	up_state
 	up_net
+	disk_make || say "no disk can be made slow here: a flush takes what this one needs"
+	state_load
 	db_init
 	for name in $DEMO_NODES; do
 		node_start "$name"
@@ -245,7 +299,7 @@ cmd_pids() {
 	state_load
 	for name in $DEMO_NODES; do
 		process_pid "$name"
-	done | paste -sd, >&3
+	done | paste -sd,
 }
 
 cmd_down() {
@@ -258,6 +312,7 @@ cmd_down() {
 	for name in $DEMO_NODES client net; do
 		netns_del "$prefix$name"
 	done
+	[ -z "${DISK_CGROUP:-}" ] || cgroup_del "$DISK_CGROUP" || say "cannot remove '$DISK_CGROUP'"
 	rm -rf "$dir"/{disk,db.data,web.tmp}
 	rm -f "$dir/state"
 }
@@ -274,19 +329,51 @@ begin_flush() {
 	case $(stat -f -c %T "$dir/disk") in
 	tmpfs | ramfs) die "'$dir' is in memory, where no flush is slow: choose a --dir on a disk" ;;
 	esac
+	[ -z "${DISK_CGROUP:-}" ] || disk_limit $DISK_RATE
 	planted_by_header
 }
 
 begin_query() { planted_by_header; }
 
-# The application may run on one CPU only, and something else has it again and again
+# pin CPUS NAME...: all threads of these
+pin() {
+	local cpus=$1 name child
+	shift
+	for name in "$@"; do
+		taskset -acp "$cpus" "$(process_pid "$name")" >/dev/null || true
+		for child in $(pgrep -P "$(process_pid "$name")"); do
+			taskset -acp "$cpus" "$child" >/dev/null || true
+		done
+	done
+}
+
+# All CPUs that this may use, one a line
+cpus() {
+	local range
+	for range in $(taskset -cp $$ | sed 's/.*: //; s/,/ /g'); do
+		seq "${range%-*}" "${range#*-}"
+	done
+}
+
+# The application has one CPU, the others the rest; something else takes that one again and again
 begin_hog() {
-	local cpu
-	cpu=$(taskset -cp "$(process_pid "$app")" | sed 's/.*[^0-9]//')
-	taskset -acp "$cpu" "$(process_pid "$app")" >/dev/null
-	nice -n -20 "$SHOP_HOG" "$cpu" "$ms" $((10 * ms)) 100000 >"$dir/hog.bursts" &
+	local cpu rest
+	cpu=$(cpus | tail -n 1)
+	rest=$(cpus | grep -vx "$cpu" | paste -sd,)
+	# shellcheck disable=SC2086
+	pin "${rest:-$cpu}" ${DEMO_NODES/$app/}
+	pin "$cpu" "$app"
+	[ -z "$rest" ] || taskset -cp "$rest" $$ >/dev/null # wrk
+	nice -n -20 "$SHOP_HOG" "$cpu" "$ms" $((5 * ms)) 100000 >"$dir/hog.bursts" &
 	state_process hog $!
 	disown
+}
+
+lift_hog() {
+	stop hog
+	# shellcheck disable=SC2086
+	pin "$(cat /sys/devices/system/cpu/online)" $DEMO_NODES
+	taskset -cp "$(cat /sys/devices/system/cpu/online)" $$ >/dev/null
 }
 
 # Of what arrives at Redis a share is dropped; who sends it waits MS before it sends it again
@@ -314,7 +401,8 @@ begin_table() {
 
 fault_lift() {
 	case $fault in
-	hog) stop hog ;;
+	flush) [ -z "${DISK_CGROUP:-}" ] || disk_limit max ;;
+	hog) lift_hog ;;
 	loss) lift_loss ;;
 	table) stop psql ;;
 	esac
@@ -365,7 +453,7 @@ options() {
 
 shop_main() {
 	local command=${1:-}
-	exec 3>&1 >&2
+	[ "$command" = pids ] || exec >&2
 	[ $# -gt 0 ] || usage
 	shift
 	options "$@"

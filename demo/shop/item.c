@@ -12,12 +12,12 @@
 #include "stores.h"
 
 #define DEEP 3 /* every third item needs the next application */
-#define FLUSH_BYTES 65536
+#define FLUSH_BYTES 262144
 #define NS_PER_MS 1000000ULL
 
 /* How long the steps of a request took. */
 struct took {
-	uint64_t begin, lock, redis, query, next, flush, held, cpu_wait;
+	uint64_t begin, lock, redis, query, next, flush, flush_blocked, lock_blocked, held, cpu_wait;
 	uint32_t resent;
 };
 
@@ -72,22 +72,35 @@ int item_workers(void)
 	return shop.workers;
 }
 
-/* How long this thread was kept from running although it could have, as the kernel counts it. */
-static uint64_t cpu_wait_ns(void)
+/* How long this thread ran, and was kept from running although it could have, as the kernel counts it; 0: no truth wanted. */
+struct cpu {
+	uint64_t ran, wait;
+};
+
+static struct cpu cpu_now(void)
 {
 	static __thread int fd = -1;
+	struct cpu c = { 0 };
 	char text[96];
 	ssize_t n;
-	uint64_t wait = 0;
 
 	if (shop.truth_fd < 0)
-		return 0;
+		return c;
 	if (fd < 0)
 		fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
 	n = pread(fd, text, sizeof(text) - 1, 0);
 	text[n > 0 ? n : 0] = 0;
-	(void)sscanf(text, "%*u %" SCNu64, &wait);
-	return wait;
+	(void)sscanf(text, "%" SCNu64 " %" SCNu64, &c.ran, &c.wait);
+	return c;
+}
+
+/* How much of the time since then it waited for something else. */
+static uint64_t blocked(uint64_t ns, struct cpu before)
+{
+	struct cpu now = cpu_now();
+	uint64_t not = now.ran - before.ran + now.wait - before.wait;
+
+	return ns > not ? ns - not : 0;
 }
 
 /* The milliseconds of a fault of that kind, 0: not planted in this request */
@@ -103,8 +116,13 @@ static void step_lock(const struct http_request *r, struct took *t)
 	unsigned ms = fault_ms(r, "lock");
 	struct timespec hold = { ms / 1000, ms % 1000 * 1000000L };
 	uint64_t begin = now_ns(), got;
+	struct cpu before;
 
-	pthread_mutex_lock(&shop.lock);
+	if (pthread_mutex_trylock(&shop.lock)) {
+		before = cpu_now();
+		pthread_mutex_lock(&shop.lock);
+		t->lock_blocked = blocked(now_ns() - begin, before);
+	}
 	got = now_ns();
 	t->lock = got - begin;
 	shop.served++;
@@ -146,6 +164,7 @@ static void step_flush(const struct http_request *r, struct took *t)
 {
 	unsigned ms = fault_ms(r, "flush");
 	uint64_t begin = now_ns();
+	struct cpu before = cpu_now();
 	char path[256];
 	int fd;
 
@@ -157,6 +176,7 @@ static void step_flush(const struct http_request *r, struct took *t)
 		fprintf(stderr, "shop: cannot write '%s'\n", path);
 	else
 		t->flush = now_ns() - begin;
+	t->flush_blocked = blocked(t->flush, before);
 	if (fd >= 0)
 		close(fd);
 }
@@ -176,7 +196,7 @@ static uint32_t compute(const char *text)
 
 static void truth(const struct http_request *r, int item, int status, const struct took *t)
 {
-	char line[640];
+	char line[768];
 	int len;
 
 	if (shop.truth_fd < 0)
@@ -185,9 +205,11 @@ static void truth(const struct http_request *r, int item, int status, const stru
 		       "{\"app\":\"%s\",\"id\":\"%s\",\"item\":%d,\"status\":%d,\"pid\":%d,\"tid\":%d,\"begin_boot_"
 		       "ns\":%" PRIu64 ",\"end_boot_ns\":%" PRIu64 ",\"lock_ns\":%" PRIu64 ",\"redis_ns\":%" PRIu64
 		       ",\"redis_resent\":%u,\"query_ns\":%" PRIu64 ",\"next_ns\":%" PRIu64 ",\"flush_ns\":%" PRIu64
-		       ",\"held_ns\":%" PRIu64 ",\"cpu_wait_ns\":%" PRIu64 ",\"fault\":\"%s\"}\n",
+		       ",\"flush_blocked_ns\":%" PRIu64 ",\"lock_blocked_ns\":%" PRIu64 ",\"held_ns\":%" PRIu64
+		       ",\"cpu_wait_ns\":%" PRIu64 ",\"fault\":\"%s\"}\n",
 		       shop.name, r->id, item, status, getpid(), gettid(), t->begin, now_ns(), t->lock, t->redis,
-		       t->resent, t->query, t->next, t->flush, t->held, t->cpu_wait, r->fault);
+		       t->resent, t->query, t->next, t->flush, t->flush_blocked, t->lock_blocked, t->held, t->cpu_wait,
+		       r->fault);
 	if (write(shop.truth_fd, line, (size_t)len) != len)
 		fprintf(stderr, "shop: cannot write '%s'\n", shop.truth);
 }
@@ -234,7 +256,7 @@ int item_answer(struct wire *w, const struct http_request *r)
 {
 	const char *at = strstr(r->path, "/item/");
 	int item = at ? atoi(at + 6) : 0, status = 404, ret;
-	uint64_t wait = cpu_wait_ns();
+	struct cpu before = cpu_now();
 	struct took t = { .begin = now_ns() };
 	char body[1024] = "{}";
 
@@ -242,7 +264,7 @@ int item_answer(struct wire *w, const struct http_request *r)
 		status = item_make(r, item, &t, body, sizeof(body));
 	log_line(r, item, status, &t);
 	ret = http_answer(w, status, body);
-	t.cpu_wait = cpu_wait_ns() - wait;
+	t.cpu_wait = cpu_now().wait - before.wait;
 	truth(r, item, status, &t);
 	return ret;
 }

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 
-DEEP, CONNECTIONS, FLUSH_BYTES = 3, 32, 65536
+DEEP, CONNECTIONS, FLUSH_BYTES = 3, 32, 262144
 RESENT_AT = 100  # tcpi_total_retrans in struct tcp_info, linux/tcp.h
 
 

@@ -28,7 +28,7 @@ import (
 const (
 	deep        = 3
 	connections = 32
-	flushBytes  = 65536
+	flushBytes  = 262144
 	resentAt    = 100 // tcpi_total_retrans in struct tcp_info, linux/tcp.h
 	bootClock   = 7
 )
