@@ -74,6 +74,7 @@ debian() {
 	manuals $stage/usr/share/man
 	find $stage/usr/share/man -type f -exec gzip -9n {} + 2>/dev/null || true
 	install -Dm644 packaging/saker.bash $stage/usr/share/bash-completion/completions/saker
+	install -Dm644 packaging/saker.h $stage/usr/include/saker.h
 	install -Dm644 packaging/saker-flight.service $stage/lib/systemd/system/saker-flight.service
 	texts $stage/usr/share/doc/saker
 	cat LICENSE LICENSES/*.txt >$stage/usr/share/doc/saker/copyright
@@ -94,7 +95,7 @@ tarball() {
 	install -Dm755 build-static/saker "$stage/saker"
 	manuals "$stage/man"
 	texts "$stage/docs"
-	install -m644 LICENSE packaging/saker.bash packaging/saker-flight.service "$stage"
+	install -m644 LICENSE packaging/saker.bash packaging/saker.h packaging/saker-flight.service "$stage"
 	cp -r LICENSES "$stage"
 	tar -C build-static/stage --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf - "$name" |
 		gzip -9n >"dist/$name.tar.gz"

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/mapped.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -207,20 +208,9 @@ int goroutines_see(struct goroutines *g, uint32_t pid)
 
 int goroutines_see_command(struct goroutines *g, const char *command)
 {
-	const char *dirs = getenv("PATH"), *at = dirs ? dirs : "/bin:/usr/bin";
 	char path[1024];
-	size_t n;
 
-	if (!g || g->how == GOROUTINES_OFF)
+	if (!g || g->how == GOROUTINES_OFF || !mapped_command(command, path, sizeof(path)))
 		return 0;
-	if (strchr(command, '/'))
-		return see(g, command, command, 0);
-	for (;; at += n + 1) {
-		n = strcspn(at, ":");
-		(void)snprintf(path, sizeof(path), "%.*s/%s", n ? (int)n : 1, n ? at : ".", command);
-		if (access(path, X_OK) == 0)
-			return see(g, path, path, 0);
-		if (!at[n])
-			return 0;
-	}
+	return see(g, path, path, 0);
 }

@@ -98,6 +98,12 @@ static struct mask_conn *conn_of(struct payloads *p, uint64_t sock, bool make)
 	return s->conn;
 }
 
+/* What TLS carries is a stream of its own beside that of its records; sockets are counted up from 1. */
+static uint64_t stream_key(const struct event_payload_piece *piece)
+{
+	return piece->flags & PAYLOADFLAGS_DECRYPTED ? ~piece->sock : piece->sock;
+}
+
 /* --- events --- */
 
 static int emit_payload(struct payloads *p, const struct event_payload_piece *piece, const uint8_t *data, uint32_t kept)
@@ -136,7 +142,7 @@ static int one_piece(struct payloads *p, const struct event_payload_piece *piece
 	memcpy(data, (const char *)piece + sizeof(*piece), m.kept);
 	if (piece->flags & PAYLOADFLAGS_DATAGRAM)
 		return emit_payload(p, piece, data, m.kept);
-	c = conn_of(p, piece->sock, true);
+	c = conn_of(p, stream_key(piece), true);
 	if (!c)
 		return emit_payload(p, piece, data, 0);
 	mask_payload(c, &m);
@@ -198,7 +204,7 @@ static int queue_piece(struct payloads *p, const struct event_payload_piece *pie
 	if (!grown)
 		return emit_payload(p, piece, NULL, 0);
 	p->refs = grown;
-	p->refs[p->nrefs] = (struct queued) { .sock = piece->sock,
+	p->refs[p->nrefs] = (struct queued) { .sock = stream_key(piece),
 					      .offset = piece->offset,
 					      .boot_ns = piece->h.boot_ns,
 					      .at = p->queue.len,
@@ -220,24 +226,30 @@ static int take_piece(struct payloads *p, const struct event_payload_piece *piec
 		return 0;
 	if (piece->flags & PAYLOADFLAGS_DATAGRAM)
 		return one_piece(p, piece);
-	c = conn_of(p, piece->sock, false);
+	c = conn_of(p, stream_key(piece), false);
 	if (c ? mask_conn_expects(c, piece->flags & PAYLOADFLAGS_SENT, piece->offset) : !piece->offset)
 		return one_piece(p, piece);
 	return queue_piece(p, piece);
 }
 
+static void note_closed(struct payloads *p, uint64_t sock, uint64_t boot_ns)
+{
+	struct closed *grown = map_get(&p->by_sock, sock) ? array_grown(p->closed, p->nclosed, sizeof(*grown)) : NULL;
+
+	if (!grown)
+		return; /* it goes when its place is wanted */
+	p->closed = grown;
+	p->closed[p->nclosed++] = (struct closed) { .sock = sock, .boot_ns = boot_ns };
+}
+
 int payloads_take(struct payloads *p, const struct event_header *h)
 {
 	const struct event_close *e = (const void *)h;
-	struct closed *grown;
 
 	if (h->type == EVENT_PAYLOAD_PIECE)
 		return take_piece(p, (const void *)h);
-	grown = map_get(&p->by_sock, e->sock) ? array_grown(p->closed, p->nclosed, sizeof(*grown)) : NULL;
-	if (!grown)
-		return 0; /* it goes when its place is wanted */
-	p->closed = grown;
-	p->closed[p->nclosed++] = (struct closed) { .sock = e->sock, .boot_ns = h->boot_ns };
+	note_closed(p, e->sock, h->boot_ns);
+	note_closed(p, ~e->sock, h->boot_ns);
 	return 0;
 }
 

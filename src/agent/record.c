@@ -15,13 +15,16 @@
 #include "agent/calls.h"
 #include "agent/child.h"
 #include "agent/containers.h"
-#include "agent/logs.h"
 #include "agent/goroutines.h"
+#include "agent/logs.h"
+#include "agent/mapped.h"
 #include "agent/mask.h"
+#include "agent/notes.h"
 #include "agent/paths.h"
 #include "agent/payloads.h"
 #include "agent/places.h"
 #include "agent/select.h"
+#include "agent/tls.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -51,6 +54,9 @@ struct recorder {
 	struct logs *logs;		     /* NULL: no log lines are recorded */
 	struct payloads *payloads;	     /* NULL: nor first bytes of messages */
 	struct goroutines *goroutines;
+	struct mapped *mapped;
+	struct tls *tls;
+	struct notes *notes;
 	struct dynamic *dynamic;
 	struct budget budget;
 	struct calls calls;
@@ -164,7 +170,8 @@ static int store_identity(struct recorder *r, const struct event_header *h)
 	i = (size_t)store_event(r, &room.h);
 	if ((int)i < 0)
 		return (int)i;
-	if (goroutines_see(r->goroutines, h->tgid) < 0)
+	if (goroutines_see(r->goroutines, h->tgid) < 0 || tls_exec(r->tls, h->tgid) < 0 ||
+	    mapped_see(r->mapped, h->tgid, clock_boot_ns()) < 0)
 		return -ENOMEM;
 	return places_see(r->places, e->netns, e->cgroup, h->tgid);
 }
@@ -204,6 +211,18 @@ static int store_dynamic(struct recorder *r, const struct event_header *h)
 	return store_event(r, &room.h);
 }
 
+static int store_note(struct recorder *r, const struct event_header *h)
+{
+	union {
+		struct event_header h;
+		char bytes[EVENT_LENGTH_MAX];
+	} room;
+
+	memcpy(&room, h, h->length);
+	notes_mask(&room.h);
+	return store_event(r, &room.h);
+}
+
 /* The names of files come in parts. */
 static int store_file(struct recorder *r, const struct event_header *h)
 {
@@ -221,6 +240,14 @@ static int store_file(struct recorder *r, const struct event_header *h)
 	room.h.length = (uint16_t)((at + 7) & ~7U);
 	memset(room.bytes + at, 0, room.h.length - at);
 	return store_event(r, &room.h);
+}
+
+static int take_payload(struct recorder *r, const struct event_header *h)
+{
+	const struct event_payload_piece *e = (const void *)h;
+	int code = e->flags & PAYLOADFLAGS_TLS ? tls_hello(r->tls, h->tgid) : 0;
+
+	return code < 0 ? code : payloads_take(r->payloads, h);
 }
 
 /* Every event from the rings passes here. */
@@ -244,11 +271,13 @@ static int take_event(void *arg, const struct event_header *h)
 			       : places_see(r->places, ((const struct event_socket *)(const void *)h)->netns, 0,
 					    h->tgid);
 	case EVENT_PAYLOAD_PIECE:
-		return r->payloads ? payloads_take(r->payloads, h) : 0;
+		return r->payloads ? take_payload(r, h) : 0;
 	case EVENT_CLOSE:
 		return r->payloads && payloads_take(r->payloads, h) < 0 ? -EIO : store_event(r, h);
 	case EVENT_LOG_PIECE:
 		return r->logs ? logs_take(r->logs, h) : 0;
+	case EVENT_NOTE:
+		return store_note(r, h);
 	case EVENT_EXIT:
 		return r->logs && logs_take(r->logs, h) < 0 ? -EIO : store_event(r, h);
 	case EVENT_GO_READY:
@@ -383,6 +412,27 @@ static int open_kernel(struct recorder *r, struct err *err)
 	return refused ? err_set(err, EOPNOTSUPP, "cannot observe %s here: see 'saker doctor'", names) : 0;
 }
 
+/* Each file that a recorded process runs. */
+static int see_file(void *arg, const struct mapped_file *f)
+{
+	struct recorder *r = arg;
+	int e = tls_see_file(r->tls, f);
+
+	return e < 0 ? e : notes_see_file(r->notes, f);
+}
+
+/* The command that is going to be run: what it is to be hooked by is there before it is. */
+static int see_command(struct recorder *r, const char *command)
+{
+	char path[1024];
+	struct mapped_file f = { .program = true, .path = path, .at = path };
+	int e = goroutines_see_command(r->goroutines, command);
+
+	if (e >= 0)
+		e = tls_see_system(r->tls);
+	return e < 0 || !r->mapped || !mapped_command(command, path, sizeof(path)) ? e : see_file(r, &f);
+}
+
 /*
  * Nothing is missed from the moment on at which the hooks of fork and exit are live: as long as `attaching` is set they
  * look for a selected ancestor, and keep hold of those whom an ending process leaves behind.  Then: who runs already,
@@ -404,7 +454,7 @@ static int go_live(struct recorder *r, struct err *err)
 	if (e >= 0 && r->child.pid)
 		e = kernel_select(r->kernel, (uint32_t)r->child.pid, err);
 	if (e >= 0 && r->child.pid)
-		e = goroutines_see_command(r->goroutines, r->opts->command[0]);
+		e = see_command(r, r->opts->command[0]);
 	if (e >= 0)
 		e = kernel_iterate(r->kernel, "process_describe", err);
 	if (e >= 0)
@@ -460,6 +510,10 @@ static int tick(struct recorder *r)
 	e = places_later(r->places, false);
 	if (e >= 0)
 		e = calls_tick(&r->calls, r->kernel, r->err);
+	if (e >= 0)
+		e = mapped_tick(r->mapped, clock_boot_ns());
+	if (e >= 0)
+		e = tls_tick(r->tls, clock_boot_ns());
 	if (e >= 0 && r->containers && containers_begun(r->containers))
 		e = select_again(r->opts->container, r->kernel, &r->groups, r->err);
 	if (e >= 0)
@@ -504,9 +558,14 @@ static int finish(struct recorder *r, struct record_result *ret)
 	struct kernel_counts counts;
 	int e;
 
+	e = tls_tick(r->tls, UINT64_MAX); /* who waits to be told of, as long as his files can be looked at */
+	if (e < 0)
+		return e;
 	kernel_detach(r->kernel);
 	dynamic_detach(r->dynamic);
 	goroutines_detach(r->goroutines);
+	tls_unhook(r->tls);
+	notes_unhook(r->notes);
 	kernel_quiesce();
 	e = drain(r, 0);
 	if (e >= 0)
@@ -543,6 +602,18 @@ static void result_fill(struct recorder *r, struct record_result *ret)
 	ret->measured_kernel = ret->kernel_ns > 0;
 }
 
+/* Those who look into the programs of recorded processes. */
+static int programs_new(struct recorder *r)
+{
+	int e = 0;
+
+	if (r->opts->observe & OBSERVE_TLS && r->payloads)
+		e = tls_new(r->kernel, store_event, r, &r->tls);
+	if (e >= 0 && r->opts->observe & OBSERVE_NOTE)
+		e = notes_new(r->kernel, &r->notes);
+	return e < 0 || (!r->tls && !r->notes) ? e : mapped_new(see_file, r, &r->mapped);
+}
+
 static int run(struct recorder *r, volatile sig_atomic_t *stop, void (*ready)(void *arg), void *arg,
 	       struct record_result *ret, struct err *err)
 {
@@ -563,9 +634,13 @@ static int run(struct recorder *r, volatile sig_atomic_t *stop, void (*ready)(vo
 	if (e >= 0)
 		e = goroutines_new(r->kernel, r->opts->goroutines, store_event, r, &r->goroutines);
 	if (e >= 0)
+		e = programs_new(r);
+	if (e >= 0)
 		e = budget_start(&r->budget, r->opts->budget_percent, err);
 	if (e >= 0)
 		e = go_live(r, err);
+	if (e >= 0)
+		e = drain(r, SETTLE_NS); /* who runs already: the hooks that their programs want */
 	if (e >= 0 && r->child.pid)
 		e = child_release(&r->child, err);
 	if (e < 0)
@@ -594,6 +669,9 @@ int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void
 	e = run(r, stop, ready, arg, ret, err);
 	child_end(&r->child);
 	r->goroutines = goroutines_free(r->goroutines);
+	r->mapped = mapped_free(r->mapped);
+	r->tls = tls_free(r->tls);
+	r->notes = notes_free(r->notes);
 	r->kernel = kernel_free(r->kernel);
 	r->dynamic = dynamic_free(r->dynamic);
 	r->logs = logs_free(r->logs);

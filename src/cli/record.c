@@ -55,7 +55,8 @@ static const struct argp_option record_options[] = {
 	{ "port", OPT_PORT, "N", 0, "Record the processes that use a TCP or UDP port", 1 },
 	{ "all", OPT_ALL, NULL, 0, "Record every process of the host", 1 },
 	{ "with", OPT_WITH, "KIND,...", 0,
-	  "Observe these too: process, socket, wake, log (these four by default), pipe, file, block, sched, or all",
+	  "Observe these too: process, socket, wake, log, tls, note (these by default), pipe, file, block, sched, or "
+	  "all",
 	  2 },
 	{ "without", OPT_WITHOUT, "KIND,...", 0, "Do not observe these; their hooks cost nothing then", 2 },
 	{ "duration", OPT_DURATION, "TIME", 0, "Stop after TIME (30s, 5m, 1h)", 2 },

@@ -108,6 +108,7 @@ static const struct common_ref commons[] = {
 	{ "go_programs", offsetof(struct common_maps, go_programs) },
 	{ "go_threads", offsetof(struct common_maps, go_threads) },
 	{ "sched_threads", offsetof(struct common_maps, sched_threads) },
+	{ "tls_threads", offsetof(struct common_maps, tls_threads) },
 };
 
 static int *common_fd(struct common_maps *m, size_t i)

@@ -16,11 +16,11 @@ struct bpf_program;
 /* The maps that all objects share; fds, -1 until the first object is loaded. */
 struct common_maps {
 	int rings, cpu_states, loss_cells, selected, control, scratches, ended, waits, log_offsets, log_rates,
-		go_programs, go_threads, sched_threads;
+		go_programs, go_threads, sched_threads, tls_threads;
 };
-#define COMMON_MAPS_INIT                                           \
-	{                                                          \
-		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
+#define COMMON_MAPS_INIT                                               \
+	{                                                              \
+		-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1 \
 	}
 
 /* libbpf's messages go nowhere, but the last lines of a verifier log are kept here. */

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <capstone/capstone.h>
+
 #include "base/cleanup.h"
 #include "probe/goprogram.h"
 
@@ -18,6 +20,7 @@
 #define MAGIC_1_18 0xfffffff0U
 #define MAGIC_1_20 0xfffffff1U
 #define HEAD 8
+#define FUNCTION_MAX (64U << 10)
 
 bool gofunction_symbol(const struct gofile *g, const char *name, uint64_t *ret)
 {
@@ -118,4 +121,76 @@ bool gofunction_table(const struct gofile *g, const char *name, uint64_t *ret)
 		return false;
 	at = name_find(&t, name);
 	return at > 0 && function_find(&t, (uint64_t)at, ret);
+}
+
+bool gofunction_find(const struct gofile *g, const char *name, uint64_t *ret)
+{
+	return gofunction_symbol(g, name, ret) || gofunction_table(g, name, ret);
+}
+
+/* Does what follows look like the beginning of another function? */
+static bool next_is_function(const uint8_t *code, size_t len)
+{
+	static const uint8_t compare[2] = { 0x49, 0x3b }, lea[2] = { 0x4c, 0x8d };
+
+	return len < 2 || !memcmp(code, compare, 2) || !memcmp(code, lea, 2);
+}
+
+uint64_t gofunction_jump(const struct gofile *g, uint64_t address)
+{
+	/* cmp 16(%r14),%rsp; with a large frame: lea -n(%rsp),%r12; cmp 16(%r14),%r12 */
+	static const struct {
+		unsigned char begin[4], compare[4];
+		size_t compares; /* where the comparison stands */
+	} looks[] = {
+		{ { 0x49, 0x3b, 0x66, 0x10 }, { 0x49, 0x3b, 0x66, 0x10 }, 0 },
+		{ { 0x4c, 0x8d, 0x64, 0x24 }, { 0x4d, 0x3b, 0x66, 0x10 }, 5 },
+		{ { 0x4c, 0x8d, 0xa4, 0x24 }, { 0x4d, 0x3b, 0x66, 0x10 }, 8 },
+	};
+	unsigned char code[16];
+	uint64_t place = gofile_place(g, address);
+	size_t i, jump;
+
+	if (place == UINT64_MAX || !g->file->read(g->file->arg, place, code, sizeof(code)))
+		return 0;
+	for (i = 0; i < ARRAY_LEN(looks); i++) {
+		jump = looks[i].compares + 4;
+		if (!memcmp(code, looks[i].begin, 4) && !memcmp(code + looks[i].compares, looks[i].compare, 4) &&
+		    (code[jump] == 0x76 || (code[jump] == 0x0f && code[jump + 1] == 0x86)))
+			return place + jump;
+	}
+	return 0;
+}
+
+/*
+ * Functions of Go have no data between their instructions (jump tables stand elsewhere), and between two functions there are
+ * int3s (cmd/internal/obj/x86/obj6.go), unless the first ends where the next one has to begin: then its last instruction is
+ * the jump back that follows the call of runtime.morestack.
+ */
+size_t gofunction_returns(const struct gofile *g, uint64_t address, uint64_t *ret, size_t cap)
+{
+	uint64_t place = gofile_place(g, address), begin = place, at = address;
+	CLEANUP_FREE char *code = NULL;
+	size_t left = FUNCTION_MAX, n = 0;
+	const uint8_t *next;
+	cs_insn *insn;
+	bool ended = false;
+	csh handle;
+
+	while (left > 64 && !(code = place == UINT64_MAX ? NULL : gofile_load(g, place, left, FUNCTION_MAX)))
+		left /= 2; /* it stands near the file's end */
+	if (!code || cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
+		return 0;
+	next = (const void *)code;
+	insn = cs_malloc(handle);
+	while (insn && !ended && cs_disasm_iter(handle, &next, &left, &at, insn)) {
+		uint64_t where = begin + (insn->address - address);
+
+		ended = insn->id == X86_INS_INT3 || (insn->id == X86_INS_JMP && n && next_is_function(next, left));
+		if (insn->id == X86_INS_RET && n++ < cap)
+			ret[n - 1] = where;
+	}
+	cs_free(insn, 1);
+	(void)cs_close(&handle);
+	return ended && n <= cap ? n : 0;
 }

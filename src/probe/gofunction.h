@@ -25,5 +25,15 @@ uint64_t gofile_place(const struct gofile *g, uint64_t address); /* in the file;
 
 bool gofunction_symbol(const struct gofile *g, const char *name, uint64_t *ret); /* by the symbol table */
 bool gofunction_table(const struct gofile *g, const char *name, uint64_t *ret);	 /* by the runtime's own table */
+bool gofunction_find(const struct gofile *g, const char *name, uint64_t *ret);	 /* by either */
+
+/*
+ * Place in the file of the jump with which a function of Go begins, behind its look at how much stack is left: cmp
+ * 16(%r14),%rsp; jbe.  A probe there costs a twentieth of one on the comparison, because the kernel carries out jumps itself
+ * instead of stepping over them.  0: the function begins in another way.
+ */
+uint64_t gofunction_jump(const struct gofile *g, uint64_t address);
+/* Places in the file of its `ret` instructions; how many, 0: it could not be followed to its end, or there are more than cap. */
+size_t gofunction_returns(const struct gofile *g, uint64_t address, uint64_t *ret, size_t cap);
 
 #endif

@@ -24,6 +24,8 @@
 #define SEGMENTS_MAX 256
 #define NAMES_MAX (1U << 20)
 #define FUNCTION "runtime.runqput"
+#define TLS_READ "crypto/tls.(*Conn).Read"
+#define TLS_WRITE "crypto/tls.(*Conn).Write"
 
 /* Where version 1.minor keeps things on amd64. */
 struct version {
@@ -237,22 +239,6 @@ static void layout_find(const struct gofile *g, struct goprogram *ret)
 	ret->layout.curg = v ? v->curg : 0;
 }
 
-/*
- * A function of Go begins by looking how much stack is left: cmp 16(%r14),%rsp; jbe.  A probe on the jump costs a twentieth
- * of one on the comparison, because the kernel carries out jumps itself instead of stepping over them.
- */
-static uint64_t jump_place(const struct gofile *g, uint64_t address)
-{
-	static const unsigned char compare[4] = { 0x49, 0x3b, 0x66, 0x10 };
-	unsigned char code[6];
-	uint64_t place = gofile_place(g, address);
-
-	if (place == UINT64_MAX || !g->file->read(g->file->arg, place, code, sizeof(code)) ||
-	    memcmp(code, compare, sizeof(compare)) != 0)
-		return 0;
-	return code[4] == 0x76 || (code[4] == 0x0f && code[5] == 0x86) ? place + sizeof(compare) : 0;
-}
-
 static void ready_find(const struct gofile *g, struct goprogram *ret)
 {
 	uint64_t address;
@@ -260,10 +246,27 @@ static void ready_find(const struct gofile *g, struct goprogram *ret)
 	if (version_minor(ret->version) < 17)
 		(void)snprintf(ret->why_not_ready, sizeof(ret->why_not_ready),
 			       "Go before 1.17 passes arguments on the stack");
-	else if (!gofunction_symbol(g, FUNCTION, &address) && !gofunction_table(g, FUNCTION, &address))
+	else if (!gofunction_find(g, FUNCTION, &address))
 		(void)snprintf(ret->why_not_ready, sizeof(ret->why_not_ready), "it has no function " FUNCTION);
-	else if (!(ret->ready = jump_place(g, address)))
+	else if (!(ret->ready = gofunction_jump(g, address)))
 		(void)snprintf(ret->why_not_ready, sizeof(ret->why_not_ready), FUNCTION " begins in an unknown way");
+}
+
+/* crypto/tls, where the program has it. */
+static void crypto_find(const struct gofile *g, struct goprogram *ret)
+{
+	struct gotls *t = &ret->tls;
+	uint64_t read, write;
+
+	if (!gofunction_find(g, TLS_READ, &read) || !gofunction_find(g, TLS_WRITE, &write))
+		return;
+	t->present = true;
+	if (version_minor(ret->version) < 17)
+		(void)snprintf(t->why, sizeof(t->why), "Go before 1.17 passes arguments on the stack");
+	else if (!(t->read = gofunction_jump(g, read)) || !(t->write = gofunction_jump(g, write)))
+		(void)snprintf(t->why, sizeof(t->why), "its functions of crypto/tls begin in an unknown way");
+	else if (!(t->nreturns = gofunction_returns(g, read, t->returns, ARRAY_LEN(t->returns))))
+		(void)snprintf(t->why, sizeof(t->why), "the ends of " TLS_READ " were not found");
 }
 
 bool goprogram_read(const struct goprogram_file *f, struct goprogram *ret)
@@ -280,6 +283,8 @@ bool goprogram_read(const struct goprogram_file *f, struct goprogram *ret)
 		layout_find(&g, ret);
 	if (is && ret->tracked)
 		ready_find(&g, ret);
+	if (is && g.machine == EM_X86_64)
+		crypto_find(&g, ret);
 	free(g.segments);
 	free(g.sections);
 	free(g.names);

@@ -16,6 +16,17 @@
 
 #define GOPROGRAM_TABLE_MAX (256U << 20)
 
+#define GOTLS_RETURNS 32
+
+/* Where crypto/tls takes in and gives out plaintext: places in the file. */
+struct gotls {
+	bool present; /* the program has it */
+	uint64_t read, write;
+	uint64_t returns[GOTLS_RETURNS]; /* of read */
+	size_t nreturns;		 /* 0: it cannot be hooked, see why */
+	char why[96];
+};
+
 struct goprogram {
 	char version[64]; /* as the program says: go1.19.8 */
 	bool tracked;
@@ -23,6 +34,7 @@ struct goprogram {
 	char why[128];		 /* where not */
 	uint64_t ready;		 /* place in the file of an instruction behind the entry of runtime.runqput, 0: none */
 	char why_not_ready[128]; /* where 0 */
+	struct gotls tls;
 };
 
 /* Where the bytes come from.  read: as pread(2), but all that are asked for or false. */

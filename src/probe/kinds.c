@@ -15,6 +15,8 @@ const struct probe_kind probe_kinds[OBSERVE_KINDS] = {
 	{ "pipe", OBSERVE_PIPE, false, false, "bytes through pipes" },
 	{ "file", OBSERVE_FILE, false, false, "opens, reads, writes and syncs of files" },
 	{ "block", OBSERVE_BLOCK, false, false, "disk requests with their latency" },
+	{ "tls", OBSERVE_TLS, false, true, "what is said through TLS libraries, as far as payload is kept" },
+	{ "note", OBSERVE_NOTE, false, true, "what programs say of themselves by saker.h" },
 	{ "sched", OBSERVE_SCHED, false, false, "what the time of each thread went to" },
 };
 

@@ -13,6 +13,8 @@ extern const struct kernel_object probe_wake;
 extern const struct kernel_object probe_block;
 extern const struct kernel_object probe_sched;
 extern const struct kernel_object probe_go;	 /* loaded by go_ready_attach() only */
+extern const struct kernel_object probe_note;	 /* loaded by note_attach() only */
+extern const struct kernel_object probe_tls;	 /* loaded by tls_openssl_attach() and tls_go_attach() only */
 extern const struct kernel_object probe_dynamic; /* loaded by dynamic_attach() only */
 
 /* All of them, in the order in which they are loaded; ends with NULL. */

@@ -8,6 +8,7 @@
  * return; so the event is emitted there and carries its begin.
  */
 #include "probe/socket.bpf.h"
+#include "probe/tls.bpf.h"
 
 /* After a while without message hooks it is not known where the last reader stopped, nor how much went by. */
 static __always_inline void gap_check(struct sock_info *si)
@@ -381,6 +382,7 @@ int BPF_PROG(socket_send_turn, struct sock *sk, struct msghdr *msg)
 	tp = tcp_of(sk);
 	if (!si || !ci || !tp || tcp_layered(tp))
 		return 0;
+	tls_used(me, si->cookie);
 	offset = tcp_tx_offset(tp, si);
 	left = msg->msg_iter.count;
 	if (ci->sk == (__u64)sk && left <= ci->left) {
@@ -502,8 +504,10 @@ int BPF_PROG(socket_recv_moved, struct sock *sk)
 	}
 	si->rx_next = end;
 	payload_moved(si, me, start);
-	if (wanted && end > start)
-		recv_emit(me, si, start, end - start, 0);
+	if (!wanted || end <= start)
+		return 0;
+	tls_used(me, si->cookie);
+	recv_emit(me, si, start, end - start, 0);
 	return 0;
 }
 
@@ -515,8 +519,11 @@ static __always_inline int tcp_recv_payload(struct sock *sk, int ret, int flags)
 	if (!si || stream_shed(si->share))
 		return 0;
 	me = bpf_get_current_task_btf();
-	if (sock_selected(sk, me))
-		payload_tcp_returned(sk, si, me, ret, flags);
+	if (!sock_selected(sk, me))
+		return 0;
+	payload_tcp_returned(sk, si, me, ret, flags);
+	if (si->proto == RECOGNISED_TLS || si->proto == PAYLOAD_SEALED)
+		tls_received(me, si->cookie);
 	return 0;
 }
 

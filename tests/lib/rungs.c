@@ -35,7 +35,7 @@ static int try_ladder(const struct kernel_object *obj, const struct kernel_ladde
 
 int main(void)
 {
-	static const struct kernel_object *const later[] = { &probe_go, &probe_dynamic };
+	static const struct kernel_object *const later[] = { &probe_go, &probe_tls, &probe_note, &probe_dynamic };
 	const struct kernel_object *const *obj;
 	unsigned int loaded = 0;
 	int refused = 0;

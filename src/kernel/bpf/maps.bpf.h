@@ -112,6 +112,14 @@ struct {
 	__type(value, struct sched_thread);
 } sched_threads SEC(".maps");
 
+/* the call of a TLS library in which the thread is, and its sockets; goes with the thread */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tls_thread);
+} tls_threads SEC(".maps");
+
 /*
  * Per CPU: rooms to build events with strings.  One is not enough: an interrupt, or another task while an iterator or a
  * uprobe's program is preempted, may need one in the middle of another's work.

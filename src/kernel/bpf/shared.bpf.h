@@ -34,8 +34,10 @@
 #define OBSERVE_FILE 32U
 #define OBSERVE_BLOCK 64U
 #define OBSERVE_SCHED 128U
-#define OBSERVE_ALL 255U
-#define OBSERVE_KINDS 8
+#define OBSERVE_TLS 256U
+#define OBSERVE_NOTE 512U
+#define OBSERVE_ALL 1023U
+#define OBSERVE_KINDS 10
 
 struct kernel_place {
 	__u64 id;	 /* of a control group's directory */
@@ -107,6 +109,7 @@ struct kernel_control {
 	struct kernel_place places[PLACES_MAX]; /* the same: who comes there is selected as well; the oldest goes */
 	__u64 unjoined; /* kept by the kernel: children that ended and whose parent has not yet taken note */
 	__u64 go;	/* set by user space: counts the changes of go_programs; 0: it is empty */
+	__u64 tls;	/* set by user space: a TLS library is hooked */
 	__u64 sched_ns; /* set by user space: what threads did before is not known, it was left out */
 };
 
@@ -170,6 +173,18 @@ struct sched_thread {
 	__u8 for_io;	 /* task_struct.in_iowait, likewise */
 	__u8 gap;	 /* the time before since_ns is not known */
 	__u8 pad;
+};
+
+#define TLS_HANDSHAKE 2 /* in tls_thread.way, besides the directions: 0 received, 1 sent */
+
+/* Per thread of a recorded process, while TLS libraries are hooked */
+struct tls_thread {
+	__u64 conn;  /* the call in which it is: SSL *; 0: in none */
+	__u64 buf;   /* its arguments */
+	__u64 done;  /* address of a size_t that says how many bytes, 0: the return value does */
+	__u64 sock;  /* the socket that was used within it, 0: none */
+	__u64 fresh; /* from which it received records itself, and called the library not yet; 0: none */
+	__u32 way, pad;
 };
 
 /* A child that ended, as its parent may wait for it. */
