@@ -222,6 +222,8 @@ static void ran_text(struct buf *b, const struct event *ev)
 		wait_text(b, ev);
 	if (e->faults)
 		buf_printf(b, ", page faults: %u", e->faults);
+	if (e->flags & RANFLAGS_ESTIMATED)
+		buf_str(b, " (estimated)");
 	if (e->flags & RANFLAGS_GAP)
 		buf_str(b, "; what was before is not known");
 }

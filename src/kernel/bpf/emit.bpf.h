@@ -160,7 +160,7 @@ static __always_inline __u64 sched_check(struct task_struct *me, __u64 now)
 	if (unlikely(!t))
 		return sched_flush(now);
 	p = &t->part[t->turn & 1];
-	return likely(!(p->preempted_ns | p->short_ns)) ? now : sched_flush(now);
+	return likely(!(p->preempted_ns | p->short_ns) && t->state <= SCHED_ON) ? now : sched_flush(now);
 }
 
 /* As event_reserve_at(), in the name of me, the current thread, by a caller who has it already. */

@@ -35,7 +35,7 @@ static __always_inline struct sched_thread *sched_meet(struct task_struct *task,
 	fresh.tgid = task->tgid;
 	fresh.tid = task->pid;
 	fresh.state = born ? SCHED_BORN : SCHED_UNKNOWN;
-	fresh.gap = !born;
+	fresh.flags = born ? 0 : RANFLAGS_GAP;
 	t = bpf_task_storage_get(&sched_threads, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!t)
 		helper_failed();
@@ -64,7 +64,7 @@ static __always_inline struct event_ran *ran_begin(struct task_struct *task, str
 	e->faults = task_faults(task) - p->faults;
 	e->what = WAITKIND_UNKNOWN;
 	e->call = 65535;
-	e->flags = t->gap ? RANFLAGS_GAP : 0;
+	e->flags = t->flags;
 	return e;
 }
 
@@ -74,7 +74,7 @@ static __always_inline void sched_rename(struct task_struct *task, struct sched_
 	t->start_ns = task->start_boottime;
 	t->tgid = task->tgid;
 	t->tid = task->pid;
-	t->gap = 0;
+	t->flags = 0;
 }
 
 static __always_inline void part_begin(struct task_struct *task, struct sched_part *p, __u64 now)
@@ -96,10 +96,33 @@ static __always_inline void sched_again(struct task_struct *task, struct sched_t
 	if (!k || likely(p->since_ns >= k->sched_ns) || t->state == SCHED_GONE)
 		return;
 	part_begin(task, p, k->sched_ns);
-	t->gap = 1;
+	t->flags = RANFLAGS_GAP;
 	t->state = SCHED_UNKNOWN;
 	if (t->woken_ns < k->sched_ns)
 		t->woken_ns = 0;
+}
+
+/*
+ * The current thread runs, and that it got its CPU was not seen (see probe/sched.bpf.c).  How long it runs is what it was
+ * charged since, and then what the clock of its run queue says.
+ */
+static __always_inline void sched_found_on(struct task_struct *task, struct sched_thread *t, __u64 now)
+{
+	__u64 came = task->se.exec_start + t->clock_ns - (task->se.sum_exec_runtime - t->cpu_ns);
+	struct sched_part *p = &t->part[t->turn & 1];
+
+	if (t->state == SCHED_PREEMPTED) {
+		came = came > now ? now : later(came, t->off_ns);
+		p->preempted_ns += came - t->off_ns;
+		p->preemptions++;
+		t->flags |= RANFLAGS_ESTIMATED;
+	} else {
+		part_begin(task, p, now);
+		t->flags = RANFLAGS_GAP;
+	}
+	t->on_ns = later(now, p->since_ns);
+	t->woken_ns = 0;
+	t->state = SCHED_ON;
 }
 
 /*
@@ -124,6 +147,8 @@ __noinline __u64 sched_flush(__u64 now)
 	if (t->state == SCHED_GONE)
 		return now;
 	sched_again(self, t);
+	if (unlikely(t->state > SCHED_ON))
+		sched_found_on(self, t, now);
 	for (i = 0; i < SCHED_TRIES; i++) {
 		turn = t->turn;
 		p = &t->part[turn & 1];

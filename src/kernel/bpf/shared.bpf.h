@@ -149,8 +149,8 @@ struct sched_part {
 
 enum sched_state {
 	SCHED_UNKNOWN, /* since it was met, nothing has been seen of it: its next move tells what it was doing */
-	SCHED_BORN,    /* it has not run yet */
 	SCHED_ON,
+	SCHED_BORN,	 /* it has not run yet */
 	SCHED_PREEMPTED, /* off the CPU, though it could run */
 	SCHED_WAITS,
 	SCHED_GONE, /* its end has been told */
@@ -166,12 +166,15 @@ struct sched_thread {
 	__u64 on_ns;	 /* when it got its CPU */
 	__u64 off_ns;	 /* when it left it */
 	__u64 woken_ns;	 /* when it was woken last, 0: not since it got its CPU; written by who wakes it */
+	__u64 cpu_ns;	 /* task_struct.se.sum_exec_runtime when it left */
+	__u64 clock_ns;	 /* off_ns less the run queue's clock then */
+	__u64 switches;	 /* how often the kernel had counted it leaving, then */
 	__u64 start_ns;	 /* in whose name it is told: exec gives a thread the name of its process's first one */
 	__u32 tgid, tid; /* likewise */
 	__u32 asleep;	 /* task_struct.__state as it left the CPU */
 	__u8 state;	 /* enum sched_state */
 	__u8 for_io;	 /* task_struct.in_iowait, likewise */
-	__u8 gap;	 /* the time before since_ns is not known */
+	__u8 flags;	 /* RANFLAGS_* of the next event */
 	__u8 pad;
 };
 

@@ -131,6 +131,10 @@ struct thread_info {
 	__u32 status;
 };
 
+struct sched_entity {
+	__u64 exec_start, sum_exec_runtime;
+};
+
 struct files_struct;
 struct fs_struct;
 
@@ -139,6 +143,7 @@ struct task_struct {
 	unsigned int __state; /* since 5.14 (2f064a59a11f) */
 	unsigned int flags;
 	unsigned in_iowait : 1;
+	struct sched_entity se;
 	__u32 pid, tgid; /* pid_t in the kernel: never negative here */
 	int exit_code, exit_state;
 	__u64 start_boottime, self_exec_id;

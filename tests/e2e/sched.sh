@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# parallel: yes
+# timeout: 120
+#
+# Where the time of threads went: what is recorded is what the program knows of itself and what the kernel counted for it,
+# and the events of a thread are a chain without a gap, also of one that is met in the middle.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib/e2e.sh
+. "$here/lib/e2e.sh"
+
+program=$SAKER_BUILD/tests/stretches
+check=$here/lib/sched_check.py
+
+# wrong WHAT FILTER: the check sees what jq makes of the events
+wrong() {
+	jq -c "$2" begun.events >wrong.events
+	/usr/bin/python3 "$check" wrong.events begun.truth >wrong.tap
+	ok "the comparison sees $1" grep -q '^not ok' wrong.tap
+}
+
+e2e_begin
+ok 'recorded from the beginning' "$SAKER" record --as-root --with sched --without log -o begun -- "$program" begun.truth
+"$SAKER" show begun --json >begun.events
+e2e_include 'begun: ' < <(/usr/bin/python3 "$check" begun.events begun.truth)
+wrong 'a wait that is missing' 'select(.what != "futex")'
+wrong 'a gap of a microsecond' 'if .type == "ran" and .what == "sleep" then .since_ns += 1000 else . end'
+wrong 'a wake that is told too early' 'if .what == "futex" then .wake_ns -= 1000000 else . end'
+wrong 'another wait' 'if .what == "pipe" then .what = "socket" else . end'
+wrong 'preemptions that are left out' 'if .preemptions then .preempted_ns = 0 else . end'
+
+mkfifo fifo
+"$program" late.truth fifo >said &
+e2e_kill_later $!
+program=$!
+wait_for 20 grep -q waits said
+e2e_record -p $program --with sched --without log
+echo x >fifo
+wait $program
+kill -INT $RECORDER
+wait $RECORDER
+"$SAKER" show rec --json >late.events
+e2e_include 'late: ' < <(/usr/bin/python3 "$check" late.events late.truth --late)
+e2e_end
