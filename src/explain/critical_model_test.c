@@ -353,6 +353,143 @@ static void test_savings(void **state)
 	assert_true(some > 50);
 }
 
+/* --- what is cut, and what is not --- */
+
+/* A parent 1000-2000 below a grandparent 0-4000, and its child: what of that counts. */
+static void test_cut(void **state)
+{
+	enum { I = SPAN_INTERNAL, S = SPAN_SERVER, C = SPAN_CLIENT };
+	static const struct {
+		const char *what;
+		int grandparent, parent, child;
+		uint64_t begin, end;
+		bool alone, elsewhere;
+		uint64_t want_begin, want_end; /* both 0: it is left out */
+		uint64_t own;		       /* of the parent */
+	} cases[] = {
+		{ "within", I, I, I, 1100, 1900, true, false, 1100, 1900, 200 },
+		{ "sticks out in front", I, I, I, 900, 1900, true, false, 1000, 1900, 100 },
+		{ "and at the end", I, I, I, 1100, 2100, true, false, 1100, 2000, 100 },
+		{ "at both ends", I, I, I, 900, 2100, true, false, 0, 0, 1000 },
+		{ "before", I, I, I, 500, 1000, true, false, 0, 0, 1000 },
+		{ "behind", I, I, I, 2000, 2500, true, false, 0, 0, 1000 },
+		{ "a call seen at both ends", I, C, S, 1100, 2050, true, false, 1100, 2050, 50 },
+		{ "also where clocks differ more", I, C, S, 2500, 3400, true, false, 2500, 3400, 100 },
+		{ "1 % longer: counts as long as its client", I, C, S, 995, 2005, true, false, 995, 2005, 0 },
+		{ "more than that", I, C, S, 1100, 2111, true, false, 1100, 2000, 100 },
+		{ "not alone", I, C, S, 1100, 2050, false, false, 1100, 2000, 100 },
+		{ "no server", I, C, I, 1100, 2050, true, false, 1100, 2000, 100 },
+		{ "no client", I, I, S, 1100, 2050, true, false, 1100, 2000, 100 },
+		{ "between two servers it need not say so", S, I, S, 1100, 2050, true, false, 1100, 2050, 50 },
+		{ "on another host", I, I, I, 1100, 2050, true, true, 1100, 2050, 50 },
+		{ "on another host, not alone", I, I, I, 1100, 2050, false, true, 1100, 2000, 100 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		const struct critical_place *place;
+		struct spans_make m = { 0 };
+		struct critical c;
+		struct spans s;
+		uint32_t parent = 0, child = 0, k;
+
+		add_span(&m, SPAN_NONE, 0, 4000);
+		add_span(&m, 0, 1000, 2000);
+		add_span(&m, 1, cases[i].begin, cases[i].end);
+		if (!cases[i].alone)
+			add_span(&m, 1, 1000, 1001);
+		m.s.rows[0].kind = (uint8_t)cases[i].grandparent;
+		m.s.rows[1].kind = (uint8_t)cases[i].parent;
+		m.s.rows[2].kind = (uint8_t)cases[i].child;
+		m.s.rows[2].host = cases[i].elsewhere;
+		assert_int_equal(spans_make_link(&m, &s), 0);
+		for (k = 0; k < s.count; k++) {
+			parent = s.rows[k].id == 2 ? k : parent;
+			child = s.rows[k].id == 3 ? k : child;
+		}
+		print_message("# %s\n", cases[i].what);
+		assert_int_equal(critical_find(&s, 0, &c, NULL), 0);
+		place = critical_place(&c, child);
+		assert_true(!place == !cases[i].want_end);
+		if (place) {
+			assert_int_equal(c.path[place->at].begin_ns, cases[i].want_begin);
+			assert_int_equal(c.path[place->at].end_ns, cases[i].want_end);
+		}
+		assert_int_equal(c.left_out, !place);
+		place = critical_place(&c, parent);
+		assert_int_equal(c.path[place->at].exclusive_ns, cases[i].own - !cases[i].alone);
+		critical_fini(&c);
+		spans_fini(&s);
+	}
+}
+
+/* --- errors beside the path --- */
+
+/*
+ * root 0-100 calls A 0-90, that calls B 5-30 (which calls D 10-20) and, meanwhile, C 25-80; X 40-50 below C is beside the path,
+ * since Y 45-75 ends later.  B and D matter only if A failed, X only if C did.
+ */
+static void test_beside(void **state)
+{
+	enum { ROOT, A, B, D, C, X, Y, NODES };
+	static const struct {
+		unsigned int failed; /* bits */
+		struct {
+			uint32_t self, propagated, stopped, beside_self, beside_propagated;
+			uint64_t failed_ns, beside_ns;
+		} want[NODES];
+	} cases[] = {
+		{ 1 << A | 1 << B | 1 << D,
+		  { [ROOT] = { .stopped = 1 },
+		    [A] = { .propagated = 1, .failed_ns = 35 },
+		    [B] = { .beside_propagated = 1, .beside_ns = 15 },
+		    [D] = { .beside_self = 1, .beside_ns = 10 } } },
+		{ 1 << B | 1 << D | 1 << X, { { 0 } } },
+		{ 1 << A | 1 << D, { [ROOT] = { .stopped = 1 }, [A] = { .self = 1, .failed_ns = 35 } } },
+		{ 1 << B | 1 << C, { [A] = { .stopped = 1 }, [C] = { .self = 1, .failed_ns = 25 } } },
+		{ 1 << C | 1 << X,
+		  { [A] = { .stopped = 1 },
+		    [C] = { .propagated = 1, .failed_ns = 25 },
+		    [X] = { .beside_self = 1, .beside_ns = 10 } } },
+	};
+	static const uint64_t times[NODES][2] = { { 0, 100 }, { 0, 90 },  { 5, 30 }, { 10, 20 },
+						  { 25, 80 }, { 40, 50 }, { 45, 75 } };
+	static const char names[] = "RABDCXY";
+	static const uint32_t parents[NODES] = { SPAN_NONE, ROOT, A, B, A, C, C };
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		struct spans_make m = { 0 };
+		struct critical c;
+		struct spans s;
+
+		for (k = 0; k < NODES; k++) {
+			add_span(&m, parents[k], times[k][0], times[k][1]);
+			m.s.rows[k].flags = cases[i].failed >> k & 1 ? SPAN_FAILED : 0;
+			m.s.rows[k].operation = spans_make_text(&m, names + k, 1);
+		}
+		assert_int_equal(spans_make_link(&m, &s), 0);
+		assert_int_equal(critical_find(&s, 0, &c, NULL), 0);
+		assert_int_equal(c.ncalls, NODES);
+		for (k = 0; k < NODES; k++) {
+			size_t node = (size_t)(strchr(names, *spans_text(&s, c.calls[k].operation)) - names);
+			const struct critical_call *got = &c.calls[k];
+
+			assert_int_equal(got->self, cases[i].want[node].self);
+			assert_int_equal(got->propagated, cases[i].want[node].propagated);
+			assert_int_equal(got->stopped, cases[i].want[node].stopped);
+			assert_int_equal(got->beside_self, cases[i].want[node].beside_self);
+			assert_int_equal(got->beside_propagated, cases[i].want[node].beside_propagated);
+			assert_int_equal(got->failed_ns, cases[i].want[node].failed_ns);
+			assert_int_equal(got->beside_failed_ns, cases[i].want[node].beside_ns);
+		}
+		critical_fini(&c);
+		spans_fini(&s);
+	}
+}
+
 /* --- anything --- */
 
 static void test_hostile(void **state)
@@ -447,8 +584,9 @@ static void test_big(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_backward), cmocka_unit_test(test_pairs),	 cmocka_unit_test(test_slack),
-		cmocka_unit_test(test_savings),	 cmocka_unit_test(test_hostile), cmocka_unit_test(test_big),
+		cmocka_unit_test(test_backward), cmocka_unit_test(test_pairs), cmocka_unit_test(test_slack),
+		cmocka_unit_test(test_savings),	 cmocka_unit_test(test_cut),   cmocka_unit_test(test_beside),
+		cmocka_unit_test(test_hostile),	 cmocka_unit_test(test_big),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

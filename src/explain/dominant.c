@@ -45,6 +45,25 @@ double dominant_whitney(const uint64_t *a, size_t na, const uint64_t *b, size_t 
 	return z > 0 ? erfc(z / sqrt(variance) / sqrt(2)) : 1;
 }
 
+static double log_choose(double n, double k)
+{
+	return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1);
+}
+
+double dominant_fisher(size_t x, size_t na, size_t y, size_t nb)
+{
+	size_t have = x + y, low = have > nb ? have - nb : 0, high = have < na ? have : na, i;
+	double all = log_choose((double)(na + nb), (double)have), down = 0, up = 0, p;
+
+	for (i = low; i <= high; i++) {
+		p = exp(log_choose((double)na, (double)i) + log_choose((double)nb, (double)(have - i)) - all);
+		down += i <= x ? p : 0;
+		up += i >= x ? p : 0;
+	}
+	p = 2 * (down < up ? down : up);
+	return p < 1 ? p : 1;
+}
+
 /* --- requests and their parts --- */
 
 struct request {
@@ -254,6 +273,9 @@ static void compare_sets(const struct work *w, const struct sets *x, size_t at, 
 	e->slow_ns = mean_of(x->slow, d->slow);
 	e->normal_ns = mean_of(x->normal, d->normal);
 	e->p = dominant_whitney(x->slow, d->slow, x->normal, d->normal, &e->delta);
+	e->by_presence = (double)(e->slow + e->normal) * d->slow / ((double)d->slow + d->normal) < DOMINANT_DENSE;
+	if (e->by_presence)
+		e->p = dominant_fisher(e->slow, d->slow, e->normal, d->normal);
 	e->row = slowest; /* the request, until it is known that it is told of */
 }
 

@@ -12,7 +12,9 @@
  *
  * A part distinguishes them if the Mann-Whitney test (two-sided, normal approximation, corrected for ties; 0 where a
  * request has no such part) finds the values of slow and normal requests different at 0.01 divided by the number of parts
- * that were tested (Bonferroni).  With fewer than DOMINANT_ENOUGH slow or normal requests nothing is said.
+ * that were tested (Bonferroni).  Of a part that so few requests have that less than DOMINANT_DENSE of the slow ones would have it by
+ * chance, the normal approximation is wrong; there Fisher's exact test of how many have it (two-sided: twice the smaller tail)
+ * takes its place.  With fewer than DOMINANT_ENOUGH slow or normal requests nothing is said.
  * Requests without a beginning or an end in the recording are left out and counted.
  *
  * Threads: any.  Memory: 24 bytes a part of a request, and that of one critical path.
@@ -27,6 +29,7 @@ struct buf;
 struct err;
 
 #define DOMINANT_ENOUGH 10
+#define DOMINANT_DENSE 5
 
 struct dominant_share {
 	uint32_t service, operation; /* spans_text() */
@@ -44,6 +47,7 @@ struct dominant_effect {
 	double share;		   /* of the difference between the mean durations of the sets */
 	double delta;		   /* Cliff's: how much more often a slow one has more than a normal one; -1 .. 1 */
 	double p;		   /* of the test, before the correction */
+	bool by_presence;	   /* which was Fisher's */
 	uint32_t row;		   /* a span of the slowest request that has it */
 };
 
@@ -80,5 +84,7 @@ bool dominant_sentence(struct buf *b, const struct spans *s, const struct domina
  * greater values.  Neither is empty.
  */
 double dominant_whitney(const uint64_t *a, size_t na, const uint64_t *b, size_t nb, double *ret_delta);
+/* Fisher's exact test: x of na and y of nb have something.  Returns p: twice the smaller tail, at most 1. */
+double dominant_fisher(size_t x, size_t na, size_t y, size_t nb);
 
 #endif

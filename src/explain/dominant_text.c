@@ -87,7 +87,11 @@ static void effects(struct buf *b, const struct spans *s, const struct dominant 
 		buf_printf(b, "%zu smaller differences\n", d->neffects - SHOWN);
 	if (!d->neffects)
 		buf_str(b, "nothing that the numbers carry\n");
-	buf_printf(b, "inferred: %u parts tested (Mann-Whitney, two-sided, p < 0.01 / %u)\n", d->tested, d->tested);
+	buf_printf(b,
+		   "inferred: %u parts tested (Mann-Whitney, or Fisher's exact test where few requests have the part; "
+		   "two-sided, "
+		   "p < 0.01 / %u)\n",
+		   d->tested, d->tested);
 }
 
 void dominant_text(struct buf *b, const struct spans *s, const struct dominant *d)
@@ -160,8 +164,9 @@ void dominant_json(struct buf *b, const struct spans *s, const struct dominant *
 		buf_printf(b,
 			   ",\"slow\":%u,\"normal\":%u,\"slow_mean_ns\":%.0f,\"normal_mean_ns\":%.0f,\"share\":%.6f,"
 			   "\"delta\":%.6f,"
-			   "\"p\":%.6g,\"span\":\"%016" PRIx64 "\"}",
-			   e->slow, e->normal, e->slow_ns, e->normal_ns, e->share, e->delta, e->p, s->rows[e->row].id);
+			   "\"p\":%.6g,\"test\":\"%s\",\"span\":\"%016" PRIx64 "\"}",
+			   e->slow, e->normal, e->slow_ns, e->normal_ns, e->share, e->delta, e->p,
+			   e->by_presence ? "fisher" : "mann-whitney", s->rows[e->row].id);
 	}
 	buf_str(b, "]}");
 }

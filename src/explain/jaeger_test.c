@@ -36,9 +36,9 @@ static void test_tree(void **state)
 {
 	static const char text[] = TRACE(SPAN("b", "120", CHILD_OF("a")) "," SPAN("a", "100", ) "," SPAN(
 		"c", "110",
-		",\"references\":[{\"refType\":\"CHILD_OF\",\"spanID\":\"b\"},{\"refType\":\"FOLLOWS_FROM\",\"spanID\":"
-		"\"b\"},"
-		"{\"refType\":\"CHILD_OF\",\"spanID\":\"a\"}]"));
+		",\"references\":[{\"refType\":\"CHILD_OF\",\"spanID\":\"b\"},{\"refType\":\"CHILD_OF\",\"spanID\":"
+		"\"a\"},"
+		"{\"refType\":\"FOLLOWS_FROM\",\"spanID\":\"b\"}]"));
 	struct jaeger_stats stats;
 	struct spans s = read_ok(text, &stats);
 

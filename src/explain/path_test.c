@@ -115,6 +115,24 @@ static void test_pick(void **state)
 	spans_fini(&s);
 }
 
+/* The normal one is in the middle of those that ask the same, this one aside. */
+static void test_normal(void **state)
+{
+	static const uint64_t ms[] = { 90, 10, 50, 20, 40, 30 };
+	struct spans_make m = { 0 };
+	struct spans s;
+	uint32_t trace, i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(ms); i++)
+		(void)add(&m, SPAN_NONE, "web", "GET", 100ULL * i, 100ULL * i + ms[i]);
+	(void)add(&m, SPAN_NONE, "web", "PUT", 900, 935);
+	assert_int_equal(spans_make_link(&m, &s), 0);
+	assert_int_equal(pick_normal(&s, 0, &trace, NULL), 0);
+	assert_int_equal(pick_duration(&s, trace), 30 * MS);
+	spans_fini(&s);
+}
+
 static const struct part *part_of(const struct spans *s, const struct part *parts, size_t n, const char *service,
 				  enum span_time kind)
 {
@@ -267,8 +285,9 @@ static void test_compare(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_pick),	 cmocka_unit_test(test_parts), cmocka_unit_test(test_parts_add_up),
-		cmocka_unit_test(test_duration), cmocka_unit_test(test_text),  cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_pick),	     cmocka_unit_test(test_normal),   cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_parts_add_up), cmocka_unit_test(test_duration), cmocka_unit_test(test_text),
+		cmocka_unit_test(test_compare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
