@@ -47,9 +47,9 @@ table() {
 }
 
 [ "$(id -u)" = 0 ] || { echo "bench/run.sh: BPF needs root" >&2; exit 1; }
-deps_install build test bench || exit 1
+deps_install build test bench shop || exit 1
 [ -e build/build.ninja ] || meson setup build >&2 || exit 1
-ninja -C build bench/order_bench bench/ingest_bench bench/falcon_order bench/spans_bench src/saker tests/scene >&2 || exit 1
+ninja -C build bench/order_bench bench/ingest_bench bench/falcon_order bench/spans_bench src/saker tests/scene demo/shop-{threads,pool,client,hog} >&2 || exit 1
 head=$(machine)
 run "--rounds 1 --seconds 1" "" bench/load_bench.py
 run "200000 20 1" "10000000 100 5" build/bench/order_bench
@@ -60,6 +60,7 @@ run "20000" "1000000" build/bench/spans_bench
 run "--rounds 1 --lean" "" bench/z3_bench.py
 run "--rounds 1 20000" "" bench/page_bench.py
 run "--events 50000 --rounds 1" "" bench/serve_bench.py
+run "--requests 60 --concurrency 4" "" bench/stitch_bench.py
 if [ -n "$quick" ]; then
 	table
 else

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""How many of the links from span to parent are right, and how many are found, without any id in the messages.
+
+usage: bench/stitch_bench.py [--requests N] [--concurrency N,...] [APP...]	(2000 and 1,16,64; all applications)
+smoke: --requests 60 --concurrency 4
+
+The client of demo/shop.sh sends a random X-Request-ID, which each application passes on in what it asks: as a header, as a
+second key to Redis, as a comment in SQL. `saker requests --ignore-ids` does not look at them; here they are read from the
+recorded messages, and say of each span whose it is. A link is right when both ends have the same id, and the parent is the
+other end of the connection (of a server span) or the server span of the same process (of a client span).
+
+An application's figures are those of its own spans while the client asks it, as fast as it answers: precision is right /
+claimed, recall is right / all that its own log of requests tells. Prints rows of a Markdown table.
+"""
+import argparse
+import bisect
+import collections
+import re
+import sys
+
+import shop
+
+ID = re.compile(r"X-Request-I[Dd]: ([0-9a-f]{16})|\bid:([0-9a-f]{16})|/\* ([0-9a-f]{16}) \*/")
+GOAL = {"threads": 0.99, "pool": 0.99, "loop": 0.95, "go": 0.95}
+
+
+class Truth:
+    """The ids in the recorded messages. A message may arrive in several pieces, the id in any of them."""
+
+    def __init__(self, rec):
+        self.ids, self.at = collections.defaultdict(list), {}
+        for e in shop.lines(shop.saker("show", "--json", rec, "type=payload or type=send or type=recv")):
+            if e["type"] == "payload":
+                match = ID.search(e["data"])
+                if match:
+                    self.ids[e["sock"], "sent" in str(e["flags"])].append((e["offset"], match[match.lastindex]))
+            else:
+                self.at[e["id"]] = (e["sock"], e["type"] == "send"), e["offset"]
+
+    def of(self, span):
+        """None: no id in its request."""
+        stream, begin = self.at.get(span["event"], (None, 0))
+        found = self.ids.get(stream, [])
+        i = bisect.bisect_left(found, (begin, ""))
+        return found[i][1] if i < len(found) and found[i][0] < begin + span["request_bytes"] else None
+
+
+def spans(rec):
+    return shop.lines(shop.saker("requests", rec, "--ignore-ids", "--all", "--json"))
+
+
+class Score:
+    def __init__(self):
+        self.right = self.claimed = self.all = 0
+        self.wrong = collections.Counter()
+
+    def add(self, claimed, right, evidence):
+        self.all += 1
+        self.claimed += claimed
+        self.right += right
+        if claimed and not right:
+            self.wrong[evidence] += 1
+        elif not claimed:
+            self.wrong["none"] += 1
+
+    def precision(self):
+        return self.right / self.claimed if self.claimed else 0.0
+
+    def recall(self):
+        return self.right / self.all if self.all else 0.0
+
+
+def scores(rec):
+    """Score of each process."""
+    truth, rows = Truth(rec), spans(rec)
+    by_id = {span["id"]: span for span in rows}
+    whose = {span["id"]: truth.of(span) for span in rows}
+    found = collections.defaultdict(Score)
+    for span in rows:
+        if not whose[span["id"]] or span["service"].startswith("shop-client"):
+            continue
+        parent = by_id.get(span.get("parent"))
+        right = bool(parent) and whose.get(parent["id"]) == whose[span["id"]] and parent["kind"] != span["kind"] and \
+            (parent["pid"] == span["pid"]) == (span["kind"] == "client")
+        found[span["pid"]].add(parent is not None, right, span["evidence"])
+    return found
+
+
+def measure(place, app, concurrency, requests):
+    rec, talk = place.record(place.load("--threads", concurrency, "--requests", max(1, requests // concurrency), shop.WEB, app),
+                             "--payload", "512")
+    lost = re.search(r", (\d+) lost", talk)
+    found = scores(rec)
+    score, whole = found[place.pid[app]], Score()
+    # Of each request that it answered: the server span, those to Redis and PostgreSQL, that to the next application
+    links = sum(3 + (line["next_ns"] > 0) for line in place.served() if line["app"] == app)
+    missing, score.all = links - score.all, links
+    for one in found.values():
+        whole.right, whole.claimed, whole.all = whole.right + one.right, whole.claimed + one.claimed, whole.all + one.all
+    asked = place.asked()
+    failed = sum(a["status"] != 200 for a in asked)
+    goal = GOAL[app]
+    shop.row(f"stitching, {app}, {concurrency} at a time", f"precision {score.precision():.4f}, recall {score.recall():.4f}",
+             f">= {goal}, {goal}", f"{links} links, {missing} of spans that were not found; {len(asked)} requests, {failed} failed; of all processes "
+             f"{whole.precision():.4f}, {whole.recall():.4f} of {whole.all}; {lost[1] if lost else '?'} events lost; wrong by "
+             f"evidence: {dict(score.wrong) or 'none'}")
+    return min(score.precision(), score.recall()) >= goal and score.all > 0
+
+
+def main():
+    args = argparse.ArgumentParser(usage=__doc__)
+    args.add_argument("--requests", type=int, default=2000)
+    args.add_argument("--concurrency", default="1,16,64")
+    args.add_argument("apps", nargs="*", metavar="APP")
+    args = args.parse_args()
+    shop.need()
+    reached = True
+    with shop.Shop() as place:
+        for app in args.apps or shop.APPS:
+            for concurrency in map(int, args.concurrency.split(",")):
+                reached &= measure(place, app, concurrency, args.requests)
+    if not reached:
+        print("# not all goals are reached", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
