@@ -7,7 +7,8 @@
  */
 #include "proto/internal.h"
 
-#define REFS 32		/* pieces remembered of what is not yet read */
+#define REFS 32 /* pieces remembered of what is not yet read */
+#define REGISTRY_MAX 16
 #define KEPT_PIECES 16	/* of a connection whose protocol is not known */
 #define KEPT_BYTES 8192 /* of these */
 #define NONSENSE_MAX 8	/* in a row: the guess was wrong */
@@ -76,10 +77,11 @@ struct proto_conn {
 	uint32_t all_flags;	  /* see proto_all() */
 	char all_peer[PROTO_ID_TEXT];
 	uint32_t nonsense, good;
-	uint64_t tried; /* registry indexes that were wrong */
-	uint32_t doubt; /* > 0: pairing by order is uncertain */
-	uint32_t alone; /* requests that came when every other one had been answered */
-	bool pipelined; /* one came when others had not */
+	int8_t bids[2][REGISTRY_MAX]; /* of the last turn, while nobody followed: [asker] */
+	uint64_t tried;		      /* registry indexes that were wrong */
+	uint32_t doubt;		      /* > 0: pairing by order is uncertain */
+	uint32_t alone;		      /* requests that came when every other one had been answered */
+	bool pipelined;		      /* one came when others had not */
 	struct proto_open *first, *last_open, *spare;
 	uint32_t nopen;
 	uint32_t pending[2]; /* [sent]: ends known, not yet passed */

@@ -156,32 +156,40 @@ static struct proto_open *find(struct proto_conn *c, uint64_t id, uint32_t mask,
 struct proto_exchange *proto_awaiting(struct proto_conn *c, uint64_t id)
 {
 	for (struct proto_open *o = c->first; o; o = o->next)
-		if ((o->state & (ASKED | ANSWERED)) == ASKED && !(o->x.flags & PROTO_ONE_WAY) &&
-		    (!c->ops->by_id || o->id == id))
+		if (proto_awaits(&o->x) && (!c->ops->by_id || o->id == id))
 			return &o->x;
 	return NULL;
 }
 
-struct proto_exchange *proto_answer(struct proto_conn *c, uint64_t id, uint64_t begin)
+static struct proto_exchange *answer(struct proto_conn *c, struct proto_open *o, uint64_t begin)
 {
-	struct proto_exchange *x = proto_awaiting(c, id);
-	struct proto_open *o = x ? open_of(x) : open_new(c);
-
-	if (!o)
-		return NULL;
-	if (!x) {
-		o->id = id;
-		o->x.flags |= PROTO_UNASKED;
-		if (asking_dir(c)->soft && !c->ops->by_id) { /* there were more in what was not kept */
-			c->doubt = DOUBT_TURNS;
-			c->alone = 0;
-		}
-	}
 	if (c->doubt)
 		o->x.flags |= PROTO_TOUCHED;
 	o->state |= ANSWERED;
 	set_first(answering_dir(c), &o->x.response, begin);
 	return &o->x;
+}
+
+struct proto_exchange *proto_answer(struct proto_conn *c, uint64_t id, uint64_t begin)
+{
+	struct proto_exchange *x = proto_awaiting(c, id);
+
+	return x ? answer(c, open_of(x), begin) : proto_unasked(c, id, begin);
+}
+
+struct proto_exchange *proto_unasked(struct proto_conn *c, uint64_t id, uint64_t begin)
+{
+	struct proto_open *o = open_new(c);
+
+	if (!o)
+		return NULL;
+	o->id = id;
+	o->x.flags |= PROTO_UNASKED;
+	if (asking_dir(c)->soft && !c->ops->by_id) { /* there were more in what was not kept */
+		c->doubt = DOUBT_TURNS;
+		c->alone = 0;
+	}
+	return answer(c, o, begin);
 }
 
 struct proto_exchange *proto_asking(struct proto_conn *c, uint64_t id)
@@ -243,6 +251,13 @@ struct proto_exchange *proto_next(struct proto_conn *c, struct proto_exchange *x
 	struct proto_open *o = x ? open_of(x)->next : c->first;
 
 	return o ? &o->x : NULL;
+}
+
+bool proto_awaits(const struct proto_exchange *x)
+{
+	const struct proto_open *o = (const struct proto_open *)x;
+
+	return (o->state & (ASKED | ANSWERED)) == ASKED && !(x->flags & PROTO_ONE_WAY);
 }
 
 bool proto_under_way(const struct proto_exchange *x, bool asks)

@@ -70,6 +70,8 @@ struct proto_ops {
 struct proto_exchange *proto_ask(struct proto_conn *c, uint64_t id, uint64_t begin);
 /* A response begins: the exchange of the oldest request without one (by id: of this id); none: a new one, PROTO_UNASKED. */
 struct proto_exchange *proto_answer(struct proto_conn *c, uint64_t id, uint64_t begin);
+/* A response to none of the requests that are known: a new exchange, PROTO_UNASKED. */
+struct proto_exchange *proto_unasked(struct proto_conn *c, uint64_t id, uint64_t begin);
 /* The exchange whose request (response) has begun and has no known end yet; by id: of this id. */
 struct proto_exchange *proto_asking(struct proto_conn *c, uint64_t id);
 struct proto_exchange *proto_answering(struct proto_conn *c, uint64_t id);
@@ -87,6 +89,8 @@ void proto_drop(struct proto_conn *c, struct proto_exchange *x);
 uint64_t *proto_note(struct proto_exchange *x);
 /* The exchange behind x in the order of their requests, of NULL the first one; NULL: there is none. */
 struct proto_exchange *proto_next(struct proto_conn *c, struct proto_exchange *x);
+/* Is a response to it still to begin? */
+bool proto_awaits(const struct proto_exchange *x);
 /* Has its request (response) begun, and no known end yet? */
 bool proto_under_way(const struct proto_exchange *x, bool asks);
 /* All exchanges from now on have these flags, and this peer unless they tell another. */

@@ -68,14 +68,21 @@ static bool quiet(uint8_t opcode)
 	return names[opcode] && names[opcode][strlen(names[opcode]) - 1] == 'Q';
 }
 
-/* The requests before the one that this response is to were quiet, and had none. */
+/*
+ * The request that it answers.  Those before it were quiet and had no answer, or it was lost; and if it is none that is
+ * known, the request was lost.
+ */
 static struct proto_exchange *answers(struct proto_conn *c, const struct proto_view *v)
 {
 	const uint64_t id = (uint64_t)v->data[1] << 32 | be32(v->data + 12);
-	struct proto_exchange *x;
+	struct proto_exchange *match = NULL, *x;
 
-	while ((x = proto_awaiting(c, 0)) && proto_id(x) != id && quiet((uint8_t)(proto_id(x) >> 32))) {
-		x->flags |= PROTO_ONE_WAY;
+	while ((match = proto_next(c, match)) && !(proto_awaits(match) && proto_id(match) == id))
+		;
+	if (!match)
+		return proto_unasked(c, id, v->offset);
+	while ((x = proto_awaiting(c, 0)) && x != match) {
+		x->flags |= quiet((uint8_t)(proto_id(x) >> 32)) ? PROTO_ONE_WAY : PROTO_UNANSWERED | PROTO_TOUCHED;
 		proto_drop(c, x);
 	}
 	return proto_answer(c, id, v->offset);
@@ -151,7 +158,7 @@ static int binary_bid(const struct proto_view *v)
 {
 	if (v->data[0] != (v->asks ? 0x80 : 0x81))
 		return PROTO_NEVER;
-	return is_header(v) ? PROTO_LIKELY : v->have < HEADER ? PROTO_MAYBE : PROTO_NEVER;
+	return is_header(v) ? PROTO_SURE : v->have < HEADER ? PROTO_MAYBE : PROTO_NEVER;
 }
 
 static bool binary_begins(void *state, const struct proto_view *v)

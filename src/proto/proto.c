@@ -29,6 +29,7 @@ static const struct proto_ops *const registry[] = {
 	&proto_memcached,
 };
 #define NREGISTRY (sizeof(registry) / sizeof(registry[0]))
+_Static_assert(NREGISTRY <= REGISTRY_MAX, "conn.h has room for each");
 
 int proto_conn_new(const struct proto_conn_opts *opts, struct proto_conn **ret)
 {
@@ -78,6 +79,7 @@ static void adopt(struct proto_conn *c, const struct proto_ops *ops, int asker)
 	c->ops = ops->state_bytes && !c->state ? &proto_turn : ops;
 	c->name = c->ops == &proto_turn && c->opts.datagram ? "udp" : c->ops->name;
 	c->asker = asker;
+	memset(c->bids, 0, sizeof(c->bids));
 	c->nonsense = c->good = c->doubt = 0;
 	c->alone = ops->pipelines ? 0 : ALONE_MIN;
 }
@@ -254,23 +256,43 @@ static void give_up(struct proto_conn *c)
 		c->dirs[i].sync = true, c->dirs[i].have = 0, c->dirs[i].at = c->dirs[i].next;
 }
 
+/* A bid on the piece that begins a turn; with what was bid on the turn before: *ret_certain. */
+static int bid_again(struct proto_conn *c, size_t i, int asker, struct proto_view *v, bool sent)
+{
+	const int before = c->bids[asker][i];
+	int now;
+
+	v->asks = sent == asker;
+	now = v->have ? registry[i]->bid(v) : PROTO_NO;
+	c->bids[asker][i] = (int8_t)now;
+	if (now >= PROTO_SURE)
+		return now;
+	return now > 0 && before > 0 && now + before >= PROTO_LIKELY + PROTO_MAYBE ? PROTO_SURE : PROTO_NO;
+}
+
 /* A turn begins that nobody followed so far: perhaps now somebody knows it. */
 static void look_again(struct proto_conn *c, const struct proto_piece *p)
 {
-	struct proto_view v[2] = { { 0 }, { 0 } };
-	bool spoke[2] = { false, false };
+	struct proto_view v = { .data = p->data,
+				.have = p->have,
+				.offset = p->offset,
+				.fed = p->bytes,
+				.cut = p->have < p->bytes,
+				.datagram = c->opts.datagram };
 	struct guess best = { NULL, -1, 0 };
-	int asker = c->asker;
 
-	v[p->sent] = (struct proto_view) {
-		.data = p->data, .have = p->have, .offset = p->offset, .fed = p->bytes, .cut = p->have < p->bytes
-	};
-	spoke[p->sent] = p->have > 0;
-	if (c->opts.client < 0)
-		c->asker = -1;
-	bid_on(c, v, spoke, &best);
-	c->asker = asker;
-	if (best.certain < PROTO_SURE)
+	for (size_t i = 0; i < NREGISTRY; i++)
+		for (int asker = 0; asker < 2; asker++) {
+			int certain;
+
+			if (c->tried >> i & 1 || !(v.datagram ? registry[i]->datagram : registry[i]->stream) ||
+			    (c->opts.client >= 0 && c->opts.client != asker))
+				continue;
+			certain = bid_again(c, i, asker, &v, p->sent);
+			if (certain > best.certain)
+				best = (struct guess) { registry[i], asker, certain };
+		}
+	if (!best.ops)
 		return;
 	open_end(c, 0);
 	adopt(c, best.ops, best.asker);

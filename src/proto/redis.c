@@ -475,10 +475,13 @@ static int answer_bid(const struct proto_view *v)
 
 static int redis_bid(const struct proto_view *v)
 {
+	char word[16];
 	int strings;
 
 	if (!v->asks)
 		return answer_bid(v);
+	if (v->data[0] == '*' && first_word(v, word, sizeof(word)) > 0 && strstr(word, "message"))
+		return PROTO_NEVER; /* what a subscriber gets */
 	strings = array_of_strings(v);
 	if (strings)
 		return strings > 0 ? PROTO_SURE : PROTO_MAYBE;

@@ -233,6 +233,8 @@ void dir_feed(struct proto_conn *c, const struct proto_piece *p)
 		d->from_start = q.offset == 0 || other->from_start;
 		d->next = d->at = d->lost_from = d->from_start ? 0 : q.offset;
 		d->sync = d->from_start;
+		if (!d->from_start && !c->doubt && !c->ops->by_id && c->ops != &proto_turn)
+			c->doubt = 1; /* responses to requests of before may be under way */
 	}
 	if (q.offset < d->next) { /* seen before */
 		const uint64_t old = d->next - q.offset;
