@@ -11,12 +11,14 @@
 
 DEPS_BUILD="gcc libc6-dev linux-libc-dev clang llvm meson ninja-build pkg-config python3
 	libbpf-dev bpftool libelf-dev zlib1g-dev libxxhash-dev libjansson-dev libcmocka-dev
-	libmicrohttpd-dev libbabeltrace2-dev libcapstone-dev libnghttp2-dev libsqlite3-dev node-d3"
+	libmicrohttpd-dev libbabeltrace2-dev libcapstone-dev libnghttp2-dev libsqlite3-dev libcurl4-openssl-dev
+	libprotobuf-c-dev protobuf-c-compiler node-d3"
 DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 python3-bt2 jq e2fsprogs iproute2 procps nftables
 	liburing-dev redis-server redis-tools chromium nodejs curl golang-go default-jdk-headless podman crun strace
 	lttng-tools liblttng-ust-dev qemu-system-x86 busybox-static kmod xz-utils systemd wget
 	postgresql postgresql-client mariadb-server mariadb-client python3-pymysql libdbd-mariadb-perl nginx nghttp2-client
-	nghttp2-proxy python3-grpcio wrk memcached dnsmasq-base bind9-dnsutils openssl"
+	nghttp2-proxy python3-grpcio wrk memcached dnsmasq-base bind9-dnsutils openssl
+	protobuf-compiler"
 DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
 DEPS_ZOOKEEPER="zookeeper default-jre-headless iproute2 nftables procps"
 DEPS_SHOP="nginx redis-server redis-tools postgresql postgresql-client wrk golang-go python3 iproute2 nftables procps

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fetch.mjs DIR: what package-lock.json names comes into DIR/node_modules, as `npm ci` would do it; a bare Debian has no npm.
+ * fetch.mjs DIR [FROM]: what package-lock.json (of the folder FROM, else of this one) names comes into DIR/node_modules, as
+ * `npm ci` would do it; a bare Debian has no npm.
  * What is there already is not fetched again. Ends with 77 if the registry cannot be reached; a wrong checksum is an error.
  */
 import { createHash } from 'node:crypto';
@@ -49,7 +50,8 @@ function install(dir, { resolved, integrity }) {
 	renameSync(half, dir);
 }
 
-const lock = JSON.parse(readFileSync(join(fileURLToPath(new URL('.', import.meta.url)), 'package-lock.json'), 'utf8'));
+const from = process.argv[3] ?? fileURLToPath(new URL('.', import.meta.url));
+const lock = JSON.parse(readFileSync(join(from, 'package-lock.json'), 'utf8'));
 
 for (const [path, what] of Object.entries(lock.packages))
 	if (path)
