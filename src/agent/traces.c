@@ -115,6 +115,42 @@ void traces_close(struct traces *t)
 	t->s = NULL;
 }
 
+/* --- what is missing, what was sent again --- */
+
+void traces_complain(const struct traces *t, void (*say)(void *arg, const char *sentence), void *arg)
+{
+	char text[128];
+
+	if (t->left_out) {
+		(void)snprintf(text, sizeof(text), "%llu %s", (unsigned long long)t->left_out,
+			       t->a.reader ? "facts had no room: requests may be missing, or told of in part"
+					   : "spans could not be understood, and are left out");
+		say(arg, text);
+	}
+	if (t->orphans) {
+		(void)snprintf(text, sizeof(text), "the parents of %llu spans are not there",
+			       (unsigned long long)t->orphans);
+		say(arg, text);
+	}
+}
+
+int traces_retransmits(struct traces *t, void (*each)(void *arg, uint32_t host, uint64_t sock), void *arg,
+		       struct err *err)
+{
+	struct store_read_opts ro = { 0 };
+	struct event_source *source;
+	const struct event *ev;
+	int r = t->a.reader ? store_read(t->a.reader, &ro, &source, err) : 0;
+
+	if (r < 0 || !t->a.reader)
+		return r;
+	while ((r = event_source_next(source, &ev, err)) > 0)
+		if (ev->type->id == EVENT_RETRANSMIT)
+			each(arg, ev->host, EVENT_AS(retransmit, ev)->sock);
+	event_source_close(source);
+	return r;
+}
+
 /* --- what a view asks --- */
 
 static const char *host_name(void *arg, uint32_t host)

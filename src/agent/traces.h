@@ -25,6 +25,13 @@ struct traces {
 int traces_open(const struct analysis_opts *opts, struct traces *ret, struct err *err);
 void traces_close(struct traces *t); /* zeroed ok */
 
+/* Says what is missing: what could not be read must not look as if it were not there. */
+void traces_complain(const struct traces *t, void (*say)(void *arg, const char *sentence), void *arg);
+
+/* Each segment that was sent again, from the recordings themselves; files have none. */
+int traces_retransmits(struct traces *t, void (*each)(void *arg, uint32_t host, uint64_t sock), void *arg,
+		       struct err *err);
+
 /* Fills in what the view needs to know of hosts and log lines; it borrows t. */
 void traces_view(struct traces *t, struct path_view *v);
 

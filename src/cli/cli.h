@@ -43,7 +43,7 @@ struct buf;
 struct err;
 int cli_put(const struct buf *b, struct err *err);
 
-extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_path, cli_record, cli_repair,
-	cli_requests, cli_serve, cli_show, cli_story;
+extern const struct cli_command cli_doctor, cli_export, cli_freeze, cli_import, cli_map, cli_path, cli_record,
+	cli_repair, cli_requests, cli_serve, cli_show, cli_story;
 
 #endif

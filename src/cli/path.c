@@ -154,18 +154,6 @@ static int print_overall(const struct traces *t, const struct path_args *a, stru
 	return 0;
 }
 
-/* On standard error: what is missing must not look as if it were not there. */
-static void complain(const struct traces *t)
-{
-	if (t->left_out)
-		(void)fprintf(stderr,
-			      "saker path: %llu spans could not be understood or had no room, and are left out\n",
-			      (unsigned long long)t->left_out);
-	if (t->orphans)
-		(void)fprintf(stderr, "saker path: the parents of %llu spans are not there\n",
-			      (unsigned long long)t->orphans);
-}
-
 static int path_main(int argc, char **argv)
 {
 	struct path_args args = { 0 };
@@ -181,7 +169,7 @@ static int path_main(int argc, char **argv)
 	opts.npaths = args.npaths;
 	r = traces_open(&opts, &t, &err);
 	if (r >= 0) {
-		complain(&t);
+		traces_complain(&t, cli_complain, NULL);
 		r = args.overall ? print_overall(&t, &args, &b, &err) : print(&t, &args, &b, &err);
 	}
 	if (r >= 0)

@@ -79,9 +79,9 @@ ok 'one by the beginning of its id' has 'trace 33333333333333333333333333333333:
 	path traces.json 333
 equal 'stretches cover the request: small' "$(sums 3)" 'True 2 2'
 equal 'stretches cover the request: large' "$(sums f)" 'True 801 501'
-equal 'of a large trace only the path is shown' "$(path traces.json f 2>/dev/null | grep -c ' beside ')" 0
+equal 'of a large trace only the path is shown' "$(path traces.json f 2>/dev/null | grep -c 'stock beside ')" 0
 ok 'and how much is not' has '300 spans beside the path are not shown' path traces.json f
-equal 'unless all is asked for' "$(path traces.json f -v 2>/dev/null | grep -c ' beside .* more$')" 300
+equal 'unless all is asked for' "$(path traces.json f -v 2>/dev/null | grep -c 'stock beside .* more$')" 300
 ok 'normal is the median of the others' has 'other: trace 44444444444444444444444444444444' \
 	path traces.json 3 --compare normal
 ok 'and what differs' has '    880 us    130 us   +750 us  stock look' path traces.json 3 --compare normal
