@@ -52,7 +52,7 @@ static int read_one(char **argv)
 	else if (r >= 0 && !strcmp(argv[1], "slowest"))
 		r = spans_db_list(db, &f, counted, &rows, &err);
 	else if (r >= 0)
-		r = spans_db_all(db, &s, &err);
+		r = spans_db_all(db, &s, NULL, &err);
 	if (r < 0)
 		(void)fprintf(stderr, "%s\n", err.text);
 	spans_fini(&s);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/stored.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "event/event.h"
@@ -75,7 +76,50 @@ static int open_file(const struct analysis_opts *opts, struct traces *t, struct 
 
 /* --- recordings --- */
 
-static int open_recordings(const struct analysis_opts *opts, struct traces *t, struct err *err)
+/* Of a list that shall have one row. */
+struct only {
+	uint64_t trace[2];
+	unsigned int count;
+};
+
+static int take_row(void *arg, const struct spans_db_row *row)
+{
+	struct only *o = arg;
+
+	o->trace[0] = row->trace[0];
+	o->trace[1] = row->trace[1];
+	o->count++;
+	return 0;
+}
+
+/* 1: the only one with such an id, or the slowest, was read; 0: all are needed to tell. */
+static int read_one(struct spans_db *db, const char *id, struct traces *t, struct err *err)
+{
+	struct spans_db_filter f = { .id = id, .limit = id ? 2 : 1, .descending = true, .sort = SPANS_BY_DURATION };
+	struct only only = { 0 };
+	int r;
+
+	if (id)
+		f.sort = SPANS_BY_BEGIN;
+	r = spans_db_list(db, &f, take_row, &only, err);
+	if (r == -EINVAL || (r >= 0 && only.count != 1))
+		return 0;
+	if (r >= 0)
+		r = spans_db_trace(db, only.trace, &t->own, &t->logs, err);
+	return r < 0 ? r : 1;
+}
+
+static int read_stored(struct spans_db *db, bool one, const char *id, struct traces *t, struct err *err)
+{
+	int r = one ? read_one(db, id, t, err) : 0;
+
+	if (!r)
+		r = spans_db_all(db, &t->own, &t->logs, err);
+	t->left_out = spans_db_left_out(db);
+	return r < 0 ? r : 0;
+}
+
+static int derive(const struct analysis_opts *opts, const char *key, struct traces *t, struct err *err)
 {
 	struct analysis_opts ao = *opts;
 	int r;
@@ -86,10 +130,33 @@ static int open_recordings(const struct analysis_opts *opts, struct traces *t, s
 		return r;
 	t->s = requests_spans(t->a.requests);
 	t->left_out = requests_left_out(t->a.requests);
+	stored_write(&t->a, opts, key);
 	return 0;
 }
 
-int traces_open(const struct analysis_opts *opts, struct traces *ret, struct err *err)
+static int open_recordings(const struct analysis_opts *opts, bool one, const char *id, struct traces *t,
+			   struct err *err)
+{
+	struct spans_db *db = NULL;
+	struct err why = ERR_INIT;
+	char key[STORED_KEY_MAX];
+	int r = store_open(opts->paths, opts->npaths, &t->a.reader, err);
+
+	if (r >= 0)
+		r = stored_open(t->a.reader, opts, key, &db, err);
+	if (r > 0) {
+		r = read_stored(db, one, id, t, &why);
+		spans_db_close(db);
+		if (r >= 0)
+			return 1;
+		stored_complain(opts, &why);
+		r = 0;
+	}
+	t->a.reader = store_reader_free(t->a.reader);
+	return r < 0 ? r : derive(opts, key, t, err);
+}
+
+static int open_any(const struct analysis_opts *opts, bool one, const char *id, struct traces *ret, struct err *err)
 {
 	struct traces t = { 0 };
 	unsigned int i, files = 0;
@@ -97,20 +164,31 @@ int traces_open(const struct analysis_opts *opts, struct traces *ret, struct err
 
 	for (i = 0; i < opts->npaths; i++)
 		files += is_file(opts->paths[i]);
-	r = files ? open_file(opts, &t, err) : open_recordings(opts, &t, err);
+	r = files ? open_file(opts, &t, err) : open_recordings(opts, one, id, &t, err);
 	if (r < 0) {
 		traces_close(&t);
 		return r;
 	}
 	*ret = t;
-	if (files)
+	if (files || !t.a.requests)
 		ret->s = &ret->own;
 	return 0;
+}
+
+int traces_open(const struct analysis_opts *opts, struct traces *ret, struct err *err)
+{
+	return open_any(opts, false, NULL, ret, err);
+}
+
+int traces_open_one(const struct analysis_opts *opts, const char *id, struct traces *ret, struct err *err)
+{
+	return open_any(opts, true, id, ret, err);
 }
 
 void traces_close(struct traces *t)
 {
 	spans_fini(&t->own);
+	span_logs_fini(&t->logs);
 	analysis_close(&t->a);
 	t->s = NULL;
 }
@@ -161,6 +239,11 @@ static const char *host_name(void *arg, uint32_t host)
 	return name ? name : "";
 }
 
+size_t traces_logs(const struct traces *t, uint32_t row, const struct order_ref **ret)
+{
+	return t->a.requests ? requests_logs(t->a.requests, row, ret) : span_logs_of(&t->logs, row, ret);
+}
+
 /* What to add to times of the span's host so that they are on the clock of the first: seen at the event of its begin. */
 static uint64_t shift_of(const struct traces *t, const struct span *row)
 {
@@ -178,7 +261,7 @@ static void logs(void *arg, uint32_t row, path_log_fn *each, void *each_arg)
 	const struct traces *t = arg;
 	uint64_t room[EVENT_LENGTH_MAX / sizeof(uint64_t)];
 	const struct order_ref *refs;
-	size_t i, n = requests_logs(t->a.requests, row, &refs);
+	size_t i, n = traces_logs(t, row, &refs);
 	uint64_t shift_ns = n ? shift_of(t, &t->s->rows[row]) : 0;
 
 	for (i = 0; i < n; i++) {

@@ -167,7 +167,10 @@ static int path_main(int argc, char **argv)
 		return CLI_USAGE;
 	opts.paths = args.paths;
 	opts.npaths = args.npaths;
-	r = traces_open(&opts, &t, &err);
+	if (args.overall || args.compare)
+		r = traces_open(&opts, &t, &err);
+	else
+		r = traces_open_one(&opts, args.trace, &t, &err);
 	if (r >= 0) {
 		traces_complain(&t, cli_complain, NULL);
 		r = args.overall ? print_overall(&t, &args, &b, &err) : print(&t, &args, &b, &err);

@@ -7,13 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/analyse.h"
+#include "agent/traces.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/parse.h"
 #include "cli/cli.h"
-#include "explain/requests.h"
 #include "explain/requests_json.h"
 #include "explain/span_query.h"
 #include "order/order.h"
@@ -165,13 +164,13 @@ static void sort_rows(const struct requests_args *a, const struct spans *s, uint
 
 static const char *host_name(void *arg, uint32_t host)
 {
-	return store_host_name(arg, host);
+	return arg ? store_host_name(arg, host) : NULL;
 }
 
 /* The spans to print; the caller frees them.  NULL: err says why. */
-static uint32_t *select_rows(const struct requests_args *args, const struct analysis *a, size_t *ret_n, struct err *err)
+static uint32_t *select_rows(const struct requests_args *args, const struct traces *t, size_t *ret_n, struct err *err)
 {
-	const struct spans *s = requests_spans(a->requests);
+	const struct spans *s = t->s;
 	CLEANUP_FREE uint32_t *rows = malloc((s->count + 1) * sizeof(*rows));
 	struct span_query *q = NULL;
 	size_t n = 0;
@@ -181,7 +180,7 @@ static uint32_t *select_rows(const struct requests_args *args, const struct anal
 		(void)err_set(err, ENOMEM, "out of memory");
 		return NULL;
 	}
-	if (args->query && span_query_new(args->query, host_name, a->reader, &q, err) < 0)
+	if (args->query && span_query_new(args->query, host_name, t->a.reader, &q, err) < 0)
 		return NULL;
 	for (i = 0; i < s->count; i++)
 		if ((args->all || s->rows[i].parent == SPAN_NONE) &&
@@ -265,10 +264,10 @@ static void widths(const struct spans *s, const uint32_t *rows, size_t n, size_t
 	}
 }
 
-static void print_text(const struct analysis *a, const uint32_t *rows, size_t n, size_t found)
+static void print_text(const struct traces *t, const uint32_t *rows, size_t n, size_t found)
 {
 	CLEANUP(buf_fini) struct buf b = BUF_INIT;
-	const struct spans *s = requests_spans(a->requests);
+	const struct spans *s = t->s;
 	size_t width[2], i;
 
 	widths(s, rows, n, width);
@@ -283,19 +282,21 @@ static void print_text(const struct analysis *a, const uint32_t *rows, size_t n,
 	if (b.data)
 		(void)fputs(b.data, stdout);
 	(void)fprintf(stderr, "%zu of %zu requests, in %zu traces of %zu spans\n", n, found, s->ntraces, s->count);
-	if (requests_left_out(a->requests))
+	if (t->left_out)
 		(void)fprintf(stderr, "there was no room for %" PRIu64 " facts: requests may lack something\n",
-			      requests_left_out(a->requests));
+			      t->left_out);
 }
 
-static void print_json(const struct analysis *a, const uint32_t *rows, size_t n)
+static void print_json(const struct traces *t, const uint32_t *rows, size_t n)
 {
 	CLEANUP(buf_fini) struct buf b = BUF_INIT;
-	size_t i;
+	const struct order_ref *logs = NULL;
+	size_t i, nlogs;
 
 	for (i = 0; i < n; i++) {
 		buf_reset(&b);
-		span_json(&b, a->requests, rows[i], host_name, a->reader);
+		nlogs = traces_logs(t, rows[i], &logs);
+		span_json(&b, t->s, rows[i], logs, nlogs, host_name, t->a.reader);
 		if (b.data)
 			(void)puts(b.data);
 	}
@@ -306,7 +307,7 @@ static int requests_main(int argc, char **argv)
 	struct requests_args args = { 0 };
 	struct analysis_opts opts = { .requests = true, .damage = cli_complain };
 	CLEANUP_FREE uint32_t *rows = NULL;
-	struct analysis a = { 0 };
+	struct traces t = { 0 };
 	struct err err = ERR_INIT;
 	size_t found = 0, n;
 	int r;
@@ -317,20 +318,20 @@ static int requests_main(int argc, char **argv)
 	opts.npaths = args.npaths;
 	opts.ignore_ids = args.ignore_ids;
 	opts.timing = args.timing;
-	r = analysis_open(&opts, &a, &err);
+	r = traces_open(&opts, &t, &err);
 	if (r >= 0)
-		rows = select_rows(&args, &a, &found, &err);
+		rows = select_rows(&args, &t, &found, &err);
 	if (!rows) {
 		(void)fprintf(stderr, "saker requests: %s\n", err.text);
-		analysis_close(&a);
+		traces_close(&t);
 		return r >= 0 && err.code == EINVAL ? CLI_USAGE : CLI_FAILED;
 	}
 	n = args.limit && args.limit < found ? (size_t)args.limit : found;
 	if (args.json)
-		print_json(&a, rows, n);
+		print_json(&t, rows, n);
 	else
-		print_text(&a, rows, n, found);
-	analysis_close(&a);
+		print_text(&t, rows, n, found);
+	traces_close(&t);
 	return CLI_OK;
 }
 

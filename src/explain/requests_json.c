@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "explain/requests.h"
+#include "explain/span.h"
 
 #define DEPTH_MAX 64
 
@@ -140,10 +140,9 @@ static void json_time(struct buf *b, const struct span *s)
 	buf_char(b, '}');
 }
 
-static void json_logs(struct buf *b, const struct requests *r, uint32_t span)
+static void json_logs(struct buf *b, const struct order_ref *refs, size_t n)
 {
-	const struct order_ref *refs;
-	size_t n = requests_logs(r, span, &refs), i;
+	size_t i;
 
 	if (!n)
 		return;
@@ -161,10 +160,9 @@ static void json_parent(struct buf *b, const struct spans *s, const struct span 
 		   span_evidence_name((enum span_evidence)row->evidence), row->confidence);
 }
 
-void span_json(struct buf *b, const struct requests *r, uint32_t span,
+void span_json(struct buf *b, const struct spans *s, uint32_t span, const struct order_ref *logs, size_t nlogs,
 	       const char *(*host_name)(void *arg, uint32_t host), void *arg)
 {
-	const struct spans *s = requests_spans(r);
 	const struct span *row = &s->rows[span];
 	const char *host = host_name ? host_name(arg, row->host) : NULL;
 
@@ -187,6 +185,6 @@ void span_json(struct buf *b, const struct requests *r, uint32_t span,
 	json_flags(b, row->flags);
 	json_time(b, row);
 	json_text(b, "blame", spans_text(s, row->blame));
-	json_logs(b, r, span);
+	json_logs(b, logs, nlogs);
 	buf_printf(b, ",\"event\":%" PRIu64 ",\"end_event\":%" PRIu64 "}", row->begin.id, row->end.id);
 }

@@ -2,15 +2,16 @@
 #ifndef SAKER_EXPLAIN_REQUESTS_JSON_H
 #define SAKER_EXPLAIN_REQUESTS_JSON_H
 /* requests_json - spans as JSON, for the command line and the page; and in a few words why one took its time. */
+#include <stddef.h>
 #include <stdint.h>
 
 struct buf;
-struct requests;
+struct order_ref;
 struct span;
 struct spans;
 
-/* One object without a newline.  host_name: NULL, one host. */
-void span_json(struct buf *b, const struct requests *r, uint32_t span,
+/* One object without a newline.  logs: events of its log lines.  host_name: NULL, one host. */
+void span_json(struct buf *b, const struct spans *s, uint32_t span, const struct order_ref *logs, size_t nlogs,
 	       const char *(*host_name)(void *arg, uint32_t host), void *arg);
 
 /*

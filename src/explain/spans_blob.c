@@ -259,3 +259,68 @@ int spans_blob_read(const struct blob_tree *tree, const void *data, size_t len, 
 	*ret_count = count;
 	return 0;
 }
+
+/* --- log lines --- */
+
+void spans_blob_write_logs(const struct span_packed *rows, size_t count, struct buf *out)
+{
+	size_t i, k, last = 0;
+
+	for (i = 0; i < count; i++) {
+		uint64_t id = rows[i].span.begin.id;
+
+		if (!rows[i].nlogs)
+			continue;
+		put(out, i - last);
+		put(out, rows[i].nlogs);
+		for (k = 0; k < rows[i].nlogs; k++) {
+			put(out, rows[i].logs[k].host);
+			put_signed(out, rows[i].logs[k].id - id);
+			id = rows[i].logs[k].id;
+		}
+		last = i;
+	}
+}
+
+static void get_logs(struct cursor *c, struct span_packed *row, struct order_ref *refs, size_t room)
+{
+	uint64_t n = get(c), id = row->span.begin.id, k;
+
+	c->bad |= !n || n > room;
+	for (k = 0; k < n && !c->bad; k++) {
+		refs[k].host = get_u32(c);
+		refs[k].id = id += get_signed(c);
+	}
+	if (c->bad)
+		return;
+	row->logs = refs;
+	row->nlogs = n;
+}
+
+int spans_blob_read_logs(const void *data, size_t len, struct span_packed *rows, size_t count, struct order_ref **ret,
+			 struct err *err)
+{
+	struct cursor c = { .at = data, .end = (const unsigned char *)data + len };
+	struct order_ref *refs = calloc(len / 2 + 1, sizeof(*refs)); /* each has two bytes at least */
+	size_t at = 0, used = 0;
+
+	if (!refs)
+		return err_set(err, ENOMEM, "out of memory for the log lines of a request");
+	while (c.at < c.end && !c.bad) {
+		uint64_t step = get(&c);
+
+		if (c.bad || step >= count - at || (used && !step)) {
+			c.bad = true;
+			break;
+		}
+		at += step;
+		get_logs(&c, &rows[at], refs + used, len / 2 + 1 - used);
+		used += rows[at].nlogs;
+	}
+	if (c.bad) {
+		free(refs);
+		return err_set(err, EBADMSG, "damaged: %zu bytes cannot be the log lines of a request", len);
+	}
+	*ret = refs;
+	return 0;
+}

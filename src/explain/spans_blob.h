@@ -18,6 +18,10 @@
  *	a bit for each kind of time that is not 0 (time_of), then those times but the last: it is what is left of the
 	duration
  *
+ * Log lines that belong to spans stand in bytes of their own: for each span that has some how far it is behind the one before it
+ * that had, how many they are, and of each the host and the event's id, from that of the line before it (the span's begin for the
+ * first), signed.
+ *
  * Threads: any.  Memory: sizeof(struct span_packed) a span; no more spans are made room for than the bytes could hold.
  */
 #include <stddef.h>
@@ -33,6 +37,8 @@ struct err;
 struct span_packed {
 	struct span span; /* without strings, thread, kind, protocol, ..: those are in the tables; parent: index here */
 	uint32_t shape, resource, blame, thread;
+	const struct order_ref *logs; /* borrowed */
+	size_t nlogs;
 };
 
 /* What stands beside the bytes. */
@@ -45,5 +51,11 @@ void spans_blob_write(const struct blob_tree *tree, const struct span_packed *ro
 /* -EBADMSG: such bytes are never written.  *ret: the caller frees. */
 int spans_blob_read(const struct blob_tree *tree, const void *data, size_t len, struct span_packed **ret,
 		    size_t *ret_count, struct err *err);
+
+/* Nothing is written where no span has any. */
+void spans_blob_write_logs(const struct span_packed *rows, size_t count, struct buf *out);
+/* Sets logs and nlogs of rows that were read before; they point into *ret, which the caller frees.  -EBADMSG. */
+int spans_blob_read_logs(const void *data, size_t len, struct span_packed *rows, size_t count, struct order_ref **ret,
+			 struct err *err);
 
 #endif

@@ -29,7 +29,7 @@ static const char schema[] =
 	"INTEGER,"
 	" begin_host INTEGER, end_host INTEGER);"
 	"CREATE TABLE traces (n INTEGER PRIMARY KEY, high INTEGER, low INTEGER, begin INTEGER, duration INTEGER,"
-	" service INTEGER, operation INTEGER, flags INTEGER, count INTEGER, spans BLOB);"
+	" after INTEGER, service INTEGER, operation INTEGER, flags INTEGER, count INTEGER, spans BLOB, logs BLOB);"
 	"BEGIN;";
 static const char indexes[] =
 	"CREATE INDEX by_id ON traces (high >> 32); CREATE INDEX by_service ON traces (service, duration);"
@@ -44,6 +44,7 @@ struct dict {
 
 struct writer {
 	const struct spans *s;
+	const struct spans_db_about *about;
 	sqlite3 *sql;
 	struct dict strings, shapes, threads; /* strings: offsets in text */
 	uint32_t *root, *next;		      /* of each span: its root; the span behind it in its tree */
@@ -51,7 +52,7 @@ struct writer {
 	struct span_packed *rows;	      /* of the tree at hand */
 	size_t cap_rows;
 	uint32_t *local; /* of each span: its place in its tree */
-	struct buf blob;
+	struct buf blob, logs;
 	uint64_t begin_ns; /* of the first tree */
 	bool failed;	   /* out of memory */
 };
@@ -125,8 +126,9 @@ static const char *string_at(const struct writer *w, size_t nth)
 	return at < w->s->text_len ? w->s->text + at : w->s->protocols[at - w->s->text_len];
 }
 
-static void pack(struct writer *w, const struct span *s, struct span_packed *ret)
+static void pack(struct writer *w, uint32_t at, struct span_packed *ret)
 {
+	const struct span *s = &w->s->rows[at];
 	struct spans_shape shape = {
 		.kind = s->kind,
 		.evidence = s->evidence,
@@ -144,6 +146,7 @@ static void pack(struct writer *w, const struct span *s, struct span_packed *ret
 	};
 	struct spans_thread thread = { s->tgid, s->tid, s->start_ns };
 
+	ret->nlogs = w->about->logs ? w->about->logs(w->about->arg, at, &ret->logs) : 0;
 	ret->span = *s;
 	ret->span.parent = s->parent == SPAN_NONE ? SPAN_NONE : w->local[s->parent];
 	ret->resource = string_id(w, s->resource);
@@ -253,7 +256,7 @@ static int pack_tree(struct writer *w, uint32_t root, uint32_t *ret_flags, size_
 			w->rows = grown;
 			w->cap_rows = cap;
 		}
-		pack(w, &w->s->rows[at], &w->rows[n]);
+		pack(w, at, &w->rows[n]);
 		flags |= w->s->rows[at].flags;
 	}
 	*ret_flags = flags;
@@ -277,15 +280,19 @@ static int put_tree(struct writer *w, const struct span_trace *t, int64_t n, sql
 	w->first[t->root] = SPAN_NONE; /* once */
 	tree = (struct blob_tree) { { root->trace[0], root->trace[1] }, t->begin_ns };
 	buf_reset(&w->blob);
+	buf_reset(&w->logs);
 	spans_blob_write(&tree, w->rows, count, &w->blob);
-	if (w->failed || w->blob.failed)
+	spans_blob_write_logs(w->rows, count, &w->logs);
+	if (w->failed || w->blob.failed || w->logs.failed)
 		return err_set(err, ENOMEM, "out of memory for the table of requests");
 	bind(st,
 	     (int64_t[]) { n, spans_sql_high(root->trace[0]), (int64_t)root->trace[1],
-			   (int64_t)(t->begin_ns - w->begin_ns), (int64_t)(t->end_ns - t->begin_ns),
-			   string_id(w, root->service), string_id(w, root->operation), flags, (int64_t)count },
-	     9);
-	(void)sqlite3_bind_blob64(st, 10, w->blob.data, w->blob.len, SQLITE_STATIC);
+			   (int64_t)(t->begin_ns - w->begin_ns), (int64_t)(root->end_ns - root->begin_ns),
+			   (int64_t)(t->end_ns - root->end_ns), string_id(w, root->service),
+			   string_id(w, root->operation), flags, (int64_t)count },
+	     10);
+	(void)sqlite3_bind_blob64(st, 11, w->blob.data, w->blob.len, SQLITE_STATIC);
+	(void)sqlite3_bind_blob64(st, 12, w->logs.len ? w->logs.data : NULL, w->logs.len, SQLITE_STATIC);
 	return done(w, st, err);
 }
 
@@ -293,7 +300,7 @@ static int put_trees(struct writer *w, struct err *err)
 {
 	CLEANUP(cleanup_stmtp) sqlite3_stmt *st = NULL;
 	size_t i, all = 0;
-	int r = prepare(w, "INSERT INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &st, err);
+	int r = prepare(w, "INSERT INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &st, err);
 
 	w->begin_ns = w->s->ntraces ? w->s->traces[0].begin_ns : 0;
 	for (i = 0; r >= 0 && i < w->s->ntraces; i++) {
@@ -356,7 +363,7 @@ static int put_threads(struct writer *w, struct err *err)
 	return r;
 }
 
-static int put_about(struct writer *w, const struct spans_db_about *about, struct err *err)
+static int put_about(struct writer *w, struct err *err)
 {
 	CLEANUP(cleanup_stmtp) sqlite3_stmt *st = NULL;
 	int r = prepare(w,
@@ -367,9 +374,9 @@ static int put_about(struct writer *w, const struct spans_db_about *about, struc
 
 	if (r < 0)
 		return r;
-	(void)sqlite3_bind_text(st, 1, about->key, -1, SQLITE_STATIC);
+	(void)sqlite3_bind_text(st, 1, w->about->key, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int64(st, 2, (int64_t)w->s->count);
-	(void)sqlite3_bind_int64(st, 3, (int64_t)about->left_out);
+	(void)sqlite3_bind_int64(st, 3, (int64_t)w->about->left_out);
 	(void)sqlite3_bind_int64(st, 4, (int64_t)w->begin_ns);
 	r = done(w, st, err);
 	(void)snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d", SPANS_DB_APPLICATION,
@@ -447,9 +454,10 @@ static void writer_fini(struct writer *w)
 	free(w->local);
 	free(w->rows);
 	buf_fini(&w->blob);
+	buf_fini(&w->logs);
 }
 
-static int make(struct writer *w, const struct spans_db_about *about, struct err *err)
+static int make(struct writer *w, struct err *err)
 {
 	int r = find_trees(w, err);
 
@@ -466,7 +474,7 @@ static int make(struct writer *w, const struct spans_db_about *about, struct err
 	if (r >= 0)
 		r = put_threads(w, err);
 	if (r >= 0)
-		r = put_about(w, about, err);
+		r = put_about(w, err);
 	if (r >= 0 && sqlite3_exec(w->sql, indexes, NULL, NULL, NULL) != SQLITE_OK)
 		r = sql_error(w, err);
 	return r;
@@ -475,12 +483,13 @@ static int make(struct writer *w, const struct spans_db_about *about, struct err
 int spans_db_write(const char *dir, const struct spans *s, const struct spans_db_about *about, struct err *err)
 {
 	struct writer w = { .s = s,
+			    .about = about,
 			    .strings.size = sizeof(uint32_t),
 			    .shapes.size = sizeof(struct spans_shape),
 			    .threads.size = sizeof(struct spans_thread) };
 	unsigned char *data = NULL;
 	sqlite3_int64 len = 0;
-	int r = make(&w, about, err);
+	int r = make(&w, err);
 
 	if (r >= 0) {
 		data = sqlite3_serialize(w.sql, "main", &len, 0);

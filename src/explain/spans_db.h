@@ -5,7 +5,8 @@
  * spans_db - the spans that were derived from a recording, kept beside it: a SQLite file that sqlite3 opens, too.
  *
  * TABLES.  A row of `traces` is a tree of spans: its number n is its place by begin, the columns tell of its root, `spans`
- * has all its spans (spans_blob.h), so a trace is read in one piece.  begin is counted from about's begin_ns.  high and low
+ * has all its spans and `logs` the events of their log lines (spans_blob.h), so a trace is read in one piece.  begin is counted from about's begin_ns, duration is the root's, and
+ * `after` is how much later the last of the others ends.  high and low
  * are the trace's id as SQLite's signed numbers; in high the uppermost bit is turned over, so that ids sort as they read.
  * `strings`, `shapes` (what many spans have in common) and `threads` are what numbers in spans stand for; string 0 is "".
  * Two indexes: by the first half of high, and by (service, duration), which also serves lists of all services: there are few.
@@ -27,12 +28,15 @@ struct err;
 struct spans_db;
 
 /* Whatever changes what spans a recording gives makes it greater, and so does another layout. */
-#define SPANS_DB_VERSION 1
+#define SPANS_DB_VERSION 2
 #define SPANS_DB_NAME ".requests.sqlite" /* a dot: babeltrace2 takes every other file of a recording for a stream */
 
 struct spans_db_about {
 	const char *key;   /* of the recording, from store_fingerprint() and what was asked of requests */
 	uint64_t left_out; /* requests_left_out() */
+	size_t (*logs)(void *arg, uint32_t span,
+		       const struct order_ref **ret); /* requests_logs(); NULL: there are none */
+	void *arg;
 };
 
 /*
@@ -47,9 +51,25 @@ struct spans_db *spans_db_close(struct spans_db *db); /* NULL ok; returns NULL *
 uint64_t spans_db_count(const struct spans_db *db);
 uint64_t spans_db_left_out(const struct spans_db *db);
 
-/* Reading: spans.  The caller has spans_fini() *ret.  Of a trace all trees that have its id; -ENOENT: none. */
-int spans_db_trace(struct spans_db *db, const uint64_t trace[2], struct spans *ret, struct err *err);
-int spans_db_all(struct spans_db *db, struct spans *ret, struct err *err);
+/* The log lines of spans that were read. */
+struct span_logs {
+	struct span_log_range {
+		uint32_t first, count; /* in refs */
+	} * rows;		       /* as the spans' */
+	struct order_ref *refs;
+	size_t count, cap;
+};
+void span_logs_fini(struct span_logs *l);
+/* How many, and where: borrowed. */
+size_t span_logs_of(const struct span_logs *l, uint32_t span, const struct order_ref **ret);
+
+/*
+ * Reading: spans.  The caller has spans_fini() *ret, and span_logs_fini() *ret_logs, which may be NULL.  Of a trace all trees that
+ * have its id; -ENOENT: none.
+ */
+int spans_db_trace(struct spans_db *db, const uint64_t trace[2], struct spans *ret, struct span_logs *ret_logs,
+		   struct err *err);
+int spans_db_all(struct spans_db *db, struct spans *ret, struct span_logs *ret_logs, struct err *err);
 
 enum spans_db_sort { SPANS_BY_BEGIN, SPANS_BY_DURATION };
 
@@ -64,7 +84,7 @@ struct spans_db_filter {
 	uint32_t limit; /* 0: all */
 };
 
-/* A tree; strings are borrowed until the function returns. */
+/* A tree by its root; strings are borrowed until the function returns. */
 struct spans_db_row {
 	uint64_t trace[2];
 	uint64_t begin_ns, end_ns;

@@ -117,7 +117,7 @@ static void compare_read(struct scratch *s)
 	struct spans_db *db = get(s);
 	struct spans all;
 
-	OK(s, spans_db_all(db, &all, &s->err));
+	OK(s, spans_db_all(db, &all, NULL, &s->err));
 	compare_all(&s->m.s, &all);
 	assert_int_equal(spans_db_count(db), s->m.s.count);
 	assert_int_equal(spans_db_left_out(db), 7);
@@ -188,7 +188,7 @@ static void test_trace(void **state)
 		const uint64_t *id = s->m.s.rows[s->m.s.traces[i].root].trace;
 		struct spans got;
 
-		OK(s, spans_db_trace(db, id, &got, &s->err));
+		OK(s, spans_db_trace(db, id, &got, NULL, &s->err));
 		for (k = n = 0; k < s->m.s.count; k++)
 			if (s->m.s.rows[k].trace[0] == id[0])
 				compare_span(&s->m.s, &s->m.s.rows[k], &got, &got.rows[n++]);
@@ -197,7 +197,64 @@ static void test_trace(void **state)
 		assert_int_equal(got.rows[got.traces[0].root].parent, SPAN_NONE);
 		spans_fini(&got);
 	}
-	assert_int_equal(spans_db_trace(db, (uint64_t[]) { 1, 2 }, &(struct spans) { 0 }, &s->err), -ENOENT);
+	assert_int_equal(spans_db_trace(db, (uint64_t[]) { 1, 2 }, &(struct spans) { 0 }, NULL, &s->err), -ENOENT);
+	spans_db_close(db);
+}
+
+/* --- log lines --- */
+
+static const struct order_ref lines[] = { { 0, 5 }, { 0, 900 }, { 1, 7 }, { UINT32_MAX, UINT64_MAX } };
+
+/* Some spans have some of them. */
+static size_t lines_of(void *arg, uint32_t span, const struct order_ref **ret)
+{
+	const struct spans *s = arg;
+	size_t n = s->rows[span].id % 5;
+
+	*ret = lines + (n ? ARRAY_LEN(lines) - n : 0);
+	return n;
+}
+
+static void check_lines(const struct spans *s, const struct span_logs *logs)
+{
+	const struct order_ref *got = NULL, *want;
+	size_t i, n;
+
+	for (i = 0; i < s->count; i++) {
+		n = lines_of((void *)(uintptr_t)s, (uint32_t)i, &want);
+		assert_int_equal(span_logs_of(logs, (uint32_t)i, &got), n);
+		for (; n; n--)
+			assert_true(got[n - 1].host == want[n - 1].host && got[n - 1].id == want[n - 1].id);
+	}
+}
+
+static void test_logs(void **state)
+{
+	struct scratch *s = *state;
+	struct spans_db_about about = { .key = KEY, .logs = lines_of, .arg = &s->m.s };
+	struct span_logs logs;
+	struct spans_db *db;
+	struct spans got;
+
+	made_requests(&s->m, 300, 7);
+	OK(s, spans_db_write(s->dir, &s->m.s, &about, &s->err));
+	db = get(s);
+	OK(s, spans_db_all(db, &got, &logs, &s->err));
+	check_lines(&got, &logs);
+	spans_fini(&got);
+	span_logs_fini(&logs);
+	OK(s, spans_db_trace(db, s->m.s.rows[s->m.s.traces[5].root].trace, &got, &logs, &s->err));
+	assert_int_equal(got.count, 7);
+	check_lines(&got, &logs);
+	spans_fini(&got);
+	span_logs_fini(&logs);
+	spans_db_close(db);
+	put(s); /* none */
+	db = get(s);
+	OK(s, spans_db_all(db, &got, &logs, &s->err));
+	assert_int_equal(logs.count, 0);
+	spans_fini(&got);
+	span_logs_fini(&logs);
 	spans_db_close(db);
 }
 
@@ -217,7 +274,7 @@ static bool fits(const struct expected *e, size_t i)
 	const struct span_trace *t = &s->traces[i];
 	const struct span *root = &s->rows[t->root];
 	const struct spans_db_filter *f = e->f;
-	uint64_t ns = t->end_ns - t->begin_ns;
+	uint64_t ns = root->end_ns - root->begin_ns;
 	char id[20];
 
 	(void)snprintf(id, sizeof(id), "%016llx", (unsigned long long)root->trace[0]);
@@ -232,8 +289,9 @@ static int compare_place(const void *a, const void *b, void *arg)
 {
 	const struct expected *e = arg;
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-	const struct span_trace *tx = &e->s->m.s.traces[x], *ty = &e->s->m.s.traces[y];
-	uint64_t dx = tx->end_ns - tx->begin_ns, dy = ty->end_ns - ty->begin_ns;
+	const struct spans *s = &e->s->m.s;
+	const struct span *rx = &s->rows[s->traces[x].root], *ry = &s->rows[s->traces[y].root];
+	uint64_t dx = rx->end_ns - rx->begin_ns, dy = ry->end_ns - ry->begin_ns;
 	int order = e->f->sort == SPANS_BY_DURATION ? (dx > dy) - (dx < dy) : (x > y) - (x < y);
 
 	if (!order)
@@ -252,7 +310,7 @@ static int check_row(void *arg, const struct spans_db_row *row)
 	t = &s->traces[e->rows[e->seen]];
 	root = &s->rows[t->root];
 	assert_true(row->trace[0] == root->trace[0] && row->trace[1] == root->trace[1]);
-	assert_true(row->begin_ns == t->begin_ns && row->end_ns == t->end_ns);
+	assert_true(row->begin_ns == t->begin_ns && row->end_ns == root->end_ns);
 	assert_string_equal(row->service, spans_text(s, root->service));
 	assert_string_equal(row->operation, spans_text(s, root->operation));
 	assert_int_equal(row->spans, t->count);
@@ -307,7 +365,7 @@ static void test_lists(void **state)
 	for (i = 0; i < s->m.s.ntraces; i++) /* another two services, and equal durations */
 		if (i % 3) {
 			s->m.s.rows[s->m.s.traces[i].root].service = made_text(&s->m, i % 3 == 1 ? "api" : "");
-			s->m.s.traces[i].end_ns = s->m.s.traces[i].begin_ns + 5000000 * (1 + i % 2);
+			s->m.s.rows[s->m.s.traces[i].root].end_ns = s->m.s.traces[i].begin_ns + 5000000 * (1 + i % 2);
 		}
 	put(s);
 	db = get(s);
@@ -387,13 +445,19 @@ static void read_damaged(struct scratch *s)
 {
 	struct spans_db_filter f = { .sort = SPANS_BY_DURATION, .service = NULL };
 	struct spans_db *db = NULL;
+	const struct order_ref *refs;
+	struct span_logs logs;
 	struct spans all;
-	size_t n = 0, i;
+	size_t n = 0, i, k;
 
 	if (spans_db_open(s->dir, NULL, &db, &s->err) < 0)
 		return;
 	(void)spans_db_list(db, &f, nothing, &n, &s->err);
-	if (spans_db_all(db, &all, &s->err) >= 0) {
+	if (spans_db_all(db, &all, &logs, &s->err) >= 0) {
+		for (i = 0; i < all.count; i++)
+			for (k = span_logs_of(&logs, (uint32_t)i, &refs); k; k--)
+				n += refs[k - 1].host;
+		span_logs_fini(&logs);
 		for (i = 0; i < all.count; i++)
 			n += strlen(spans_text(&all, all.rows[i].service)) + strlen(spans_protocol(&all, &all.rows[i]));
 		spans_fini(&all);
@@ -404,12 +468,13 @@ static void read_damaged(struct scratch *s)
 static void test_damaged(void **state)
 {
 	struct scratch *s = *state;
+	struct spans_db_about about = { .key = KEY, .logs = lines_of, .arg = &s->m.s };
 	unsigned char byte;
 	struct stat st;
 	int fd, i;
 
 	made_requests(&s->m, 60, 7);
-	put(s);
+	OK(s, spans_db_write(s->dir, &s->m.s, &about, &s->err));
 	fd = open(s->file, O_RDWR);
 	assert_true(fd >= 0 && !fstat(fd, &st));
 	for (i = 0; i < 1500; i++) {
@@ -421,7 +486,7 @@ static void test_damaged(void **state)
 		read_damaged(s);
 		if (i % 5 < 4)
 			continue;
-		put(s); /* anew, before nothing of it can be read */
+		OK(s, spans_db_write(s->dir, &s->m.s, &about, &s->err)); /* anew, before nothing of it can be read */
 		(void)close(fd);
 		fd = open(s->file, O_RDWR);
 		assert_true(fd >= 0);
@@ -445,7 +510,7 @@ static void test_cut(void **state)
 		assert_int_equal(truncate(s->file, st.st_size), 0);
 		if (spans_db_open(s->dir, KEY, &db, &s->err) < 0)
 			continue;
-		assert_int_equal(spans_db_all(db, &all, &s->err), -EBADMSG);
+		assert_int_equal(spans_db_all(db, &all, NULL, &s->err), -EBADMSG);
 		spans_db_close(db);
 	}
 	put(s); /* a new one takes its place */
@@ -533,6 +598,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_extremes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_trace, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_logs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),

@@ -233,6 +233,8 @@ struct reading {
 	} * shape;
 	struct spans_thread *thread;
 	size_t nshapes, nthreads;
+	struct span_logs logs;
+	bool with_logs;
 	struct err *err;
 };
 
@@ -419,6 +421,49 @@ static int unpack(struct reading *rd, const struct span_packed *p, struct span *
 	return r < 0 ? r : thread_of(rd, p->thread, ret);
 }
 
+/* Of rows [base, base + count). */
+static int take_logs(struct reading *rd, sqlite3_stmt *st, struct span_packed *rows, size_t count)
+{
+	CLEANUP_FREE struct order_ref *refs = NULL;
+	const void *blob = sqlite3_column_blob(st, 5);
+	size_t base = rd->out.count, i;
+	void *moved;
+	int r = blob ? spans_blob_read_logs(blob, (size_t)sqlite3_column_bytes(st, 5), rows, count, &refs, rd->err) : 0;
+
+	if (r < 0)
+		return err_prefix(rd->err, "'%s'", rd->db->path);
+	for (i = 0; i < count; i++) {
+		rd->logs.rows[base + i] = (struct span_log_range) { (uint32_t)rd->logs.count, (uint32_t)rows[i].nlogs };
+		if (!rows[i].nlogs)
+			continue;
+		moved = grown(rd, rd->logs.refs, rd->logs.count, &rd->logs.cap, sizeof(*refs), rows[i].nlogs);
+		if (!moved || rd->logs.count + rows[i].nlogs > UINT32_MAX)
+			return err_set(rd->err, ENOMEM, "out of memory for log lines");
+		rd->logs.refs = moved;
+		memcpy(rd->logs.refs + rd->logs.count, rows[i].logs, rows[i].nlogs * sizeof(*refs));
+		rd->logs.count += rows[i].nlogs;
+	}
+	return 0;
+}
+
+/* Room for rows of a tree. */
+static int more_rows(struct reading *rd, size_t count)
+{
+	size_t had = rd->out.cap;
+	void *moved = grown(rd, rd->out.rows, rd->out.count, &rd->out.cap, sizeof(*rd->out.rows), count);
+
+	if (!moved)
+		return -ENOMEM;
+	rd->out.rows = moved;
+	if (!rd->with_logs || had == rd->out.cap)
+		return 0;
+	moved = realloc(rd->logs.rows, rd->out.cap * sizeof(*rd->logs.rows));
+	if (!moved)
+		return err_set(rd->err, ENOMEM, "out of memory for log lines");
+	rd->logs.rows = moved;
+	return 0;
+}
+
 /* Appends a tree; in parents stand places in all that is read. */
 static int take_tree(struct reading *rd, sqlite3_stmt *st)
 {
@@ -426,7 +471,7 @@ static int take_tree(struct reading *rd, sqlite3_stmt *st)
 	struct blob_tree tree = { { (uint64_t)spans_sql_high((uint64_t)sqlite3_column_int64(st, 0)),
 				    (uint64_t)sqlite3_column_int64(st, 1) },
 				  begin };
-	struct span_trace trace = { SPAN_NONE, 0, begin, begin + (uint64_t)sqlite3_column_int64(st, 3) };
+	struct span_trace trace = { SPAN_NONE, 0, begin, (uint64_t)sqlite3_column_int64(st, 3) };
 	CLEANUP_FREE struct span_packed *rows = NULL;
 	const void *blob = sqlite3_column_blob(st, 4);
 	size_t count = 0, i, base = rd->out.count;
@@ -438,10 +483,9 @@ static int take_tree(struct reading *rd, sqlite3_stmt *st)
 		return err_prefix(rd->err, "'%s'", rd->db->path);
 	if (base + count >= SPAN_NONE)
 		return err_set(rd->err, E2BIG, "'%s' has more than %zu spans", rd->db->path, base);
-	moved = grown(rd, rd->out.rows, base, &rd->out.cap, sizeof(*rd->out.rows), count);
-	if (!moved)
-		return -ENOMEM;
-	rd->out.rows = moved;
+	r = more_rows(rd, count);
+	if (r >= 0 && rd->with_logs)
+		r = take_logs(rd, st, rows, count);
 	for (i = 0; r >= 0 && i < count; i++) {
 		struct span *s = &rd->out.rows[base + i];
 
@@ -461,6 +505,7 @@ static int take_tree(struct reading *rd, sqlite3_stmt *st)
 	rd->out.count = base + count;
 	rd->out.traces = moved;
 	trace.count = (uint32_t)count;
+	trace.end_ns += rd->out.rows[trace.root].end_ns; /* how much later than the root's */
 	rd->out.traces[rd->out.ntraces++] = trace;
 	return 0;
 }
@@ -485,11 +530,13 @@ static int join(struct reading *rd)
 	struct spans *s = &rd->out;
 	CLEANUP_FREE uint32_t *order = malloc((s->count + 1) * sizeof(*order));
 	CLEANUP_FREE uint32_t *place = malloc((s->count + 1) * sizeof(*place));
+	struct span_log_range *logs = rd->with_logs ? malloc((s->count + 1) * sizeof(*logs)) : NULL;
 	struct span *rows = malloc((s->count + 1) * sizeof(*rows));
 	size_t i;
 
-	if (!order || !place || !rows) {
+	if (!order || !place || !rows || (rd->with_logs && !logs)) {
 		free(rows);
+		free(logs);
 		return err_set(rd->err, ENOMEM, "out of memory for %zu spans", s->count);
 	}
 	for (i = 0; i < s->count; i++)
@@ -499,6 +546,8 @@ static int join(struct reading *rd)
 		place[order[i]] = (uint32_t)i;
 		rows[i] = s->rows[order[i]];
 		rows[i].first_child = rows[i].next = SPAN_NONE;
+		if (logs)
+			logs[i] = rd->logs.rows[order[i]];
 	}
 	for (i = s->count; i-- > 0;) {
 		struct span *parent;
@@ -513,6 +562,8 @@ static int join(struct reading *rd)
 	for (i = 0; i < s->ntraces; i++)
 		s->traces[i].root = place[s->traces[i].root];
 	free(s->rows);
+	free(rd->logs.rows);
+	rd->logs.rows = logs;
 	s->rows = rows;
 	s->cap = s->count + 1;
 	for (i = 0; i < s->nprotocols; i++)
@@ -544,9 +595,25 @@ static int check_trees(struct reading *rd)
 				   : err_set(rd->err, EBADMSG, "'%s' is damaged: a span without a root", rd->db->path);
 }
 
-static int read_trees(struct spans_db *db, sqlite3_stmt *st, struct spans *ret, struct err *err)
+void span_logs_fini(struct span_logs *l)
 {
-	struct reading rd = { .db = db, .err = err };
+	free(l->rows);
+	free(l->refs);
+	*l = (struct span_logs) { 0 };
+}
+
+size_t span_logs_of(const struct span_logs *l, uint32_t span, const struct order_ref **ret)
+{
+	if (!l->rows)
+		return 0;
+	*ret = l->refs + l->rows[span].first;
+	return l->rows[span].count;
+}
+
+static int read_trees(struct spans_db *db, sqlite3_stmt *st, struct spans *ret, struct span_logs *ret_logs,
+		      struct err *err)
+{
+	struct reading rd = { .db = db, .err = err, .with_logs = ret_logs };
 	int r = 0;
 
 	rd.out.text = grown(&rd, NULL, 0, &rd.out.text_cap, 1, 1);
@@ -565,19 +632,25 @@ static int read_trees(struct spans_db *db, sqlite3_stmt *st, struct spans *ret, 
 	map_fini(&rd.protocols);
 	free(rd.shape);
 	free(rd.thread);
-	if (r < 0)
+	if (r < 0) {
 		spans_fini(&rd.out);
-	else
-		*ret = rd.out;
+		span_logs_fini(&rd.logs);
+		return r;
+	}
+	*ret = rd.out;
+	if (ret_logs)
+		*ret_logs = rd.logs;
 	return r;
 }
 
 /* The plus keeps SQLite from putting ?1 in the place of high everywhere, and then finding no use for the index. */
-#define TREE_COLUMNS "SELECT high, low, begin, duration, spans FROM traces "
+#define TREE_COLUMNS "SELECT high, low, begin, after, spans, logs FROM traces "
 
-int spans_db_trace(struct spans_db *db, const uint64_t trace[2], struct spans *ret, struct err *err)
+int spans_db_trace(struct spans_db *db, const uint64_t trace[2], struct spans *ret, struct span_logs *ret_logs,
+		   struct err *err)
 {
 	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
+	struct span_logs logs = { 0 };
 	struct spans got;
 	int r = spans_read_prepare(
 		db, TREE_COLUMNS "WHERE high >> 32 = ?1 >> 32 AND +high = ?1 AND low = ?2 ORDER BY n", &st, err);
@@ -586,35 +659,42 @@ int spans_db_trace(struct spans_db *db, const uint64_t trace[2], struct spans *r
 		return r;
 	(void)sqlite3_bind_int64(st, 1, spans_sql_high(trace[0]));
 	(void)sqlite3_bind_int64(st, 2, (int64_t)trace[1]);
-	r = read_trees(db, st, &got, err);
+	r = read_trees(db, st, &got, ret_logs ? &logs : NULL, err);
 	if (r < 0)
 		return r;
 	if (!got.count) {
 		spans_fini(&got);
+		span_logs_fini(&logs);
 		return err_set(err, ENOENT, "there is no request %016llx%016llx", (unsigned long long)trace[0],
 			       (unsigned long long)trace[1]);
 	}
 	*ret = got;
+	if (ret_logs)
+		*ret_logs = logs;
 	return 0;
 }
 
-int spans_db_all(struct spans_db *db, struct spans *ret, struct err *err)
+int spans_db_all(struct spans_db *db, struct spans *ret, struct span_logs *ret_logs, struct err *err)
 {
 	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
+	struct span_logs logs = { 0 };
 	struct spans got;
 	int r = spans_read_prepare(db, TREE_COLUMNS "ORDER BY n", &st, err);
 
 	if (r >= 0)
-		r = read_trees(db, st, &got, err);
+		r = read_trees(db, st, &got, ret_logs ? &logs : NULL, err);
 	if (r < 0)
 		return r;
 	if (got.count != db->spans) {
 		size_t count = got.count;
 
 		spans_fini(&got);
+		span_logs_fini(&logs);
 		return err_set(err, EBADMSG, "'%s' is damaged: %zu spans of %llu", db->path, count,
 			       (unsigned long long)db->spans);
 	}
 	*ret = got;
+	if (ret_logs)
+		*ret_logs = logs;
 	return 0;
 }
