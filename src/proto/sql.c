@@ -35,6 +35,11 @@ static bool word_goes_on(unsigned char c)
 	return word_begins(c) || isdigit(c) || c == '$';
 }
 
+static bool is_blank(unsigned char c)
+{
+	return c <= 0x20 || c == 0x7f;
+}
+
 static char at(const struct scan *s, size_t i)
 {
 	return i < s->len ? s->text[i] : 0;
@@ -88,7 +93,7 @@ static size_t comment(struct scan *s, size_t i)
 	char c = s->text[i], next = at(s, i + 1);
 
 	if (c == '-' && next == '-') {
-		if (s->dialect == SQL_POSTGRESQL || i + 2 >= s->len || isspace((unsigned char)s->text[i + 2]))
+		if (s->dialect == SQL_POSTGRESQL || i + 2 >= s->len || is_blank((unsigned char)s->text[i + 2]))
 			return line_end(s, i);
 		return i;
 	}
@@ -204,7 +209,7 @@ static enum kind scan_next(struct scan *s, size_t *i)
 	if (*i >= s->len)
 		return SQL_END;
 	c = (unsigned char)s->text[*i];
-	if (isspace(c) || !c) {
+	if (is_blank(c)) {
 		++*i;
 		return SQL_BLANK;
 	}
@@ -312,13 +317,14 @@ static bool wants_value(const struct folded *f, size_t end)
 /* A - or + that belongs to the number behind it: nothing that could be subtracted from stands before it. */
 static void put_value(struct folded *f)
 {
-	if (f->len && !f->blank && (ends_with(f, "-") || ends_with(f, "+"))) {
-		size_t i = f->len - 1;
+	size_t end;
 
-		while (i && f->text[i - 1] == ' ')
-			i--;
-		if (i && (strchr("(,=<>[+-*/%|&^", f->text[i - 1]) || wants_value(f, i)))
-			f->len--;
+	while (f->len && !f->blank && (ends_with(f, "-") || ends_with(f, "+"))) {
+		char c = before(f, f->len - 1, &end);
+
+		if (!c || (!strchr("(,=<>[+-*/%|&^", c) && !wants_value(f, end)))
+			break;
+		f->len--;
 	}
 	put(f, "?", 1);
 }
@@ -390,7 +396,7 @@ static void put_printable(const struct folded *f, bool cut, char resource[PROTO_
 		else
 			resource[at_out] = '_';
 		if (*c < 0x20 || *c == 0x7f)
-			resource[at_out] = ' ';
+			resource[at_out] = '_';
 		at_out += MAX(len, (size_t)1);
 		i += MAX(len, (size_t)1);
 	}

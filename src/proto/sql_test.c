@@ -47,7 +47,7 @@ static const struct row rows[] = {
 	{ PG, "begin; select 1; commit", "BEGIN", "begin; select ?; commit" },
 	{ PG, "select 0x1F, 1_000, .5, 1.", "SELECT", "select ?, ?, ?, ?" },
 	{ PG, "select * from gr\303\266\303\237e", "SELECT", "select * from gr\303\266\303\237e" },
-	{ PG, "select \377 \001", "SELECT", "select _  " },
+	{ PG, "select \377 \001", "SELECT", "select _" },
 	{ MY, "select \"it\\\"s\", 'a\\'b', `na me`, _utf8'x', N'y'", "SELECT", "select ?, ?, `na me`, ?, ?" },
 	{ MY, "select 1 # the end\n, 2", "SELECT", "select ? , ?" },
 	{ MY, "select 5--1", "SELECT", "select ?-?" },
