@@ -127,6 +127,11 @@ static void tell(struct proto_conn *c, const struct proto_view *v, const uint8_t
 	struct proto_exchange *x;
 
 	if (v->asks) {
+		x = proto_awaiting(c, be16(s));
+		if (x) { /* asked again, or the id is used again */
+			x->flags |= PROTO_UNANSWERED;
+			proto_drop(c, x);
+		}
 		x = proto_ask(c, be16(s), v->offset);
 		if (x) {
 			say_question(x, q);

@@ -17,14 +17,13 @@ enum body { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_REST };
 struct http1 {
 	bool chunked[2]; /* [asks]: in the middle of a chunked body */
 	bool trailer[2]; /* [asks]: behind its last chunk */
-	bool connect;	 /* a CONNECT or an Upgrade was asked for */
 };
 
 struct head {
 	size_t len; /* with the empty line; 0: its end is not there */
 	enum body body;
 	uint64_t length;
-	bool close, upgrade, websocket;
+	bool websocket; /* Upgrade: websocket */
 };
 
 static const char *const methods[] = {
@@ -50,9 +49,11 @@ static int method_len(const struct proto_view *v)
 	return 0;
 }
 
-static bool target_begins(const uint8_t *s, size_t len, size_t method)
+static bool target_begins(const struct proto_view *v, size_t method)
 {
-	(void)method;
+	const uint8_t *s = v->data + method;
+	const size_t len = v->have - method;
+
 	return !len || s[0] == '/' || s[0] == '*' || isalnum(s[0]);
 }
 
@@ -96,7 +97,7 @@ static int http1_bid(const struct proto_view *v)
 		return n > 0 ? PROTO_SURE : n < 0 ? PROTO_NO : PROTO_NEVER;
 	}
 	n = method_len(v);
-	if (!n || (n > 0 && !target_begins(v->data + n, v->have - n, n)))
+	if (!n || (n > 0 && !target_begins(v, n)))
 		return PROTO_NEVER;
 	if (n < 0)
 		return PROTO_NO;
@@ -112,8 +113,7 @@ static bool http1_begins(void *state, const struct proto_view *v)
 	if (!v->asks)
 		yes = status_line(v) > 0;
 	else
-		yes = method_len(v) > 0 && request_line(v) &&
-		      target_begins(v->data + method_len(v), v->have - method_len(v), 0);
+		yes = method_len(v) > 0 && request_line(v) && target_begins(v, method_len(v));
 	if (yes)
 		h->chunked[v->asks] = h->trailer[v->asks] = false;
 	return yes;
@@ -179,9 +179,6 @@ static void header(struct head *h, struct proto_exchange *x, bool asks, const ui
 		length(h, value, vlen);
 	} else if (is(s, n, "transfer-encoding")) {
 		h->body = has_token(value, vlen, "chunked") ? BODY_CHUNKED : BODY_REST;
-	} else if (is(s, n, "connection")) {
-		h->close |= has_token(value, vlen, "close");
-		h->upgrade |= has_token(value, vlen, "upgrade");
 	} else if (is(s, n, "upgrade")) {
 		h->websocket |= has_token(value, vlen, "websocket");
 	} else if (asks && is(s, n, "host")) {
@@ -254,7 +251,10 @@ static size_t first_line(struct proto_exchange *x, const struct proto_view *v, s
 	const uint8_t *blank = memchr(s, ' ', line - method);
 
 	proto_upper(x->operation, sizeof(x->operation), v->data, method - 1);
-	target(x, s, blank ? (size_t)(blank - s) : line - method);
+	if (!strcmp(x->operation, "CONNECT"))
+		proto_text(x->resource, sizeof(x->resource), s, blank ? (size_t)(blank - s) : line - method);
+	else
+		target(x, s, blank ? (size_t)(blank - s) : line - method);
 	return nl ? line + 1 : v->have;
 }
 
@@ -285,7 +285,7 @@ static int64_t request(struct proto_conn *c, struct http1 *h, const struct proto
 
 	if (v->data[0] == '\r' || v->data[0] == '\n') /* RFC 9112, 2.2 */
 		return 1;
-	if (!method || (method > 0 && !target_begins(v->data + method, v->have - method, method)))
+	if (!method || (method > 0 && !target_begins(v, method)))
 		return PROTO_NONSENSE;
 	if (method < 0 || (!is_whole(v) && !v->cut))
 		return PROTO_MORE;
@@ -293,10 +293,6 @@ static int64_t request(struct proto_conn *c, struct http1 *h, const struct proto
 	if (!x)
 		return PROTO_LOST;
 	headers(&head, x, v, first_line(x, v, method));
-	if (!head.len && head.body != BODY_LENGTH)
-		return PROTO_LOST;
-	if (!strcmp(x->operation, "CONNECT") || head.upgrade)
-		h->connect = true;
 	if (!head.len)
 		return PROTO_LOST;
 	if (head.body == BODY_REST)
@@ -337,7 +333,7 @@ static int64_t response(struct proto_conn *c, struct http1 *h, const struct prot
 	struct head head = { 0 };
 	struct proto_exchange *x, unused;
 	const int line = status_line(v);
-	bool head_only, connect;
+	bool connect;
 
 	if (!line)
 		return PROTO_NONSENSE;
@@ -349,17 +345,17 @@ static int64_t response(struct proto_conn *c, struct http1 *h, const struct prot
 	x = proto_answer(c, 0, v->offset);
 	if (!x)
 		return PROTO_LOST;
-	head_only = !strcmp(x->operation, "HEAD");
-	connect = !strcmp(x->operation, "CONNECT") && x->status / 100 == 2;
 	status(x, v);
+	connect = !strcmp(x->operation, "CONNECT") && x->status / 100 == 2;
 	if (!head.len)
 		return PROTO_LOST;
 	if (x->status == 101 || connect)
 		return switched(c, v, &head, x);
-	if (head_only || x->status == 204 || x->status == 304)
+	if (!strcmp(x->operation, "HEAD") || x->status == 204 || x->status == 304)
 		head.body = BODY_NONE, head.length = 0;
-	else if (head.body == BODY_NONE)
-		head.body = BODY_REST;
+	else if (head.body == BODY_NONE || (x->flags & (PROTO_UNASKED | PROTO_TOUCHED) && !proto_awaiting(c, 0)))
+		head.body =
+			BODY_REST; /* of a request that is not surely known the length may be a HEAD's, without a body */
 	return body(c, h, v, &head, x);
 }
 

@@ -19,7 +19,8 @@
  */
 #include "proto/proto.h"
 
-/* Kept bytes of one direction from the place on up to which it was read.  Never longer than PROTO_VIEW_MAX. */
+/* Kept bytes of one direction from the place on up to which it was read.  A unit of which PROTO_VIEW_MAX are
+ * kept without being whole is lost. */
 struct proto_view {
 	const uint8_t *data;
 	size_t have;	 /* > 0 */

@@ -296,6 +296,7 @@ static void look_again(struct proto_conn *c, const struct proto_piece *p)
 		return;
 	open_end(c, 0);
 	adopt(c, best.ops, best.asker);
+	c->doubt = best.ops->by_id ? 0 : DOUBT_TURNS; /* answers to questions that nobody knew may come */
 	for (int i = 0; i < 2; i++)
 		c->dirs[i].sync = false, c->dirs[i].have = 0, c->dirs[i].at = c->dirs[i].next;
 }

@@ -44,23 +44,6 @@ def dig(tap, truth, options):
             at = [at[0] + head + sizes[i], at[1] + head + answers[i]]
 
 
-def same_socket(tap, truth):
-    """The resolver of the C library asks for A and AAAA at once, from one socket: so do we."""
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    s.connect(("127.0.0.1", tap.port))
-    for n in range(100):
-        ids = [n * 7 % 65536, n * 7 % 65536 + 1]
-        for i, kind in zip(ids, (1, 28)):
-            s.send(i.to_bytes(2, "big") + b"\1\0\0\1\0\0\0\0\0\0\3web\4test\0" + kind.to_bytes(2, "big") + b"\0\1")
-        got = {}
-        while len(got) < 2:
-            data = s.recv(4096)
-            got[int.from_bytes(data[:2], "big")] = data
-        for i, kind in zip(ids, ("A", "AAAA")):
-            truth.append(dict(conn=s.getsockname()[1], operation=kind, bytes=len(got[i]), code=got[i][3] & 15))
-    s.close()
-
-
 def wait_dns(port):
     end = time.monotonic() + 20
     while time.monotonic() < end:
