@@ -7,6 +7,7 @@
 
 #include "event/event.h"
 
+#define HINTED_WALKS (getenv("HW") ? atoi(getenv("HW")) : 3)
 #define TOLD_MIN 8 /* so often must an object have been seen to be judged */
 
 /* --- what the walk needs --- */
@@ -175,6 +176,7 @@ static void flow_fini(struct flow *f)
 	free(f->units);
 	free(f->nodes);
 	free(f->entries.rows);
+	free(f->hints);
 	map_fini(&f->objects);
 	map_fini(&f->bad);
 }
@@ -227,7 +229,7 @@ static void resolve_backward(struct flow *f)
 }
 
 /* Was the node's whole time within that of the server span? */
-static bool within(const struct flow *f, uint32_t node, uint32_t server)
+bool flow_within(const struct flow *f, uint32_t node, uint32_t server)
 {
 	const struct more *s = &f->r->more.rows[server];
 	const struct act *a = &f->r->acts.rows[f->nodes[node].act];
@@ -239,7 +241,7 @@ static bool within(const struct flow *f, uint32_t node, uint32_t server)
 }
 
 /* Did the server span still last when the node was sent? */
-static bool open_then(const struct flow *f, uint32_t node, uint32_t server)
+bool flow_open_then(const struct flow *f, uint32_t node, uint32_t server)
 {
 	const struct more *s = &f->r->more.rows[server];
 	const struct act *a = &f->r->acts.rows[f->nodes[node].act];
@@ -261,7 +263,7 @@ static void judge(struct flow *f, enum flow_mode mode)
 
 		if (flow_is_server(f, i) || n->unit == NONE || n->forward == NONE || n->backward == NONE)
 			continue;
-		f->units[n->unit].score[mode] += agree && within(f, i, n->forward) ? 1 : -1;
+		f->units[n->unit].score[mode] += agree && flow_within(f, i, n->forward) ? 1 : -1;
 		a = &f->r->acts.rows[n->act];
 		if (i < f->nspans || a->kind != ACT_WAKE)
 			continue;
@@ -295,7 +297,7 @@ static void walk_in(struct flow *f, int mode)
 
 		for (m = 0; m < MODES; m++)
 			best = u->score[m] > u->score[best] ? m : best;
-		u->mode = (uint8_t)(mode < 0 ? best : mode);
+		u->mode = (uint8_t)(mode < 0 ? (getenv("FM") ? atoi(getenv("FM")) : best) : mode);
 	}
 	reset(f);
 	flow_walk(f);
@@ -320,13 +322,13 @@ static enum span_evidence how_forward(const struct node *n)
 static void contradiction(struct flow *f, uint32_t i, struct more *m)
 {
 	const struct node *n = &f->nodes[i];
-	bool fw = within(f, i, n->forward), bw = within(f, i, n->backward);
+	bool fw = flow_within(f, i, n->forward), bw = flow_within(f, i, n->backward);
 
 	if (fw && (!bw || ((n->single & 1) && !n->weak && !n->handed)))
 		verdict(m, n->forward, how_forward(n), bw ? 60 : 70, true);
 	else if (bw)
 		verdict(m, n->backward, EVIDENCE_ANSWER, fw ? 60 : 75, true);
-	else if (open_then(f, i, n->forward))
+	else if (flow_open_then(f, i, n->forward))
 		verdict(m, n->forward, how_forward(n), 40, true);
 }
 
@@ -335,9 +337,9 @@ static void decide(struct flow *f, uint32_t i, struct more *m)
 	const struct node *n = &f->nodes[i];
 	uint32_t fw = n->forward, bw = n->backward;
 
-	if (fw != NONE && !open_then(f, i, fw))
+	if (fw != NONE && !flow_open_then(f, i, fw))
 		fw = NONE;
-	if (bw != NONE && !open_then(f, i, bw))
+	if (bw != NONE && !flow_open_then(f, i, bw))
 		bw = NONE;
 	verdict(m, NONE, EVIDENCE_ROOT, 0, false);
 	if (fw != NONE && fw == bw)
@@ -347,7 +349,7 @@ static void decide(struct flow *f, uint32_t i, struct more *m)
 	else if (fw != NONE)
 		verdict(m, fw, how_forward(n), (n->single & 1 ? 90 : 60) - (n->weak ? 20 : 0), !(n->single & 1));
 	else if (bw != NONE)
-		verdict(m, bw, EVIDENCE_ANSWER, within(f, i, bw) ? 85 : 50, false);
+		verdict(m, bw, EVIDENCE_ANSWER, flow_within(f, i, bw) ? 85 : 50, false);
 }
 
 static int work(struct flow *f)
@@ -363,6 +365,15 @@ static int work(struct flow *f)
 	judge_objects(f);
 	if (f->several || f->bad.count)
 		walk_in(f, -1);
+	for (mode = 0; f->several && mode < HINTED_WALKS; mode++) {
+		uint32_t *h = f->hints ? f->hints : malloc((f->nnodes + 1ULL) * sizeof(*h)), i;
+		if (!h)
+			return -ENOMEM;
+		for (i = 0; i < f->nnodes; i++)
+			h[i] = flow_is_server(f, i) ? NONE : f->nodes[i].backward;
+		f->hints = h;
+		walk_in(f, -1);
+	}
 	return f->r->failed ? -ENOMEM : 0;
 }
 

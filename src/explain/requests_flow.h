@@ -61,6 +61,7 @@ struct flow {
 	struct flow_unit *units;
 	ROWS(struct entry) entries;
 	uint32_t free_entry;
+	uint32_t *hints; /* by node: its owner as the walk before found it backward; NULL: no walk yet */
 	uint32_t *node_of;		    /* by act: hand-over, or the span that it is part of; NONE */
 	uint32_t *begins, *answers;	    /* by act: first span whose request, response begins with it */
 	uint32_t *next_begin, *next_answer; /* by span */
@@ -71,12 +72,16 @@ struct flow {
 
 /* requests_queue.c: the activations of a unit. */
 void flow_activate(struct flow *f, uint32_t unit, uint32_t node);
-uint32_t flow_pick(struct flow *f, uint32_t unit); /* entry, NONE */
+/* The entry that the mode says, of those that may be the cause of what was sent (a server span: that answered it); NONE. */
+uint32_t flow_pick(struct flow *f, uint32_t unit, uint32_t sent);
 void flow_remove(struct flow *f, uint32_t entry);
 
 /* requests_walk.c: one walk over all acts. */
 uint64_t flow_object(const struct flow *f, const struct act *wake); /* key of what was waited on */
 void flow_walk(struct flow *f);
+/* Did the node's whole time, or only its beginning, lie within that of the server span? */
+bool flow_within(const struct flow *f, uint32_t node, uint32_t server);
+bool flow_open_then(const struct flow *f, uint32_t node, uint32_t server);
 uint32_t flow_owner(const struct flow *f, uint32_t node); /* as far as it is known going forward */
 /* requests_segments.c: segments and log lines, once the owners are decided; -ENOMEM. */
 int flow_segments(struct flow *f);

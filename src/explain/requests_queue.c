@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define PICK_MAX 256 /* entries that are looked at */
+
 static uint32_t entry_new(struct flow *f)
 {
 	uint32_t i = f->free_entry;
@@ -72,9 +74,42 @@ static bool is_stale(const struct flow *f, uint32_t entry)
 	return owner != NONE && f->nodes[owner].done;
 }
 
-uint32_t flow_pick(struct flow *f, uint32_t unit)
+/* May what activated so have made the unit send this? */
+static bool fits(const struct flow *f, uint32_t entry, uint32_t sent)
+{
+	uint32_t node = f->entries.rows[entry].node, owner = flow_owner(f, node);
+
+	if (flow_is_server(f, sent))
+		return node == sent || (!flow_is_server(f, node) && flow_within(f, node, sent));
+	return owner == NONE || flow_within(f, sent, owner);
+}
+
+/* From an entry on, towards later or earlier ones. */
+static uint32_t first_fit(const struct flow *f, uint32_t entry, uint32_t sent, bool later)
+{
+	unsigned int tried = 0;
+
+	for (; entry != NONE && tried < PICK_MAX; tried++) {
+		if (fits(f, entry, sent))
+			return entry;
+		entry = later ? f->entries.rows[entry].after : f->entries.rows[entry].before;
+	}
+	return NONE;
+}
+
+/* The entry of the request that the walk before found at the end of the effects. */
+static uint32_t hinted(const struct flow *f, uint32_t unit, uint32_t sent)
+{
+	uint32_t owner = f->hints ? f->hints[sent] : NONE, latest = owner == NONE ? NONE : f->nodes[owner].latest;
+	uint32_t entry = latest == NONE ? NONE : f->nodes[latest].entry;
+
+	return entry != NONE && f->entries.rows[entry].unit == unit ? entry : NONE;
+}
+
+uint32_t flow_pick(struct flow *f, uint32_t unit, uint32_t sent)
 {
 	struct flow_unit *u = &f->units[unit];
+	uint32_t found = NONE;
 
 	while (u->head != NONE && is_stale(f, u->head))
 		flow_remove(f, u->head);
@@ -83,7 +118,14 @@ uint32_t flow_pick(struct flow *f, uint32_t unit)
 	while (u->batch != NONE && is_stale(f, u->batch))
 		flow_remove(f, u->batch);
 	f->several |= u->count > 1;
+	found = hinted(f, unit, sent);
+	if (found != NONE)
+		return found;
 	if (u->mode == MODE_FIFO)
-		return u->head;
-	return u->mode == MODE_BATCH && u->batch != NONE ? u->batch : u->tail;
+		return first_fit(f, u->head, sent, true);
+	if (u->mode == MODE_BATCH && u->batch != NONE)
+		found = first_fit(f, u->batch, sent, true);
+	if (found == NONE && u->mode == MODE_BATCH)
+		found = first_fit(f, u->head, sent, true);
+	return found != NONE ? found : first_fit(f, u->tail, sent, false);
 }

@@ -37,7 +37,7 @@ static void set_cause(struct flow *f, uint32_t node, uint32_t cause)
 static void caused(struct flow *f, uint32_t unit, uint32_t node)
 {
 	struct flow_unit *u = &f->units[unit];
-	uint32_t e = flow_pick(f, unit), cause = NONE;
+	uint32_t e = flow_pick(f, unit, node), cause = NONE;
 	struct node *n = &f->nodes[node];
 
 	n->unit = unit;
@@ -69,7 +69,7 @@ static void caused(struct flow *f, uint32_t unit, uint32_t node)
 static void answered(struct flow *f, uint32_t unit, uint32_t server)
 {
 	struct flow_unit *u = &f->units[unit];
-	uint32_t e = flow_pick(f, unit), node, latest;
+	uint32_t e = flow_pick(f, unit, server), node, latest;
 
 	u->sent = 1;
 	u->last = server;
