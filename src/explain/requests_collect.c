@@ -71,6 +71,13 @@ static uint32_t conn_of(struct requests *r, uint32_t host, uint64_t cookie)
 	return conn_get(r, map_hash(cookie ^ (uint64_t)host << 48), host, cookie);
 }
 
+uint32_t requests_conn_find(const struct requests *r, uint32_t host, uint64_t cookie)
+{
+	const uint64_t *at = cookie ? map_get(&r->conn_of, map_hash(cookie ^ (uint64_t)host << 48)) : NULL;
+
+	return at ? (uint32_t)*at : NONE;
+}
+
 /* What a socket says to one other end by datagrams. */
 static uint32_t conn_of_dgram(struct requests *r, const struct event *ev)
 {
@@ -119,6 +126,7 @@ static void learn_socket(struct requests *r, const struct event *ev)
 		return;
 	LEARN_ENDS(c, e);
 	c->socktype = e->socktype;
+	c->peer = e->peer ? e->peer : c->peer;
 	if (e->flags & SOCKFLAGS_PASSIVE)
 		c->client = 0;
 }
@@ -398,6 +406,7 @@ static void add_pipe(struct requests *r, const struct event *ev)
 	const struct event_pipe_write *e = EVENT_AS(pipe_write, ev);
 	struct act *a;
 
+	r->pipes = true;
 	if (!e->bytes)
 		return;
 	a = act_new(r, ev, ev->type->id == EVENT_PIPE_WRITE ? ACT_WRITE : ACT_READ);

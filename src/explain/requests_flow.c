@@ -7,7 +7,7 @@
 
 #include "event/event.h"
 
-#define HINTED_WALKS (getenv("HW") ? atoi(getenv("HW")) : 3)
+#define HINTED_WALKS 2
 #define TOLD_MIN 8 /* so often must an object have been seen to be judged */
 
 /* --- what the walk needs --- */
@@ -39,6 +39,7 @@ struct by_host {
 static void peers(struct requests *r, uint32_t from, uint32_t to)
 {
 	struct act *a = &r->acts.rows[from], *b = &r->acts.rows[to];
+	uint32_t *at;
 
 	if (a->other != NONE && b->other != NONE && r->conns.rows[a->other].mate == NONE) {
 		r->conns.rows[a->other].mate = b->other;
@@ -57,8 +58,10 @@ static void peers(struct requests *r, uint32_t from, uint32_t to)
 	if (a->peer != NONE || a->host != b->host || a->span != NONE)
 		return;
 	a->peer = to;
-	a->also = b->peer;
-	b->peer = from;
+	for (at = &b->peer; *at != NONE && *at < from; at = &r->acts.rows[*at].also)
+		;
+	a->also = *at;
+	*at = from;
 }
 
 static bool on_edge(void *arg, const struct order_edge *e)
@@ -73,6 +76,38 @@ static bool on_edge(void *arg, const struct order_edge *e)
 	    act_is_message(&h->r->acts.rows[from]) && act_is_message(&h->r->acts.rows[to]))
 		peers(h->r, from, to);
 	return true;
+}
+
+/*
+ * Between AF_UNIX sockets of one host, by place in the stream: order/ leaves those apart whose places were counted after
+ * the call and may be off by one, but who is told what of several that tell the same matters little here.
+ */
+static void unix_peers(struct requests *r)
+{
+	uint32_t i, from, to;
+
+	for (i = 0; i < r->conns.count; i++) {
+		const struct conn *c = &r->conns.rows[i];
+		uint32_t mate = requests_conn_find(r, c->host, c->peer);
+
+		if (mate == NONE || c->family != SOCKFAMILY_UNIX || c->socktype == SOCKTYPE_DGRAM)
+			continue;
+		from = r->conns.rows[mate].first;
+		for (to = c->first; to != NONE && from != NONE; to = r->acts.rows[to].next) {
+			const struct act *b = &r->acts.rows[to];
+
+			if (b->kind != ACT_RECV || b->span != NONE)
+				continue;
+			for (; from != NONE; from = r->acts.rows[from].next) {
+				const struct act *a = &r->acts.rows[from];
+
+				if (a->kind == ACT_SEND && a->offset >= b->offset + b->bytes)
+					break;
+				if (a->kind == ACT_SEND && a->offset + a->bytes > b->offset)
+					peers(r, from, to);
+			}
+		}
+	}
 }
 
 static int by_act_id(const void *pa, const void *pb, void *arg)
@@ -109,15 +144,18 @@ static int find_peers(struct requests *r)
 	}
 	if (n >= 0)
 		n = order_edges(r->order, false, on_edge, &h);
+	unix_peers(r);
 	for (host = 0; host < REQUESTS_HOSTS; host++)
 		free(h.rows[host]);
 	return n < 0 ? -ENOMEM : 0;
 }
 
-static bool hands_over(const struct act *a)
+/* A wake by a pipe is told better by the pipe's own events, if they were recorded; one by a socket always is. */
+static bool hands_over(const struct requests *r, const struct act *a)
 {
 	if (a->kind == ACT_WAKE)
-		return a->what != WAITKIND_KERNEL_LOCK && (a->bytes == WAITKIND_FUTEX || a->bytes == WAITKIND_EVENTFD);
+		return a->what != WAITKIND_KERNEL_LOCK && (a->bytes == WAITKIND_FUTEX || a->bytes == WAITKIND_EVENTFD ||
+							   (a->bytes == WAITKIND_PIPE && !r->pipes));
 	if (a->kind == ACT_SEND || a->kind == ACT_WRITE)
 		return a->span == NONE && a->peer != NONE;
 	return a->kind == ACT_READY || a->kind == ACT_FORK;
@@ -144,6 +182,23 @@ static void chain_spans(struct flow *f)
 	}
 }
 
+static int count_left(struct flow *f)
+{
+	uint32_t *count = calloc(f->r->units.count + 1, sizeof(*count)), i;
+
+	f->left = calloc(f->r->acts.count + 1, sizeof(*f->left));
+	for (i = (uint32_t)f->r->acts.count; count && f->left && i-- > 0;) {
+		const struct act *a = &f->r->acts.rows[i];
+
+		if (a->kind == ACT_RECV || a->kind == ACT_READ)
+			count[a->unit] = 0;
+		else if (a->kind == ACT_SEND && a->span != NONE)
+			f->left[i] = count[a->unit] += f->begins[i] != NONE || f->answers[i] != NONE;
+	}
+	free(count);
+	return count && f->left ? 0 : -ENOMEM;
+}
+
 static int flow_init(struct flow *f, struct requests *r)
 {
 	size_t n = r->acts.count + 1, s = r->spans.count + 1;
@@ -160,15 +215,19 @@ static int flow_init(struct flow *f, struct requests *r)
 	if (!f->node_of || !f->begins || !f->answers || !f->next_begin || !f->next_answer || !f->units)
 		return -ENOMEM;
 	for (i = 0; i < r->acts.count; i++)
-		f->node_of[i] = hands_over(&r->acts.rows[i]) ? f->nnodes++ : r->acts.rows[i].span;
+		f->node_of[i] = hands_over(r, &r->acts.rows[i]) ? f->nnodes++ : r->acts.rows[i].span;
+	requests_index_ran(r);
+	f->idle = requests_idle(r);
 	f->nodes = malloc((f->nnodes + 1ULL) * sizeof(*f->nodes));
 	chain_spans(f);
-	return f->nodes ? 0 : -ENOMEM;
+	return f->nodes && f->idle ? count_left(f) : -ENOMEM;
 }
 
 static void flow_fini(struct flow *f)
 {
 	free(f->node_of);
+	free(f->idle);
+	free(f->left);
 	free(f->begins);
 	free(f->answers);
 	free(f->next_begin);
@@ -189,7 +248,7 @@ static void reset(struct flow *f)
 	for (i = 0; i < f->nnodes; i++) {
 		f->nodes[i] = (struct node) { 0 };
 		f->nodes[i].cause = f->nodes[i].effect = f->nodes[i].forward = f->nodes[i].backward = NONE;
-		f->nodes[i].entry = f->nodes[i].unit = f->nodes[i].act = f->nodes[i].latest = NONE;
+		f->nodes[i].entry = f->nodes[i].unit = f->nodes[i].woke = f->nodes[i].act = f->nodes[i].latest = NONE;
 	}
 	for (i = 0; i < f->nspans; i++) {
 		const struct more *m = &f->r->more.rows[i];
@@ -205,13 +264,26 @@ static void reset(struct flow *f)
 		struct flow_unit *u = &f->units[i];
 
 		u->head = u->tail = u->batch = u->last = u->hand = u->self = NONE;
-		u->count = u->open = u->sent = 0;
+		u->count = u->open = u->sent = u->idle = 0;
 	}
 	f->entries.count = 0;
 	f->free_entry = NONE;
 }
 
 /* --- the two witnesses --- */
+
+static void backward(struct flow *f, uint32_t i)
+{
+	struct node *n = &f->nodes[i];
+	const struct node *e = n->effect == NONE ? NULL : &f->nodes[n->effect];
+
+	if (!e || flow_is_server(f, i))
+		return;
+	n->backward = e->backward;
+	n->backward_fit = n->effect_fit;
+	if (!flow_is_server(f, n->effect) && e->backward_fit < n->backward_fit)
+		n->backward_fit = e->backward_fit;
+}
 
 /* Effects were sent later than what caused them: the later ones first. */
 static void resolve_backward(struct flow *f)
@@ -220,11 +292,10 @@ static void resolve_backward(struct flow *f)
 
 	for (i = (uint32_t)f->r->acts.count; i-- > 0;) {
 		for (s = f->begins[i]; s != NONE; s = f->next_begin[s])
-			if (!flow_is_server(f, s) && f->nodes[s].effect != NONE)
-				f->nodes[s].backward = f->nodes[f->nodes[s].effect].backward;
+			backward(f, s);
 		s = f->node_of[i];
-		if (s != NONE && s >= f->nspans && f->nodes[s].effect != NONE)
-			f->nodes[s].backward = f->nodes[f->nodes[s].effect].backward;
+		if (s != NONE && s >= f->nspans)
+			backward(f, s);
 	}
 }
 
@@ -261,9 +332,14 @@ static void judge(struct flow *f, enum flow_mode mode)
 		const struct act *a;
 		uint64_t key, *seen;
 
-		if (flow_is_server(f, i) || n->unit == NONE || n->forward == NONE || n->backward == NONE)
+		if (flow_is_server(f, i) || n->unit == NONE)
 			continue;
-		f->units[n->unit].score[mode] += agree && flow_within(f, i, n->forward) ? 1 : -1;
+		agree &= n->forward != NONE && flow_within(f, i, n->forward);
+		f->units[n->unit].score[mode] += agree ? 1 : -1;
+		if (n->woke != NONE && n->woke != n->unit)
+			f->units[n->woke].score[mode] += agree ? 1 : -1;
+		if (n->forward == NONE || n->backward == NONE)
+			continue;
 		a = &f->r->acts.rows[n->act];
 		if (i < f->nspans || a->kind != ACT_WAKE)
 			continue;
@@ -297,7 +373,7 @@ static void walk_in(struct flow *f, int mode)
 
 		for (m = 0; m < MODES; m++)
 			best = u->score[m] > u->score[best] ? m : best;
-		u->mode = (uint8_t)(mode < 0 ? (getenv("FM") ? atoi(getenv("FM")) : best) : mode);
+		u->mode = (uint8_t)(mode < 0 ? best : mode);
 	}
 	reset(f);
 	flow_walk(f);
@@ -323,13 +399,14 @@ static void contradiction(struct flow *f, uint32_t i, struct more *m)
 {
 	const struct node *n = &f->nodes[i];
 	bool fw = flow_within(f, i, n->forward), bw = flow_within(f, i, n->backward);
+	bool back = bw && (!fw || n->backward_fit > n->forward_fit);
+	uint8_t apart = (uint8_t)(n->backward_fit > n->forward_fit ? n->backward_fit - n->forward_fit
+								   : n->forward_fit - n->backward_fit);
 
-	if (fw && (!bw || ((n->single & 1) && !n->weak && !n->handed)))
-		verdict(m, n->forward, how_forward(n), bw ? 60 : 70, true);
-	else if (bw)
-		verdict(m, n->backward, EVIDENCE_ANSWER, fw ? 60 : 75, true);
-	else if (flow_open_then(f, i, n->forward))
-		verdict(m, n->forward, how_forward(n), 40, true);
+	if (back)
+		verdict(m, n->backward, EVIDENCE_ANSWER, (uint8_t)(fw ? 50 + 10 * apart : 75), true);
+	else
+		verdict(m, n->forward, how_forward(n), (uint8_t)(bw ? 50 + 10 * apart : fw ? 70 : 40), true);
 }
 
 static void decide(struct flow *f, uint32_t i, struct more *m)
@@ -352,29 +429,56 @@ static void decide(struct flow *f, uint32_t i, struct more *m)
 		verdict(m, bw, EVIDENCE_ANSWER, flow_within(f, i, bw) ? 85 : 50, false);
 }
 
-static int work(struct flow *f)
+/* What the next walk may take for certain. */
+static uint32_t guess(const struct flow *f, uint32_t i)
 {
-	int mode;
+	const struct node *n = &f->nodes[i];
+	bool fw = n->forward != NONE && n->forward_fit >= 2 && flow_within(f, i, n->forward);
+	bool bw = n->backward != NONE && n->backward_fit >= 2 && flow_within(f, i, n->backward);
 
-	for (mode = 0; mode < MODES; mode++) {
-		walk_in(f, mode);
-		judge(f, (enum flow_mode)mode);
-		if (!f->several && !f->objects.count)
-			break;
-	}
-	judge_objects(f);
-	if (f->several || f->bad.count)
-		walk_in(f, -1);
-	for (mode = 0; f->several && mode < HINTED_WALKS; mode++) {
-		uint32_t *h = f->hints ? f->hints : malloc((f->nnodes + 1ULL) * sizeof(*h)), i;
+	if (flow_is_server(f, i))
+		return NONE;
+	if (n->forward == n->backward || (fw && bw && n->forward_fit > n->backward_fit))
+		return n->forward;
+	return bw ? n->backward : NONE;
+}
+
+/* What a walk found helps the next to tell apart what it could not. */
+static int walk_again(struct flow *f, int mode)
+{
+	uint32_t i;
+	int n;
+
+	free(f->hints);
+	f->hints = NULL;
+	walk_in(f, mode);
+	for (n = 0; f->several && n < HINTED_WALKS; n++) {
+		uint32_t *h = f->hints ? f->hints : malloc((f->nnodes + 1ULL) * sizeof(*h));
+
 		if (!h)
 			return -ENOMEM;
 		for (i = 0; i < f->nnodes; i++)
-			h[i] = flow_is_server(f, i) ? NONE : f->nodes[i].backward;
+			h[i] = guess(f, i);
 		f->hints = h;
-		walk_in(f, -1);
+		walk_in(f, mode);
 	}
-	return f->r->failed ? -ENOMEM : 0;
+	return 0;
+}
+
+static int work(struct flow *f)
+{
+	int mode, n = 0;
+
+	for (mode = 0; mode < MODES && n >= 0; mode++) {
+		n = walk_again(f, mode);
+		judge(f, (enum flow_mode)mode);
+		if (!f->several && !f->objects.count)
+			return n;
+	}
+	judge_objects(f);
+	if (n >= 0)
+		n = walk_again(f, -1);
+	return f->r->failed ? -ENOMEM : n;
 }
 
 int requests_flow(struct requests *r)

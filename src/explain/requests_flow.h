@@ -29,27 +29,35 @@ struct node {
 	uint32_t forward, backward; /* owners that these lead to: server spans, NONE */
 	uint32_t entry;		    /* in a unit's queue, NONE */
 	uint32_t unit;		    /* that sent it, NONE */
+	uint32_t woke;		    /* that it activated last, NONE */
 	uint32_t act;		    /* that sent it; server: that received it */
 	uint32_t latest;	    /* server: node that activated somebody for it last */
-	uint8_t handed;		    /* a hand-over is among the causes */
-	uint8_t single;		    /* 1: no other cause was possible, 2: no other effect */
-	uint8_t weak;		    /* nothing had activated the unit since: what it did last */
-	uint8_t done;		    /* server: answered */
+	/* How well what was sent fits what had activated, 0 to 3; for owners that of the weakest link */
+	uint8_t cause_fit, effect_fit, forward_fit, backward_fit;
+	uint8_t handed; /* a hand-over is among the causes */
+	uint8_t single; /* 1: no other cause was possible, 2: no other effect */
+	uint8_t weak;	/* nothing had activated the unit since: what it did last */
+	uint8_t done;	/* server: answered */
 };
 
 /* An activation that nothing has followed yet. */
 struct entry {
 	uint32_t node, before, after, unit;
+	uint32_t batch; /* number of its batch */
 };
 
 struct flow_unit {
 	uint32_t head, tail, count;
+	uint32_t nbatch;
+	uint32_t responses; /* how many entries of the batch are responses */
+	uint32_t left;	/* how much it sends until it receives again, this included; without what is answered at once */
 	uint32_t batch; /* first entry since it last sent something, NONE */
 	uint32_t last;	/* node that it last did something for */
 	uint32_t hand;	/* hand-over that it took when it had nothing else */
 	uint32_t self;	/* server span that it received itself, NONE */
 	uint32_t open;	/* how many of those are not answered */
 	uint8_t sent;	/* since the last activation */
+	uint8_t idle; /* it waited for messages since the last activation: what was pending needs something else, too */
 	uint8_t mode;
 	int32_t score[MODES];
 };
@@ -61,9 +69,11 @@ struct flow {
 	struct flow_unit *units;
 	ROWS(struct entry) entries;
 	uint32_t free_entry;
-	uint32_t *hints; /* by node: its owner as the walk before found it backward; NULL: no walk yet */
-	uint32_t *node_of;		    /* by act: hand-over, or the span that it is part of; NONE */
-	uint32_t *begins, *answers;	    /* by act: first span whose request, response begins with it */
+	uint32_t *hints;	    /* by node: its owner as the walk before found it backward; NULL: no walk yet */
+	uint8_t *idle;		    /* by act: its thread had waited for messages before it */
+	uint32_t *left;		    /* by act: see struct flow_unit */
+	uint32_t *node_of;	    /* by act: hand-over, or the span that it is part of; NONE */
+	uint32_t *begins, *answers; /* by act: first span whose request, response begins with it */
 	uint32_t *next_begin, *next_answer; /* by span */
 	struct map objects;		    /* what was waited on -> how often the witnesses agreed << 32 | did not */
 	struct map bad;			    /* those that hand over no requests */
@@ -75,6 +85,7 @@ void flow_activate(struct flow *f, uint32_t unit, uint32_t node);
 /* The entry that the mode says, of those that may be the cause of what was sent (a server span: that answered it); NONE. */
 uint32_t flow_pick(struct flow *f, uint32_t unit, uint32_t sent);
 void flow_remove(struct flow *f, uint32_t entry);
+uint8_t flow_fit(const struct flow *f, uint32_t entry); /* how likely it is the cause of what is sent now */
 
 /* requests_walk.c: one walk over all acts. */
 uint64_t flow_object(const struct flow *f, const struct act *wake); /* key of what was waited on */

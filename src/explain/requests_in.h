@@ -70,6 +70,7 @@ struct unit {
 
 struct conn {
 	uint64_t cookie, netns, listener;
+	uint64_t peer; /* AF_UNIX: cookie of the other end */
 	uint8_t local[16], remote[16];
 	uint16_t local_port, remote_port;
 	uint32_t isn, peer_isn, host;
@@ -162,6 +163,7 @@ struct requests {
 	uint32_t nhosts;
 	struct order_ref *log_refs; /* sorted by span; as many as logs */
 	uint32_t *log_first;	    /* by span, and one more */
+	bool pipes;		    /* their events were recorded */
 	bool failed;		    /* no memory */
 };
 
@@ -170,7 +172,13 @@ void *requests_push(struct requests *r, void *array, size_t size);
 #define PUSH(r, list) ((typeof((list).rows))requests_push(r, &(list), sizeof(*(list).rows)))
 
 uint32_t requests_text(struct requests *r, const char *text); /* interned; place in spans.text */
+uint32_t requests_conn_find(const struct requests *r, uint32_t host, uint64_t cookie); /* NONE */
 const struct kept *requests_kept(const struct requests *r, uint32_t data);
+
+/* requests_ran.c: rows of `ran` by thread; by act, whether its thread had waited for messages since the one before. */
+void requests_index_ran(struct requests *r);
+bool requests_waits_for_message(uint16_t what);	  /* enum waitkind */
+uint8_t *requests_idle(const struct requests *r); /* the caller frees it; NULL: no memory */
 
 /* The stages of requests_build(), in this order; -ENOMEM. */
 int requests_exchanges(struct requests *r); /* spans.rows, more */

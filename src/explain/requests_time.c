@@ -93,12 +93,6 @@ static enum span_time wait_class(uint16_t what)
 	}
 }
 
-/* A wait for a message is told by what it waited for, not by itself. */
-static bool waits_for_message(uint16_t what)
-{
-	return what == WAITKIND_SOCKET || what == WAITKIND_EPOLL || what == WAITKIND_POLL || what == WAITKIND_UNKNOWN;
-}
-
 /* First row of the thread that ends after ns. */
 static uint32_t ran_from(const struct requests *r, uint32_t thread, uint64_t ns)
 {
@@ -135,7 +129,7 @@ static void one_row(struct times *t, const struct ran_row *row, uint64_t from, u
 		return;
 	a = off > from ? off : from;
 	b = wake < to ? wake : to;
-	if (a < b && !waits_for_message(row->what))
+	if (a < b && !requests_waits_for_message(row->what) /* told by what it waited for */)
 		stretch(t, a, b, wait_class(row->what));
 	if (a < b && wait_class(row->what) == TIME_LOCK && b - a > t->lock_ns) {
 		t->lock_ns = b - a;
@@ -294,30 +288,6 @@ static void of_span(struct times *t, uint32_t i)
 
 /* --- indexes --- */
 
-static int by_thread(const void *pa, const void *pb)
-{
-	const struct ran_row *a = pa, *b = pb;
-
-	if (a->thread != b->thread)
-		return a->thread < b->thread ? -1 : 1;
-	return (a->end_ns > b->end_ns) - (a->end_ns < b->end_ns);
-}
-
-static void index_ran(struct requests *r)
-{
-	uint32_t i;
-
-	if (r->ran.count)
-		qsort(r->ran.rows, r->ran.count, sizeof(*r->ran.rows), by_thread);
-	for (i = 0; i < r->ran.count; i++) {
-		struct unit *u = &r->units.rows[r->ran.rows[i].thread];
-
-		if (u->ran == NONE)
-			u->ran = i;
-		u->nran++;
-	}
-}
-
 static int times_init(struct times *t, struct requests *r)
 {
 	size_t n = r->spans.count + 2;
@@ -349,7 +319,6 @@ static int times_init(struct times *t, struct requests *r)
 		t->next_trouble[i] = t->first_trouble[r->troubles.rows[i].conn];
 		t->first_trouble[r->troubles.rows[i].conn] = i;
 	}
-	index_ran(r);
 	return requests_blame_init(t);
 }
 

@@ -22,46 +22,67 @@ static bool is_done(const struct flow *f, uint32_t node)
 	return owner == NONE || f->nodes[owner].done;
 }
 
-static void set_cause(struct flow *f, uint32_t node, uint32_t cause)
+static uint8_t least(uint8_t a, uint8_t b)
+{
+	return a < b ? a : b;
+}
+
+static void set_cause(struct flow *f, uint32_t node, uint32_t cause, uint8_t fit, bool only)
 {
 	struct node *n = &f->nodes[node];
 
 	n->cause = cause;
 	n->forward = flow_owner(f, cause);
+	n->cause_fit = fit;
+	n->forward_fit = cause < f->nspans && flow_is_server(f, cause) ? fit : least(fit, f->nodes[cause].forward_fit);
 	n->handed = cause >= f->nspans || f->nodes[cause].handed;
-	if (cause >= f->nspans || !flow_is_server(f, cause))
+	if (!flow_is_server(f, cause) && (only || f->nodes[cause].effect == NONE)) {
 		f->nodes[cause].effect = node;
+		f->nodes[cause].effect_fit = fit;
+	}
 }
 
-/* What made the unit send this node just now; an entry is used up. */
-static void caused(struct flow *f, uint32_t unit, uint32_t node)
+/* What the unit did last, if nothing has activated it since. */
+static uint32_t without_entry(struct flow_unit *u, const struct flow *f, struct node *n, uint8_t *fit)
+{
+	if (u->hand != NONE && !is_done(f, u->hand)) {
+		n->single = 1;
+		*fit = 2;
+		return u->hand;
+	}
+	n->weak = 1;
+	*fit = u->open == 1 ? 3 : 1;
+	n->single = u->open == 1;
+	if (u->last != NONE && !is_done(f, u->last))
+		return u->last;
+	return u->hand; /* whose request is not known: the effects may tell */
+}
+
+/* What made the unit send this node just now; an entry is used up, unless the unit may well go on with it. */
+static void caused(struct flow *f, uint32_t unit, uint32_t node, bool goes_on)
 {
 	struct flow_unit *u = &f->units[unit];
-	uint32_t e = flow_pick(f, unit, node), cause = NONE;
+	uint32_t e = flow_pick(f, unit, node), cause;
 	struct node *n = &f->nodes[node];
+	uint8_t fit = 1;
 
 	n->unit = unit;
-	if (e != NONE) {
+	if (e == NONE) {
+		cause = without_entry(u, f, n, &fit);
+	} else {
 		cause = f->entries.rows[e].node;
+		fit = flow_fit(f, e);
 		n->single = u->count == 1;
 		if (u->count == 1)
 			f->nodes[cause].single |= 2;
-		flow_remove(f, e);
-	} else if (u->hand != NONE && !is_done(f, u->hand)) {
-		cause = u->hand;
-		n->single = 1;
-	} else if (u->last != NONE && !is_done(f, u->last)) {
-		cause = u->last;
-		n->single = u->open == 1;
-		n->weak = 1;
-	} else if (u->hand != NONE) {
-		cause = u->hand; /* whose request is not known: the effects may tell */
-		n->weak = 1;
+		if (!goes_on)
+			flow_remove(f, e);
 	}
-	if (cause != NONE) {
-		set_cause(f, node, cause);
-		u->last = cause;
-	}
+	if (cause != NONE)
+		set_cause(f, node, cause, fit, e != NONE && !goes_on);
+	if (goes_on)
+		return;
+	u->last = cause != NONE ? cause : u->last;
 	u->sent = 1;
 }
 
@@ -69,28 +90,27 @@ static void caused(struct flow *f, uint32_t unit, uint32_t node)
 static void answered(struct flow *f, uint32_t unit, uint32_t server)
 {
 	struct flow_unit *u = &f->units[unit];
-	uint32_t e = flow_pick(f, unit, server), node, latest;
+	uint32_t e = flow_pick(f, unit, server), node, hand;
 
 	u->sent = 1;
 	u->last = server;
+	hand = u->hand;
+	u->hand = NONE;
 	if (e == NONE) {
-		if (u->hand != NONE && !is_done(f, u->hand)) {
-			f->nodes[u->hand].effect = server;
-			f->nodes[u->hand].single |= 2;
+		if (hand != NONE && !is_done(f, hand)) {
+			f->nodes[hand].effect = server;
+			f->nodes[hand].effect_fit = 3;
+			f->nodes[hand].single |= 2;
 		}
-		u->hand = NONE;
 		return;
 	}
 	node = f->entries.rows[e].node;
 	if (!flow_is_server(f, node)) {
 		f->nodes[node].effect = server;
+		f->nodes[node].effect_fit = flow_fit(f, e);
 		if (u->count == 1)
 			f->nodes[node].single |= 2;
 	}
-	/* whatever came first, what was pending for this request is not any more */
-	latest = f->nodes[server].latest;
-	if (flow_owner(f, node) != server && latest != NONE && f->nodes[latest].entry != NONE)
-		e = f->nodes[latest].entry;
 	flow_remove(f, e);
 }
 
@@ -151,7 +171,7 @@ static void sent(struct flow *f, uint32_t i)
 
 	for (s = f->begins[i]; s != NONE; s = f->next_begin[s]) {
 		if (f->r->spans.rows[s].kind == SPAN_CLIENT)
-			caused(f, a->unit, s);
+			caused(f, a->unit, s, false);
 	}
 	for (s = f->answers[i]; s != NONE; s = f->next_answer[s]) {
 		if (f->r->spans.rows[s].kind != SPAN_SERVER)
@@ -162,8 +182,10 @@ static void sent(struct flow *f, uint32_t i)
 	}
 	if (a->span != NONE && flow_is_server(f, a->span) && f->r->more.rows[a->span].response[1] == i)
 		server_done(f, a->span);
-	if (a->span == NONE && f->node_of[i] != NONE)
-		caused(f, a->unit, f->node_of[i]);
+	if (a->span != NONE || f->node_of[i] == NONE)
+		return;
+	caused(f, a->unit, f->node_of[i], false);
+	f->units[a->unit].hand = NONE; /* it has told its result */
 }
 
 /* A thread or goroutine with nothing of its own takes what it was woken with. */
@@ -175,14 +197,15 @@ static void handed(struct flow *f, uint32_t i)
 
 	if (node == NONE || a->other == a->unit || (a->kind == ACT_WAKE && map_get(&f->bad, flow_object(f, a))))
 		return;
-	if (a->kind == ACT_WAKE && a->bytes == WAITKIND_EVENTFD) {
-		caused(f, a->unit, node);
+	if (a->kind == ACT_WAKE && a->bytes != WAITKIND_FUTEX) {
+		caused(f, a->unit, node, false);
 		flow_activate(f, a->other, node);
+		f->units[a->unit].hand = NONE;
 		return;
 	}
 	if (v->count || (v->self != NONE && !f->nodes[v->self].done))
 		return;
-	caused(f, a->unit, node);
+	caused(f, a->unit, node, true);
 	v->hand = node;
 }
 
@@ -191,6 +214,8 @@ void flow_walk(struct flow *f)
 	uint32_t i, n = (uint32_t)f->r->acts.count;
 
 	for (i = 0; i < n; i++) {
+		f->units[f->r->acts.rows[i].unit].idle |= f->idle[i];
+		f->units[f->r->acts.rows[i].unit].left = f->left[i];
 		switch (f->r->acts.rows[i].kind) {
 		case ACT_RECV:
 		case ACT_READ:
