@@ -117,7 +117,8 @@ static bool fits(const struct flow *f, uint32_t entry, uint32_t sent)
 
 	if (whose != NONE && owner != NONE)
 		return whose == owner;
-	if (flow_is_server(f, node) && u->left <= u->responses && f->entries.rows[entry].batch == u->nbatch)
+	if (flow_is_server(f, node) && u->responses && u->left && u->left <= u->responses &&
+	    f->entries.rows[entry].batch == u->nbatch)
 		return false; /* all that is sent now is needed for the responses that were read */
 	if (flow_is_server(f, sent))
 		return flow_within(f, node, sent);

@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conversations as threads, loops, pools and goroutines have them, and which request caused which: as they were written. */
+#include "order/script.h"
+
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "explain/requests.h"
+
+#define CONNS 8
+
+/* A script of events that is being written. */
+struct talk {
+	struct buf text;
+	uint64_t offset[CONNS][2]; /* sent so far: by the server, by the client */
+	uint64_t heard[CONNS][2];  /* received so far: by the client, by the server */
+	char said[CONNS][2][256];  /* what was said last */
+};
+
+static void connects(struct talk *t, unsigned int n, const char *thread, unsigned int port)
+{
+	buf_printf(&t->text,
+		   "%s connect sock=%u netns=1 remote=10.0.0.9 remote_port=%u family=2 protocol=6;"
+		   "%s connected sock=%u netns=1 local=10.0.0.1 local_port=%u remote=10.0.0.9 remote_port=%u isn=%u "
+		   "peer_isn=%u family=2 protocol=6 *1;",
+		   thread, 10 + n, port, thread, 10 + n, 5000 + n, port, 100 + n, 900 + n);
+}
+
+static void accepts(struct talk *t, unsigned int n, const char *thread, unsigned int port)
+{
+	buf_printf(&t->text,
+		   "%s accept sock=%u netns=1 local=10.0.0.9 local_port=%u remote=10.0.0.1 remote_port=%u isn=%u "
+		   "peer_isn=%u family=2 protocol=6;",
+		   thread, 20 + n, port, 5000 + n, 900 + n, 100 + n);
+}
+
+/* Connection n, between two threads (HOST/TGID/TID). */
+static void link_up(struct talk *t, unsigned int n, const char *client, const char *server, unsigned int port)
+{
+	connects(t, n, client, port);
+	accepts(t, n, server, port);
+}
+
+/* The text with ~ for blanks and ^ for ends of lines. */
+static void say(struct talk *t, const char *thread, unsigned int n, bool client, const char *said)
+{
+	unsigned int sock = (client ? 10 : 20) + n;
+	size_t len = 0, i;
+
+	for (i = 0; said[i]; i++)
+		len += said[i] == '^' ? 2 : 1;
+	buf_printf(&t->text,
+		   "%s send sock=%u offset=%" PRIu64 " bytes=%zu; %s payload sock=%u offset=%" PRIu64
+		   " bytes=%zu kept=%zu flags=1 \"%s;",
+		   thread, sock, t->offset[n][client], len, thread, sock, t->offset[n][client], len, len, said);
+	t->offset[n][client] += len;
+	(void)snprintf(t->said[n][client], sizeof(t->said[n][client]), "%s", said);
+}
+
+/* All that was said since. */
+static void hear(struct talk *t, const char *thread, unsigned int n, bool server)
+{
+	uint64_t from = t->heard[n][server], bytes = t->offset[n][server] - from;
+	unsigned int sock = (server ? 20 : 10) + n;
+
+	buf_printf(&t->text,
+		   "%s payload sock=%u offset=%" PRIu64 " bytes=%" PRIu64 " kept=%" PRIu64
+		   " flags=2 \"%s; %s recv sock=%u offset=%" PRIu64 " bytes=%" PRIu64 ";",
+		   thread, sock, from, bytes, bytes, t->said[n][server], thread, sock, from, bytes);
+	t->heard[n][server] = t->offset[n][server];
+}
+
+static void ask(struct talk *t, const char *thread, unsigned int n, const char *path, const char *id)
+{
+	char said[128];
+
+	(void)snprintf(said, sizeof(said), "GET~%s~HTTP/1.1^Host:~h^%s%s%s^", path, *id ? "X-Request-ID:~" : "", id,
+		       *id ? "^" : "");
+	say(t, thread, n, true, said);
+}
+
+static void answer(struct talk *t, const char *thread, unsigned int n)
+{
+	say(t, thread, n, false, "HTTP/1.1~200~OK^Content-Length:~0^^");
+}
+
+/* Asked and answered by a server that asks nobody. */
+static void leaf(struct talk *t, const char *server, unsigned int n)
+{
+	hear(t, server, n, true);
+	answer(t, server, n);
+}
+
+static void event(struct talk *t, const char *text)
+{
+	buf_printf(&t->text, "%s;", text);
+}
+
+/* --- what comes of it --- */
+
+static void feed(void *arg, const struct event *ev)
+{
+	_Alignas(8) char room[2048];
+	struct event copy = *ev;
+	struct err err = ERR_INIT;
+	char text[1024], *out = text;
+	const char *strings[] = { text, NULL }, *in;
+
+	if (ev->type->id == EVENT_PAYLOAD) {
+		for (in = event_string(ev, 0); *in; in++) {
+			if (*in == '^')
+				*out++ = '\r';
+			*out++ = *in == '~' ? ' ' : *in == '^' ? '\n' : *in;
+		}
+		*out = 0;
+		assert_true(event_build(room, sizeof(room), ev->h, strings) > 0);
+		copy.h = (const struct event_header *)(const void *)room;
+	}
+	if (requests_add(arg, &copy, &err) < 0)
+		fail_msg("%s", err.text);
+}
+
+struct result {
+	struct script *script;
+	struct requests *requests;
+	const struct spans *spans;
+};
+
+static struct result build(struct talk *t, const struct requests_opts *opts)
+{
+	struct result x = { .script = calloc(1, sizeof(*x.script)) };
+	struct err err = ERR_INIT;
+
+	assert_int_equal(order_new(NULL, &x.script->order, &err), 0);
+	assert_int_equal(requests_new(opts, &x.requests, &err), 0);
+	x.script->also = feed;
+	x.script->arg = x.requests;
+	script_run(x.script, t->text.data);
+	assert_int_equal(order_solve(x.script->order, &err), 0);
+	assert_int_equal(requests_build(x.requests, x.script->order, &err), 0);
+	x.spans = requests_spans(x.requests);
+	return x;
+}
+
+static void release(struct result *x, struct talk *t)
+{
+	requests_free(x->requests);
+	order_free(x->script->order);
+	free(x->script);
+	buf_fini(&t->text);
+}
+
+/* What holds of all spans: sums are exact, parents come first and belong to the same trace, ids differ. */
+static void invariants(const struct spans *s)
+{
+	size_t i, k, in_traces = 0;
+
+	for (i = 0; i < s->count; i++) {
+		const struct span *row = &s->rows[i];
+		uint64_t sum = 0;
+
+		for (k = 0; k < TIME_KINDS; k++)
+			sum += row->time_ns[k];
+		assert_int_equal(sum, row->end_ns - row->begin_ns);
+		if (row->parent != SPAN_NONE) {
+			assert_true(row->parent < i);
+			assert_memory_equal(row->trace, s->rows[row->parent].trace, sizeof(row->trace));
+		}
+		for (k = 0; k < i; k++)
+			assert_true(s->rows[k].id != row->id);
+	}
+	for (i = 0; i < s->ntraces; i++)
+		in_traces += s->traces[i].count;
+	assert_int_equal(in_traces, s->count);
+}
+
+/* Each span but the roots, by what was asked: `b<a:thread`, a server's as `/b`. */
+static void parents(const struct spans *s, struct buf *out)
+{
+	size_t i;
+
+	for (i = 0; i < s->count; i++) {
+		const struct span *row = &s->rows[i], *p;
+
+		if (row->parent == SPAN_NONE)
+			continue;
+		p = &s->rows[row->parent];
+		buf_printf(out, "%s%s<%s:%s", out->len ? " " : "",
+			   spans_text(s, row->resource) + (row->kind == SPAN_CLIENT),
+			   spans_text(s, p->resource) + (p->kind == SPAN_CLIENT),
+			   span_evidence_name((enum span_evidence)row->evidence));
+	}
+}
+
+static void check(struct talk *t, const struct requests_opts *opts, const char *expected)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+	struct result x = build(t, opts);
+
+	invariants(x.spans);
+	parents(x.spans, &out);
+	assert_string_equal(out.data ? out.data : "", expected);
+	release(&x, t);
+}
+
+#define CLIENT "0/1/1"
+#define SERVER "0/2/2"
+#define OTHER "0/2/22"
+#define DB "0/3/3"
+
+static void connections(struct talk *t)
+{
+	link_up(t, 0, CLIENT, SERVER, 80);
+	link_up(t, 1, CLIENT, SERVER, 80);
+	link_up(t, 2, SERVER, DB, 90);
+	link_up(t, 3, SERVER, DB, 90);
+}
+
+/* --- cases --- */
+
+static void thread_per_request(void **state)
+{
+	struct talk t = { 0 };
+
+	(void)state;
+	connections(&t);
+	ask(&t, CLIENT, 0, "/a", "");
+	ask(&t, CLIENT, 1, "/b", "");
+	hear(&t, SERVER, 0, true);
+	hear(&t, OTHER, 1, true);
+	ask(&t, OTHER, 3, "/bb", "");
+	ask(&t, SERVER, 2, "/aa", "");
+	leaf(&t, DB, 2);
+	leaf(&t, DB, 3);
+	hear(&t, SERVER, 2, false);
+	ask(&t, SERVER, 2, "/ab", "");
+	leaf(&t, DB, 2);
+	hear(&t, OTHER, 3, false);
+	answer(&t, OTHER, 1);
+	hear(&t, SERVER, 2, false);
+	answer(&t, SERVER, 0);
+	hear(&t, CLIENT, 0, false);
+	hear(&t, CLIENT, 1, false);
+	check(&t, NULL,
+	      "/a<a:offsets /b<b:offsets bb</b:thread aa</a:thread /aa<aa:offsets /bb<bb:offsets ab</a:thread "
+	      "/ab<ab:offsets");
+}
+
+/* Both are read before either is handled, and answered in the other order. */
+static void event_loop(void **state)
+{
+	struct talk t = { 0 };
+
+	(void)state;
+	connections(&t);
+	ask(&t, CLIENT, 0, "/a", "");
+	ask(&t, CLIENT, 1, "/b", "");
+	hear(&t, SERVER, 0, true);
+	hear(&t, SERVER, 1, true);
+	ask(&t, SERVER, 2, "/aa", "");
+	ask(&t, SERVER, 3, "/bb", "");
+	leaf(&t, DB, 3);
+	leaf(&t, DB, 2);
+	hear(&t, SERVER, 3, false);
+	hear(&t, SERVER, 2, false);
+	answer(&t, SERVER, 1);
+	answer(&t, SERVER, 0);
+	hear(&t, CLIENT, 0, false);
+	hear(&t, CLIENT, 1, false);
+	check(&t, NULL, "/a<a:offsets /b<b:offsets aa</a:thread bb</b:thread /bb<bb:offsets /aa<aa:offsets");
+}
+
+/* One thread reads, the other is woken, asks and answers. */
+static void pool_with_wake(void **state)
+{
+	struct talk t = { 0 };
+
+	(void)state;
+	connections(&t);
+	ask(&t, CLIENT, 0, "/a", "");
+	hear(&t, SERVER, 0, true);
+	event(&t, SERVER " wake target_start_ns=1 object=64 target_tgid=2 target_tid=22 what=1 by=1");
+	ask(&t, OTHER, 2, "/aa", "");
+	leaf(&t, DB, 2);
+	hear(&t, OTHER, 2, false);
+	answer(&t, OTHER, 0);
+	hear(&t, CLIENT, 0, false);
+	check(&t, NULL, "/a<a:offsets aa</a:handoff /aa<aa:offsets");
+}
+
+/* Nobody is woken for the second request: the worker takes it from the queue when it is done with the first. */
+static void pool_that_is_busy(void **state)
+{
+	struct talk t = { 0 };
+
+	(void)state;
+	connections(&t);
+	ask(&t, CLIENT, 0, "/a", "");
+	ask(&t, CLIENT, 1, "/b", "");
+	hear(&t, SERVER, 0, true);
+	event(&t, SERVER " wake target_start_ns=1 object=64 target_tgid=2 target_tid=22 what=1 by=1");
+	hear(&t, SERVER, 1, true);
+	ask(&t, OTHER, 2, "/aa", "");
+	leaf(&t, DB, 2);
+	hear(&t, OTHER, 2, false);
+	answer(&t, OTHER, 0);
+	ask(&t, OTHER, 2, "/bb", "");
+	leaf(&t, DB, 2);
+	hear(&t, OTHER, 2, false);
+	answer(&t, OTHER, 1);
+	hear(&t, CLIENT, 0, false);
+	hear(&t, CLIENT, 1, false);
+	check(&t, NULL, "/a<a:offsets /b<b:offsets aa</a:handoff /aa<aa:offsets bb</b:answer /bb<bb:offsets");
+}
+
+/* Two goroutines take turns on one thread; a third one sends on behalf of the second. */
+static void goroutines(void **state)
+{
+	struct talk t = { 0 };
+
+	(void)state;
+	connections(&t);
+	ask(&t, CLIENT, 0, "/a", "");
+	ask(&t, CLIENT, 1, "/b", "");
+	event(&t, SERVER " goroutine goid=7 program=1");
+	hear(&t, SERVER, 0, true);
+	event(&t, SERVER " goroutine goid=8 program=1");
+	hear(&t, SERVER, 1, true);
+	event(&t, SERVER " go_ready goid=9 by=8 program=1");
+	event(&t, SERVER " goroutine goid=7 program=1");
+	ask(&t, SERVER, 2, "/aa", "");
+	event(&t, SERVER " goroutine goid=9 program=1");
+	ask(&t, SERVER, 3, "/bb", "");
+	leaf(&t, DB, 2);
+	leaf(&t, DB, 3);
+	event(&t, SERVER " goroutine goid=8 program=1");
+	hear(&t, SERVER, 3, false);
+	answer(&t, SERVER, 1);
+	event(&t, SERVER " goroutine goid=7 program=1");
+	hear(&t, SERVER, 2, false);
+	answer(&t, SERVER, 0);
+	hear(&t, CLIENT, 0, false);
+	hear(&t, CLIENT, 1, false);
+	check(&t, NULL, "/a<a:offsets /b<b:offsets aa</a:thread bb</b:handoff /aa<aa:offsets /bb<bb:offsets");
+}
+
+/* The messages say another thing than the threads: they are believed, unless they are not to be. */
+static void with_ids(struct talk *t)
+{
+	connections(t);
+	ask(t, CLIENT, 0, "/a", "one");
+	ask(t, CLIENT, 1, "/b", "two");
+	hear(t, SERVER, 0, true);
+	hear(t, OTHER, 1, true);
+	ask(t, SERVER, 2, "/x", "two");
+	leaf(t, DB, 2);
+	hear(t, SERVER, 2, false);
+	answer(t, SERVER, 0);
+	answer(t, OTHER, 1);
+	hear(t, CLIENT, 0, false);
+	hear(t, CLIENT, 1, false);
+}
+
+static void ids(void **state)
+{
+	struct requests_opts ignore = { .ignore_ids = true };
+	struct talk t = { 0 }, u = { 0 };
+
+	(void)state;
+	with_ids(&t);
+	check(&t, NULL, "/a<a:offsets /b<b:offsets x</b:id /x<x:offsets");
+	with_ids(&u);
+	check(&u, &ignore, "/a<a:offsets /b<b:offsets x</a:thread /x<x:offsets");
+}
+
+/* Never the child of a request that was answered before. */
+static void answered_before(void **state)
+{
+	struct talk t = { 0 };
+
+	(void)state;
+	connections(&t);
+	ask(&t, CLIENT, 0, "/a", "");
+	hear(&t, SERVER, 0, true);
+	answer(&t, SERVER, 0);
+	ask(&t, SERVER, 2, "/later", "");
+	leaf(&t, DB, 2);
+	hear(&t, SERVER, 2, false);
+	hear(&t, CLIENT, 0, false);
+	check(&t, NULL, "/a<a:offsets /later<later:offsets");
+}
+
+static void loss(void **state)
+{
+	struct talk t = { 0 };
+	struct result x;
+
+	(void)state;
+	link_up(&t, 0, CLIENT, SERVER, 80);
+	link_up(&t, 1, CLIENT, SERVER, 80);
+	ask(&t, CLIENT, 0, "/a", "");
+	leaf(&t, SERVER, 0);
+	hear(&t, CLIENT, 0, false);
+	event(&t, "0/0/0 loss lost_type=37 count=1 from_ns=1000000 to_ns=1000100 *4 @1000100");
+	ask(&t, CLIENT, 1, "/b", "");
+	event(&t, "0/0/0 loss lost_type=65 count=1 from_ns=1000105 to_ns=1000115 *4");
+	leaf(&t, SERVER, 1);
+	hear(&t, CLIENT, 1, false);
+	x = build(&t, NULL);
+	invariants(x.spans);
+	assert_int_equal(x.spans->count, 4);
+	assert_int_equal(x.spans->rows[0].flags & SPAN_INCOMPLETE, 0);
+	assert_int_equal(x.spans->rows[1].flags & SPAN_INCOMPLETE, 0);
+	assert_int_equal(x.spans->rows[2].flags & SPAN_INCOMPLETE, SPAN_INCOMPLETE);
+	release(&x, &t);
+}
+
+/* The server's host has a clock that is 5 s ahead. */
+static void clocks(void **state)
+{
+	struct talk t = { 0 };
+	struct result x;
+
+	(void)state;
+	event(&t, "0/1/1 fork @1000");
+	connects(&t, 0, CLIENT, 80);
+	event(&t, "1/2/2 timer *1 @5000001100");
+	accepts(&t, 0, "1/2/2", 80);
+	event(&t, "0/1/1 timer *1 @1200");
+	ask(&t, CLIENT, 0, "/a", "");
+	event(&t, "1/2/2 timer *1 @5000001500");
+	hear(&t, "1/2/2", 0, true);
+	event(&t, "1/2/2 timer *1 @5000002500");
+	answer(&t, "1/2/2", 0);
+	event(&t, "0/1/1 timer *1 @4100");
+	hear(&t, CLIENT, 0, false);
+	x = build(&t, NULL);
+	invariants(x.spans);
+	assert_int_equal(x.spans->count, 2);
+	assert_int_equal(x.spans->rows[1].parent, 0);
+	assert_int_equal(x.spans->rows[1].host, 1);
+	assert_true(x.spans->rows[1].begin_ns >= x.spans->rows[0].begin_ns);
+	assert_true(x.spans->rows[1].end_ns <= x.spans->rows[0].end_ns);
+	assert_true(x.spans->rows[0].time_ns[TIME_FLIGHT] > 0);
+	assert_int_equal(x.spans->rows[0].time_ns[TIME_CHILD], x.spans->rows[1].end_ns - x.spans->rows[1].begin_ns);
+	release(&x, &t);
+}
+
+/* 1000 ns on the CPU of which 100 were another's, 3000 for a lock, 500 until it ran again, the rest on the CPU. */
+static void time_and_blame(void **state)
+{
+	const struct span *s;
+	struct talk t = { 0 };
+	struct result x;
+
+	(void)state;
+	link_up(&t, 0, CLIENT, SERVER, 80);
+	ask(&t, CLIENT, 0, "/a", "");
+	event(&t, "0/9/9 timer *1 @99980");
+	hear(&t, SERVER, 0, true); /* read at 100000 */
+	event(&t, "0/2/22 wake target_start_ns=1 object=64 target_tgid=2 target_tid=2 what=1 by=1 @104000");
+	event(&t, SERVER " ran since_ns=100000 off_ns=101000 wake_ns=104000 preempted_ns=100 what=1 object=64 @104500");
+	event(&t, SERVER " log \"hello @104600");
+	event(&t, SERVER " timer *1 @104980");
+	answer(&t, SERVER, 0); /* sent at 104990 */
+	event(&t, SERVER " ran since_ns=104500 off_ns=106000 wake_ns=107000 what=2 @107000");
+	hear(&t, CLIENT, 0, false);
+	x = build(&t, NULL);
+	invariants(x.spans);
+	s = &x.spans->rows[1];
+	assert_int_equal(s->kind, SPAN_SERVER);
+	assert_int_equal(s->begin_ns, 100000);
+	assert_int_equal(s->end_ns, 104990);
+	assert_int_equal(s->time_ns[TIME_RUNNING], 900 + 490);
+	assert_int_equal(s->time_ns[TIME_LOCK], 3000);
+	assert_int_equal(s->time_ns[TIME_CPU_WAIT], 500 + 100);
+	assert_non_null(strstr(spans_text(x.spans, s->blame), "thread 22"));
+	{
+		const struct order_ref *refs;
+
+		assert_int_equal(requests_logs(x.requests, 1, &refs), 1);
+		assert_int_equal(requests_logs(x.requests, 0, &refs), 0);
+	}
+	release(&x, &t);
+}
+
+/* The two ends of a connection, recorded apart, give ids of which the other knows nothing and that fit together. */
+static void ids_of_ends(void **state)
+{
+	uint64_t id[2];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct talk t = { 0 };
+		struct result x;
+
+		if (i)
+			event(&t, "0/7/7 timer *1 @777");
+		link_up(&t, 0, CLIENT, SERVER, 80);
+		ask(&t, CLIENT, 0, "/a", "");
+		leaf(&t, SERVER, 0);
+		hear(&t, CLIENT, 0, false);
+		x = build(&t, NULL);
+		assert_int_equal(x.spans->count, 2);
+		id[i] = x.spans->rows[0].trace[0];
+		release(&x, &t);
+	}
+	assert_true(id[0] == id[1] && id[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(thread_per_request), cmocka_unit_test(event_loop),  cmocka_unit_test(pool_with_wake),
+		cmocka_unit_test(pool_that_is_busy),  cmocka_unit_test(goroutines),  cmocka_unit_test(ids),
+		cmocka_unit_test(answered_before),    cmocka_unit_test(loss),	     cmocka_unit_test(clocks),
+		cmocka_unit_test(time_and_blame),     cmocka_unit_test(ids_of_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
