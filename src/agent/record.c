@@ -567,7 +567,9 @@ static int finish(struct recorder *r, struct record_result *ret)
 	tls_unhook(r->tls);
 	notes_unhook(r->notes);
 	kernel_quiesce();
-	e = drain(r, 0);
+	e = kernel_iterate(r->kernel, "sched_rest", r->err);
+	if (e >= 0)
+		e = drain(r, 0);
 	if (e >= 0)
 		e = places_later(r->places, true);
 	if (e >= 0)

@@ -612,6 +612,7 @@ static bool amid_call(uint16_t type)
 	case EVENT_GOROUTINE:
 	case EVENT_GO_READY:
 	case EVENT_RAN:
+	case EVENT_ARRIVED:
 		return true;
 	default:
 		return false;

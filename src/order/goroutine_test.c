@@ -69,6 +69,11 @@ static const struct question questions[] = {
 	{ "what a thread does for no goroutine is its own order",
 	  "t: 0/1/1 log; 0/1/1 goroutine goid=5 program=7; a: 0/1/1 log; 0/1/1 goroutine program=7; u: 0/1/1 log",
 	  "t<u t|a a|u" },
+	{ "what the time of a thread went to is the thread's, whoever runs there",
+	  "0/1/1 goroutine goid=5 program=7; a: 0/1/1 log; r: 0/1/1 ran; b: 0/1/1 log; 0/1/2 goroutine goid=5 "
+	  "program=7;"
+	  "c: 0/1/2 log; s: 0/1/1 ran; e: 0/1/1 exit",
+	  "a<b b<c r<s s<e c|s r|b" },
 	{ "threads without goroutines are as ever", "a: 0/1/1 log; b: 0/1/1 log; c: 0/2/2 log", "a<b a|c" },
 	{ "late events go to the stretch of their time",
 	  "0/1/1 goroutine goid=5 program=7 @100; a: 0/1/1 log @110; 0/1/1 goroutine goid=6 program=7 @120; b: 0/1/1 "

@@ -266,3 +266,27 @@ int sched_snapshot(struct bpf_iter__task *ctx)
 		sched_meet(task, bpf_ktime_get_boot_ns(), false);
 	return 0;
 }
+
+/* What waits when the recording ends has told nothing of it yet; nothing moves any more, the hooks are off. */
+SEC("iter/task")
+int sched_rest(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct sched_thread *t = task && sched_wanted(task) ? sched_find(task) : NULL;
+	struct kernel_control *k = control_get();
+	__u64 now = bpf_ktime_get_boot_ns(), off;
+
+	if (!t || !k || kind_shed(KIND_SCHED) || t->state == SCHED_GONE || t->off_ns < k->sched_ns)
+		return 0;
+	off = t->state == SCHED_WAITS ? t->off_ns : 0;
+	if (t->state == SCHED_UNKNOWN && task->__state) {
+		off = t->part[t->turn & 1].since_ns;
+		t->asleep = task->__state;
+		t->for_io = waits_for_io(task);
+	}
+	if (t->state == SCHED_PREEMPTED)
+		t->part[t->turn & 1].preempted_ns += now - t->off_ns;
+	t->flags |= RANFLAGS_UNFINISHED;
+	sched_tell(task, t, &t->part[t->turn & 1], off, off && t->woken_ns > off ? t->woken_ns : 0, now);
+	return 0;
+}

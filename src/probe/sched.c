@@ -16,6 +16,11 @@ static const struct kernel_ladder sched_ladders[] = {
 	  .iterator = true,
 	  .without = "what threads do that ran before the recording, until they send or receive",
 	  .rungs = { { "sched_snapshot", "iter:task", "5.8" } } },
+	{ .observation = "waits at the end",
+	  .about = "what threads do when the recording ends",
+	  .iterator = true,
+	  .without = "waits that the end of the recording cuts off",
+	  .rungs = { { "sched_rest", "iter:task", "5.8" } } },
 };
 
 const struct kernel_object probe_sched = {

@@ -480,6 +480,8 @@ static __always_inline void recv_emit(struct task_struct *me, struct sock_info *
 	event_end(e);
 }
 
+#include "probe/arrived.bpf.h"
+
 /* After each movement of copied_seq, socket lock held. */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int BPF_PROG(socket_recv_moved, struct sock *sk)
@@ -504,6 +506,7 @@ int BPF_PROG(socket_recv_moved, struct sock *sk)
 	}
 	si->rx_next = end;
 	payload_moved(si, me, start);
+	arrived_taken(me, si, tp, wanted, start, end - start);
 	if (!wanted || end <= start)
 		return 0;
 	tls_used(me, si->cookie);

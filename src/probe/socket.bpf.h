@@ -55,10 +55,11 @@ struct sock_info {
 	__u64 connect_ns;
 	__u64 owner_start_ns; /* thread that connected or accepted */
 	__u32 owner_tgid, owner_tid;
-	__u32 flags;	  /* enum sock_flags */
-	__u32 share;	  /* 0..255: kept while below control.stream_share */
-	__u64 generation; /* control.generation when its counters began */
-	__u64 rx_run;	  /* from here on thread rx_tid alone has read */
+	__u32 flags;			   /* enum sock_flags */
+	__u32 share;			   /* 0..255: kept while below control.stream_share */
+	__u64 generation;		   /* control.generation when its counters began */
+	__u64 arrived_ns, arrived_last_ns; /* of what lies in the receive queue, 0: nothing; see arrived.bpf.h */
+	__u64 rx_run;			   /* from here on thread rx_tid alone has read */
 	__u32 rx_tid;
 	__u16 heard[2]; /* messages looked at for their protocol, by payload_wanted(): received, sent */
 	__u8 proto;	/* enum recognised, or PAYLOAD_SEALED */

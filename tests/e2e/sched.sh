@@ -30,6 +30,18 @@ wrong 'a wake that is told too early' 'if .what == "futex" then .wake_ns -= 1000
 wrong 'another wait' 'if .what == "pipe" then .what = "socket" else . end'
 wrong 'preemptions that are left out' 'if .preemptions then .preempted_ns = 0 else . end'
 
+queue=$here/lib/sched_queue.py
+"$SAKER" record --as-root --with sched --without log -o queue -- /usr/bin/python3 "$queue" act queue.truth
+"$SAKER" show queue --json >queue.events
+e2e_include 'receive queue: ' < <(/usr/bin/python3 "$queue" check queue.events queue.truth)
+
+# a wait that has no end is told when the recording ends, also one that had begun before
+sleep 60 &
+e2e_kill_later $!
+"$SAKER" record -p $! --with sched -o stuck --duration 1s 2>said
+equal 'a wait that does not end' "$("$SAKER" show stuck --json type=ran | jq -c '[.what, .call, .wake_ns, .off_ns == .since_ns, .flags]')" \
+	'["sleep",230,0,true,"unfinished|gap"]'
+
 mkfifo fifo
 "$program" late.truth fifo >said &
 e2e_kill_later $!
