@@ -298,8 +298,8 @@ bool span_error(const struct spans *s, const struct span *span)
 {
 	bool http = !strncmp(spans_protocol(s, span), "http", 4);
 
-	if (http && span->kind == SPAN_SERVER && span->status >= 400 && span->status < 500)
-		return false;
+	if (http && span->status >= 400 && span->status < 500)
+		return span->kind == SPAN_CLIENT;
 	return span->flags & SPAN_FAILED;
 }
 

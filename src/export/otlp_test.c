@@ -185,7 +185,7 @@ static void test_attributes(void **state)
 		  "network.protocol.name=http;http.request.method=GET;http.response.status_code=200;url.template=/a/"
 		  "{n};",
 		  false },
-		{ "http2", "POST", "/a", "", 404, SPAN_CLIENT, SPAN_FAILED, "POST /a",
+		{ "http2", "POST", "/a", "", 404, SPAN_CLIENT, 0, "POST /a",
 		  "network.protocol.name=http;network.protocol.version=2;http.request.method=POST;http.response.status_"
 		  "code=404;"
 		  "url.path=/a;peer.service=there;error.type=404;",

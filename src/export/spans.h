@@ -52,7 +52,7 @@ int span_resource(const struct export_spans *x, const struct span *span, attribu
 int span_attributes(const struct export_spans *x, const struct span *span, attribute_fn *each, void *arg);
 /* Its name, as the conventions want it for its protocol. */
 void span_name(const struct spans *s, const struct span *span, struct buf *out);
-/* Whether it is told as failed; what a client did wrong is no error of the server (HTTP 4xx). */
+/* Whether it is told as failed; what a client asks wrongly (HTTP 4xx) is an error of its own, not of the server. */
 bool span_error(const struct spans *s, const struct span *span);
 /* Its parent, if that is of the same trace; else NULL, and *ret_link is the one of another trace, or NULL. */
 const struct span *span_parent(const struct spans *s, const struct span *span, const struct span **ret_link);

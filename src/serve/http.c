@@ -132,6 +132,7 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *u
 	rq.host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
 	rq.origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
 	rq.authorization = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+	rq.accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
 	rq.if_none_match = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
 	(void)MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, take_param, &rq);
 	serve_answer(arg, &rq, &rs);

@@ -426,6 +426,7 @@ struct model *model_free(struct model *m)
 
 	if (!m)
 		return NULL;
+	metrics_free(m);
 	for (i = 0; m->hosts && i < m->nhosts; i++) {
 		free(m->hosts[i].ids);
 		free(m->hosts[i].pos);

@@ -21,7 +21,7 @@ struct serve_param {
 /* What was asked, decoded; strings are borrowed. */
 struct serve_request {
 	const char *method, *path;
-	const char *host, *origin, *authorization; /* headers; NULL: absent */
+	const char *host, *origin, *authorization, *accept; /* headers; NULL: absent */
 	const char *if_none_match;
 	struct serve_param params[PARAMS_MAX];
 	unsigned int nparams;
@@ -88,6 +88,7 @@ typedef void serve_answer_fn(struct serve *s, struct model *m, const struct serv
 serve_answer_fn answer_info, answer_story, answer_lanes;				      /* answer.c */
 serve_answer_fn answer_window;								      /* window.c */
 serve_answer_fn answer_event, answer_cone, answer_step;					      /* cause.c */
+serve_answer_fn answer_metrics;								      /* metrics.c */
 serve_answer_fn answer_search;								      /* search.c */
 void answer_live(struct serve *s, const struct serve_request *rq, struct serve_response *rs); /* answer.c */
 

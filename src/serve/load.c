@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "explain/requests.h"
 #include "explain/story.h"
 #include "explain/story_json.h"
 #include "explain/who.h"
@@ -173,6 +174,15 @@ static int keep_loss(struct loading *l, const struct event *ev)
 	return 0;
 }
 
+static void keep_cost(struct loading *l, const struct event *ev)
+{
+	const struct event_cost *e = EVENT_AS(cost, ev);
+
+	l->m->cost.kernel_ns += e->kernel_ns;
+	l->m->cost.user_ns += e->user_ns;
+	l->m->cost.rss_bytes = e->rss_bytes;
+}
+
 /* A stop of the whole process: from the first thread that stops to the first that goes on, or to its end. */
 static int keep_stop(struct loading *l, const struct event *ev, uint32_t lane)
 {
@@ -204,6 +214,8 @@ static int take(struct loading *l, const struct event *ev)
 	r = keep(l, ev, lane);
 	if (r >= 0 && ev->type->id == EVENT_LOSS)
 		r = keep_loss(l, ev);
+	if (ev->type->id == EVENT_COST)
+		keep_cost(l, ev);
 	if (r >= 0 && (ev->type->id == EVENT_STOP || ev->type->id == EVENT_CONT || ev->type->id == EVENT_EXIT))
 		r = keep_stop(l, ev, lane);
 	if (r >= 0)
@@ -257,7 +269,7 @@ static void shift_story(struct story *story, const struct store_reader *reader)
 	}
 }
 
-static int feed_story(struct story *story, struct store_reader *reader, struct err *err)
+static int feed_story(struct story *story, struct requests *requests, struct store_reader *reader, struct err *err)
 {
 	struct store_read_opts ro = { 0 };
 	struct event_source *source;
@@ -266,7 +278,8 @@ static int feed_story(struct story *story, struct store_reader *reader, struct e
 
 	if (r < 0)
 		return r;
-	while ((r = event_source_next(source, &ev, err)) > 0 && (r = story_add(story, ev, err)) >= 0)
+	while ((r = event_source_next(source, &ev, err)) > 0 && (r = story_add(story, ev, err)) >= 0 &&
+	       (r = requests_add(requests, ev, err)) >= 0)
 		;
 	event_source_close(source);
 	return r;
@@ -277,7 +290,7 @@ static int tell(struct telling *t, struct store_reader *reader, struct story *st
 	int r;
 
 	shift_story(story, reader);
-	r = feed_story(story, reader, &t->err);
+	r = feed_story(story, t->m->requests, reader, &t->err);
 	while (sem_wait(&t->solved) < 0 && errno == EINTR)
 		;
 	if (r < 0 || !t->tell)
@@ -286,7 +299,10 @@ static int tell(struct telling *t, struct store_reader *reader, struct story *st
 	if (r < 0)
 		return r;
 	story_json(&t->m->story, story, t->m->order, host_name, reader);
-	return t->m->story.failed ? no_memory(&t->err) : 0;
+	if (t->m->story.failed)
+		return no_memory(&t->err);
+	r = requests_build(t->m->requests, t->m->order, &t->err);
+	return r < 0 ? r : metrics_rates(t->m, requests_spans(t->m->requests), &t->err);
 }
 
 static void *telling_main(void *arg)
@@ -298,6 +314,10 @@ static void *telling_main(void *arg)
 	t->r = store_open(t->opts->paths, t->opts->npaths, &reader, &t->err);
 	if (t->r >= 0)
 		t->r = story_new(store_hosts(reader) > 1 ? host_name : NULL, reader, &story, &t->err);
+	if (t->r >= 0)
+		t->r = requests_new(&(struct requests_opts) { .host_name = store_hosts(reader) > 1 ? host_name : NULL,
+							      .arg = reader },
+				    &t->m->requests, &t->err);
 	if (t->r >= 0)
 		t->r = tell(t, reader, story);
 	story_free(story);
@@ -366,6 +386,12 @@ static int load_and_order(struct loading *l, const struct model_opts *opts)
 	}
 	if (r >= 0)
 		r = feed(l, opts);
+	if (r >= 0) {
+		struct store_stats st;
+
+		store_reader_stats(l->m->reader, &st);
+		l->m->damaged_blocks = st.damaged_blocks;
+	}
 	return r < 0 ? r : order_solve(l->m->order, l->err);
 }
 

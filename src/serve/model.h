@@ -22,6 +22,9 @@
 #include "serve/levels.h"
 
 struct err;
+struct metrics_row;
+struct requests;
+struct spans;
 struct store_reader;
 struct who;
 
@@ -133,6 +136,14 @@ struct model {
 	uint64_t seen;	  /* events that were there when loading began, as store/ counts them */
 	bool growing;	  /* somebody is recording into one of them */
 	struct buf story; /* JSON */
+	struct requests *requests;
+	struct model_cost {
+		uint64_t kernel_ns, user_ns; /* CPU time of the recorder */
+		uint64_t rss_bytes;	     /* the last one told */
+	} cost;
+	struct metrics_row *rates; /* metrics.c */
+	uint32_t nrates, cap_rates;
+	uint64_t damaged_blocks;
 };
 
 struct model_opts {
@@ -153,6 +164,10 @@ int lanes_done(struct model *m);			   /* places, sums, drawing order; -ENOMEM */
 
 /* index.c, when all events were loaded and order/ is solved */
 int model_index(struct model *m); /* -ENOMEM */
+
+/* metrics.c, when requests are known: rates, errors and durations by service and operation; -ENOMEM */
+int metrics_rates(struct model *m, const struct spans *s, struct err *err);
+void metrics_free(struct model *m);
 
 /* Events */
 static inline uint32_t model_host_of(const struct model *m, uint32_t event)

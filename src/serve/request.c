@@ -152,7 +152,7 @@ static const struct {
 } endpoints[] = {
 	{ "/api/cone", answer_cone },	{ "/api/event", answer_event },	  { "/api/info", answer_info },
 	{ "/api/lanes", answer_lanes }, { "/api/search", answer_search }, { "/api/step", answer_step },
-	{ "/api/story", answer_story }, { "/api/window", answer_window },
+	{ "/api/story", answer_story }, { "/api/window", answer_window }, { "/metrics", answer_metrics },
 };
 
 static const struct page_file *page_find(const char *path)

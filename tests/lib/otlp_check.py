@@ -40,8 +40,8 @@ def attributes(r):
 
 
 def error(r):
-    """A server has not failed where its client asked for what is not there."""
-    return "failed" in r["flags"] and not (r["kind"] == "server" and 400 <= r["status"] < 500)
+    """Who asks for what is not there has failed, and not the server."""
+    return r["kind"] == "client" if 400 <= r["status"] < 500 else "failed" in r["flags"]
 
 
 def compare(r, d, epoch):
