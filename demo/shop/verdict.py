@@ -4,7 +4,7 @@
 
 usage: verdict.py SAKER RECORDING TRUTH		TRUTH: the file truth.jsonl of demo/shop.sh
 
-Reads `saker requests --all --json`. Slow are the requests of wrk that took four times the median and more. The time of
+Reads `saker requests --all --json`. Slow are the slowest 2 % of the requests of wrk. The time of
 each span went to classes (lock, disk, ...); what that of the slow requests has more than the usual of the same span is
 added up by class and by who it happened to. The largest sum is the cause. Ends with 1 when it is not what was planted.
 """
@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 
-SLOW = 4
+SLOW, FEW = 0.02, 5
 PLANTED = {  # fault: classes that name it, whose doing, in words
     "lock": ({"lock"}, "APP", "a lock held too long"),
     "flush": ({"disk"}, "APP", "a slow flush to disk"),
@@ -40,7 +40,8 @@ def spans(saker, recording):
 
 def owner(span, time):
     """Whom it happened to: what happens on the way, to the server that was asked."""
-    return span["peer"] if time in NETWORK and span["kind"] == "client" and span["peer"] else span["service"]
+    name = span["peer"] if time in NETWORK and span["kind"] == "client" and span["peer"] else span["service"]
+    return name.partition(":")[0]
 
 
 def own_times(span):
@@ -64,12 +65,6 @@ def kind_of(span):
     return span["service"], span["kind"], span["peer"], span["operation"]
 
 
-def held_locks(trace, slow):
-    """Spans during which others waited for a lock that their thread let go: its time is the lock's."""
-    threads = {(span["pid"], span["tid"]) for span in trace if span["kind"] == "server"}
-    return any(f"[{pid}], thread {tid}," in span.get("blame", "") for other in slow for span in other for pid, tid in threads)
-
-
 def causes(slow, normal):
     """Nanoseconds beyond the usual, by class and owner; with a span for each."""
     sums, examples = collections.Counter(), {}
@@ -84,15 +79,16 @@ def causes(slow, normal):
     return sums, examples
 
 
-def holders(sums, slow):
-    """Who holds a lock and sleeps meanwhile is no cause of its own: that time is the lock's."""
+def holders(sums, slow, traces):
+    """Who sleeps while others wait for the lock that it holds is no cause of its own: that time is the lock's."""
+    blamed = " ".join({span.get("blame", "") for trace in traces for span in trace if "lock" in span["time_ns"]})
     for trace in slow:
-        if held_locks(trace, slow):
-            for span in trace:
-                if span["kind"] == "server" and ("lock", span["service"]) in sums:
-                    moved = min(span["time_ns"].get("sleep", 0), sums["sleep", span["service"]])
-                    sums["sleep", span["service"]] -= moved
-                    sums["lock", span["service"]] += moved
+        for span in trace:
+            whose = owner(span, "lock")
+            if span["kind"] == "server" and f"[{span['pid']}], thread {span['tid']}," in blamed:
+                moved = min(span["time_ns"].get("sleep", 0), sums["sleep", whose])
+                sums["sleep", whose] -= moved
+                sums["lock", whose] += moved
 
 
 def main():
@@ -109,10 +105,12 @@ def main():
     if not took:
         sys.exit("verdict.py: no request of wrk was recorded")
     median = statistics.median(took.values())
-    slow = [by_trace[key] for key, ns in took.items() if ns >= SLOW * median]
+    order = sorted(took, key=took.get, reverse=True)
+    slow = [by_trace[key] for key in order[:max(FEW, int(SLOW * len(order)))]]
     sums, examples = causes(slow, usual([by_trace[key] for key in took]))
-    holders(sums, slow)
-    print(f"{len(slow)} of {len(took)} requests are slow: they took {SLOW} times the median of {median / 1e6:.1f} ms and more")
+    holders(sums, slow, by_trace.values())
+    print(f"the slowest {len(slow)} of {len(took)} requests took {took[order[len(slow) - 1]] / 1e6:.1f} ms and more, "
+          f"the median is {median / 1e6:.1f} ms")
     for (time, whose), ns in sums.most_common(3):
         print(f"  {100 * ns / max(sum(sums.values()), 1):3.0f} % of what they took longer: {WORDS.get(time, time)}, {whose}")
     if truth["fault"] == "none":

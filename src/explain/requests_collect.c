@@ -414,14 +414,25 @@ static void add_pipe(struct requests *r, const struct event *ev)
 		a->bytes = e->bytes;
 }
 
+static void add_timer(struct requests *r, const struct event *ev)
+{
+	const struct event_timer *e = EVENT_AS(timer, ev);
+	uint32_t thread = thread_of(r, ev->host, e->target_tgid, e->target_tid, e->target_start_ns);
+
+	if (thread != NONE)
+		r->units.rows[thread].timer_ns = ev->boot_ns;
+}
+
 static void add_ran(struct requests *r, const struct event *ev)
 {
 	const struct event_ran *e = EVENT_AS(ran, ev);
 	uint32_t thread = thread_of(r, ev->host, ev->h->tgid, ev->h->tid, ev->h->start_ns);
 	struct ran_row *row = thread == NONE ? NULL : PUSH(r, r->ran);
+	uint64_t timer_ns;
 
 	if (!row)
 		return;
+	timer_ns = r->units.rows[thread].timer_ns;
 	*row = (struct ran_row) { .since_ns = e->since_ns,
 				  .off_ns = e->off_ns,
 				  .wake_ns = e->wake_ns,
@@ -430,7 +441,8 @@ static void add_ran(struct requests *r, const struct event *ev)
 				  .short_ns = e->short_ns,
 				  .object = e->object,
 				  .thread = thread,
-				  .what = e->what };
+				  .what = e->what,
+				  .timer = timer_ns >= e->off_ns && timer_ns <= e->wake_ns };
 }
 
 /* A call on a file that the thread may have waited in. */
@@ -526,6 +538,9 @@ static void add_any(struct requests *r, const struct event *ev)
 		break;
 	case EVENT_PAYLOAD:
 		add_payload(r, ev);
+		break;
+	case EVENT_TIMER:
+		add_timer(r, ev);
 		break;
 	case EVENT_RAN:
 		add_ran(r, ev);

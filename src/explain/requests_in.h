@@ -61,6 +61,7 @@ struct kept {
 /* A thread, or a goroutine (tid 0, start_ns its id). */
 struct unit {
 	uint64_t start_ns, goid, program;
+	uint64_t timer_ns; /* threads: when a timer last ended its wait */
 	uint32_t host, tgid, tid;
 	uint32_t now;	   /* threads: unit that runs on it */
 	uint32_t switches; /* threads: changes of goroutine so far */
@@ -107,7 +108,8 @@ struct segment {
 struct ran_row {
 	uint64_t since_ns, off_ns, wake_ns, end_ns, preempted_ns, short_ns, object;
 	uint32_t thread;
-	uint16_t what, pad;
+	uint16_t what;
+	bool timer; /* it ended the wait */
 };
 
 /* A call that worked on a file, and took its time. */

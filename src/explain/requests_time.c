@@ -115,6 +115,18 @@ static uint64_t share(uint64_t part, uint64_t overlap, uint64_t whole)
 	return whole ? (uint64_t)((double)part * ((double)overlap / (double)whole)) : 0;
 }
 
+/* Another span was waited for, as far as is known. */
+static bool waits_for_child(const struct times *t, uint64_t from, uint64_t to)
+{
+	const struct more *more = t->r->more.rows;
+	uint32_t c;
+
+	for (c = t->first_child[t->span]; c != NONE; c = t->next_child[c])
+		if (more[c].raw_begin_ns < to && more[c].raw_end_ns > from)
+			return true;
+	return false;
+}
+
 static void one_row(struct times *t, const struct ran_row *row, uint64_t from, uint64_t to)
 {
 	uint64_t off = row->off_ns ? row->off_ns : row->end_ns, wake = row->wake_ns ? row->wake_ns : row->end_ns;
@@ -131,6 +143,8 @@ static void one_row(struct times *t, const struct ran_row *row, uint64_t from, u
 	b = wake < to ? wake : to;
 	if (a < b && !requests_waits_for_message(row->what) /* told by what it waited for */)
 		stretch(t, a, b, wait_class(row->what));
+	else if (a < b && row->timer && !waits_for_child(t, a, b)) /* for no message, but until a time */
+		stretch(t, a, b, TIME_SLEEP);
 	if (a < b && wait_class(row->what) == TIME_LOCK && b - a > t->lock_ns) {
 		t->lock_ns = b - a;
 		t->lock = row;
@@ -217,6 +231,34 @@ static void of_retransmits(struct times *t, uint32_t conn, uint64_t from, uint64
 	}
 }
 
+/*
+ * Between the sending of bytes and their being received: what the thread that received them did at the end of it.  It had
+ * been woken and waited for a CPU, or it had something else to do first.
+ */
+static void of_arrival(struct times *t, uint32_t act, uint64_t from, uint64_t to, int64_t shift)
+{
+	const struct requests *r = t->r;
+	uint32_t thread = act == NONE ? NONE : r->acts.rows[act].thread, i;
+	const struct ran_row *last, *rows = r->ran.rows;
+	const struct unit *u;
+	uint64_t woken, ran;
+
+	if (thread == NONE || r->units.rows[thread].ran == NONE || from >= to)
+		return;
+	u = &r->units.rows[thread];
+	i = ran_from(r, thread, to - (uint64_t)shift);
+	last = i > u->ran ? &rows[i - 1] : NULL;
+	if (last && last->end_ns + (uint64_t)shift > from && last->off_ns) {
+		ran = last->end_ns + (uint64_t)shift;
+		woken = last->wake_ns ? last->wake_ns + (uint64_t)shift : ran;
+		stretch(t, woken > from ? woken : from, ran, TIME_CPU_WAIT);
+		stretch(t, ran, to, TIME_RECEIVE_QUEUE);
+	} else if (i < u->ran + u->nran && rows[i].since_ns + (uint64_t)shift <= from &&
+		   (!rows[i].off_ns || rows[i].off_ns + (uint64_t)shift >= to)) {
+		stretch(t, from, to, TIME_RECEIVE_QUEUE);
+	}
+}
+
 static void of_client(struct times *t, uint32_t span)
 {
 	const struct requests *r = t->r;
@@ -236,6 +278,8 @@ static void of_client(struct times *t, uint32_t span)
 	stretch(t, begin, end, TIME_CHILD);
 	stretch(t, t->begin, begin, TIME_FLIGHT);
 	stretch(t, end, t->end, TIME_FLIGHT);
+	of_arrival(t, o->request[0], t->begin, begin, shift);
+	of_arrival(t, m->response[1], end, t->end, 0);
 	of_retransmits(t, m->conn, t->begin, begin, 0);
 	of_retransmits(t, o->conn, end, t->end, shift);
 }
@@ -269,6 +313,7 @@ static void of_span(struct times *t, uint32_t i)
 	struct span *s = &t->r->spans.rows[i];
 	const struct more *m = &t->r->more.rows[i];
 
+	t->span = i;
 	t->begin = m->raw_begin_ns;
 	t->end = m->raw_end_ns;
 	t->nedges = 0;

@@ -18,6 +18,7 @@ struct times {
 	uint32_t *wakes;			/* acts, by the thread that was woken and time */
 	size_t nwakes;
 	/* of the span at hand, on its own host's clock */
+	uint32_t span;
 	uint64_t begin, end;
 	struct edge *edges;
 	size_t nedges, cap_edges;

@@ -49,9 +49,22 @@ nothing_left() {
 	! compgen -G "/run/netns/$prefix*" && ! pgrep -f "$WORK/shop" && ! pgrep -f -- "--prefix $prefix"
 }
 
+# named FAULT: what Saker says made requests slow is what was planted. What else the machine does makes requests slow, too:
+# three attempts.
+named() {
+	named_once "$1" || named_once "$1" || named_once "$1"
+}
+
+named_once() {
+	rm -rf "rec-$1"
+	"$SAKER" record --as-root -o "rec-$1" -p "$("$shop" pids --dir shop)" --with sched -- \
+		"$shop" load --dir shop --fault "$1" --ms 60 --hold 4 && "${shop%.sh}/verdict.py" "$SAKER" "rec-$1" shop/truth.jsonl
+}
+
 # A whole run that a signal ends
 interrupted() {
 	local status=0
+	rm -f shop/hog.bursts
 	"$shop" run --dir "$WORK/shop" --prefix "$prefix" --fault hog --hold 60 >run.log 2>&1 </dev/null &
 	runner=$!
 	ok 'interrupted: reached' wait_for 30 test -s shop/hog.bursts
@@ -97,6 +110,13 @@ ok 'loss: what was sent to Redis is sent again' loaded loss '.redis_resent > 0 a
 ok 'table: the query waits for who has the table' loaded table '.query_ns > 15e6'
 ok 'none: wrk is answered' loaded none '.status == 200'
 equal 'a line of truth a fault' "$(jq -r .fault shop/truth.jsonl | uniq | paste -sd' ')" 'hog loss table none'
+for fault in lock flush hog loss query table; do
+	ok "$fault: it is named" named $fault
+done
+ok 'none: nothing need be named' named none
+# Saying something else would be seen
+sed '$s/"fault":"none"/"fault":"flush"/' shop/truth.jsonl >other.jsonl
+fails 'what was not planted is not named' "${shop%.sh}/verdict.py" "$SAKER" rec-lock other.jsonl
 "$shop" down --dir shop >/dev/null 2>&1
 ok 'it closes, and nothing is left' nothing_left
 interrupted
