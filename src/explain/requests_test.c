@@ -485,6 +485,45 @@ static void time_and_blame(void **state)
 	release(&x, &t);
 }
 
+/*
+ * Sent at 100000; the server is woken at 101000, runs at 103000, and reads at 103500.  From 104000 it waits in epoll_wait for
+ * nobody, until a timer ends that at 106000; it runs at 106100 and answers at 106990.
+ */
+static void time_until_it_runs(void **state)
+{
+	const struct span *client, *server;
+	struct talk t = { 0 };
+	struct result x;
+
+	(void)state;
+	link_up(&t, 0, CLIENT, SERVER, 80);
+	event(&t, "0/9/9 timer *1 @99990");
+	ask(&t, CLIENT, 0, "/a", "");
+	event(&t, SERVER " ran since_ns=90000 off_ns=91000 wake_ns=101000 what=2 @103000");
+	event(&t, "0/9/9 timer *1 @103480");
+	hear(&t, SERVER, 0, true);
+	event(&t, "0/9/9 timer target_start_ns=1 target_tgid=2 target_tid=2 @106000");
+	event(&t, SERVER " ran since_ns=103000 off_ns=104000 wake_ns=106000 what=2 @106100");
+	event(&t, "0/9/9 timer *1 @106980");
+	answer(&t, SERVER, 0);
+	event(&t, SERVER " ran since_ns=106100 off_ns=108000 wake_ns=109000 what=2 @109000");
+	hear(&t, CLIENT, 0, false);
+	x = build(&t, NULL);
+	invariants(x.spans);
+	client = &x.spans->rows[0];
+	server = &x.spans->rows[1];
+	assert_int_equal(server->begin_ns, 103500);
+	assert_int_equal(server->end_ns, 106990);
+	assert_int_equal(server->time_ns[TIME_SLEEP], 2000);
+	assert_int_equal(server->time_ns[TIME_CPU_WAIT], 100);
+	assert_int_equal(server->time_ns[TIME_RUNNING], 500 + 890);
+	assert_int_equal(client->begin_ns, 100000);
+	assert_int_equal(client->time_ns[TIME_CPU_WAIT], 2000);
+	assert_int_equal(client->time_ns[TIME_RECEIVE_QUEUE], 500);
+	assert_int_equal(client->time_ns[TIME_FLIGHT], 1000 + client->end_ns - 106990);
+	release(&x, &t);
+}
+
 /* The two ends of a connection, recorded apart, give ids of which the other knows nothing and that fit together. */
 static void ids_of_ends(void **state)
 {
@@ -513,10 +552,18 @@ static void ids_of_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(thread_per_request), cmocka_unit_test(event_loop),  cmocka_unit_test(pool_with_wake),
-		cmocka_unit_test(pool_that_is_busy),  cmocka_unit_test(goroutines),  cmocka_unit_test(ids),
-		cmocka_unit_test(answered_before),    cmocka_unit_test(loss),	     cmocka_unit_test(clocks),
-		cmocka_unit_test(time_and_blame),     cmocka_unit_test(ids_of_ends),
+		cmocka_unit_test(thread_per_request),
+		cmocka_unit_test(event_loop),
+		cmocka_unit_test(pool_with_wake),
+		cmocka_unit_test(pool_that_is_busy),
+		cmocka_unit_test(goroutines),
+		cmocka_unit_test(ids),
+		cmocka_unit_test(answered_before),
+		cmocka_unit_test(loss),
+		cmocka_unit_test(clocks),
+		cmocka_unit_test(time_and_blame),
+		cmocka_unit_test(time_until_it_runs),
+		cmocka_unit_test(ids_of_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
