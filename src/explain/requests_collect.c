@@ -60,7 +60,7 @@ static uint32_t conn_get(struct requests *r, uint64_t key, uint32_t host, uint64
 	if (!c)
 		return NONE;
 	*c = (struct conn) { .cookie = cookie, .host = host, .client = -1 };
-	c->first = c->last = c->mate = c->latest[0] = c->latest[1] = NONE;
+	c->first = c->last = c->mate = c->connect = c->latest[0] = c->latest[1] = NONE;
 	if (map_set(&r->conn_of, key, i) < 0)
 		r->failed = true;
 	return i;
@@ -401,6 +401,18 @@ static void add_fork(struct requests *r, const struct event *ev)
 		a->other = target;
 }
 
+static void add_connect(struct requests *r, const struct event *ev)
+{
+	uint32_t conn = conn_of(r, ev->host, EVENT_AS(connect, ev)->sock);
+	bool task = ev->h->context == CONTEXT_TASK && ev->h->tgid;
+	struct act *a = conn == NONE || !task ? NULL : act_new(r, ev, ACT_CONNECT);
+
+	if (!a)
+		return;
+	a->other = conn;
+	r->conns.rows[conn].connect = (uint32_t)(a - r->acts.rows);
+}
+
 static void add_pipe(struct requests *r, const struct event *ev)
 {
 	const struct event_pipe_write *e = EVENT_AS(pipe_write, ev);
@@ -529,6 +541,7 @@ static void add_any(struct requests *r, const struct event *ev)
 		break;
 	case EVENT_CONNECT:
 		learn_connect(r, ev);
+		add_connect(r, ev);
 		break;
 	case EVENT_CONNECTED:
 		learn_connected(r, ev);

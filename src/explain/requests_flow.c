@@ -158,7 +158,7 @@ static bool hands_over(const struct requests *r, const struct act *a)
 							   (a->bytes == WAITKIND_PIPE && !r->pipes));
 	if (a->kind == ACT_SEND || a->kind == ACT_WRITE)
 		return a->span == NONE && a->peer != NONE;
-	return a->kind == ACT_READY || a->kind == ACT_FORK;
+	return a->kind == ACT_READY || a->kind == ACT_FORK || a->kind == ACT_CONNECT;
 }
 
 /* Spans that begin, and are answered, with each act; lists in the order of the spans. */
@@ -192,7 +192,9 @@ static int count_left(struct flow *f)
 
 		if (a->kind == ACT_RECV || a->kind == ACT_READ)
 			count[a->unit] = 0;
-		else if (a->kind == ACT_SEND && a->span != NONE)
+		else if (a->kind == ACT_CONNECT)
+			f->left[i] = ++count[a->unit];
+		else if (a->kind == ACT_SEND && a->span != NONE && !flow_opens(f, i))
 			f->left[i] = count[a->unit] += f->begins[i] != NONE || f->answers[i] != NONE;
 	}
 	free(count);

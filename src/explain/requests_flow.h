@@ -90,6 +90,8 @@ uint8_t flow_fit(const struct flow *f, uint32_t entry); /* how likely it is the 
 /* requests_walk.c: one walk over all acts. */
 uint64_t flow_object(const struct flow *f, const struct act *wake); /* key of what was waited on */
 void flow_walk(struct flow *f);
+/* Is it the first that is sent on a connection that its thread made?  Then that is its cause. */
+bool flow_opens(const struct flow *f, uint32_t act);
 /* Did the node's whole time, or only its beginning, lie within that of the server span? */
 bool flow_within(const struct flow *f, uint32_t node, uint32_t server);
 bool flow_open_then(const struct flow *f, uint32_t node, uint32_t server);

@@ -29,7 +29,7 @@ enum act_kind {
 	ACT_READY, /* made goroutine `other` run */
 	ACT_FORK,  /* made thread `other` */
 	ACT_LOG,
-	ACT_EXIT,
+	ACT_CONNECT, /* `other`: the connection */
 };
 
 struct act {
@@ -79,6 +79,7 @@ struct conn {
 	uint8_t family, socktype, protocol;
 	int8_t client;	      /* as in proto_conn_opts */
 	uint32_t first, last; /* acts */
+	uint32_t connect;     /* act that began it, NONE */
 	uint32_t mate;	      /* the other end, NONE */
 	/* by direction, 0: received, 1: sent */
 	uint32_t kept[2], kept_last[2]; /* payloads, 0: none */

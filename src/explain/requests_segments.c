@@ -68,7 +68,7 @@ static bool ends_it(const struct flow *f, uint32_t i, uint32_t owner)
 static bool is_sending(const struct act *a)
 {
 	return a->kind == ACT_SEND || a->kind == ACT_WRITE || a->kind == ACT_WAKE || a->kind == ACT_READY ||
-	       a->kind == ACT_FORK;
+	       a->kind == ACT_FORK || a->kind == ACT_CONNECT;
 }
 
 static void log_line(struct requests *r, const struct working *w, uint32_t i)

@@ -15,6 +15,14 @@ uint64_t flow_object(const struct flow *f, const struct act *wake)
 	return map_hash(wake->offset) ^ map_hash(process + 1);
 }
 
+bool flow_opens(const struct flow *f, uint32_t act)
+{
+	const struct act *a = &f->r->acts.rows[act];
+	const struct conn *c = a->other == NONE ? NULL : &f->r->conns.rows[a->other];
+
+	return c && c->connect != NONE && c->first == act && f->r->acts.rows[c->connect].unit == a->unit;
+}
+
 static bool is_done(const struct flow *f, uint32_t node)
 {
 	uint32_t owner = flow_owner(f, node);
@@ -35,7 +43,8 @@ static void set_cause(struct flow *f, uint32_t node, uint32_t cause, uint8_t fit
 	n->forward = flow_owner(f, cause);
 	n->cause_fit = fit;
 	n->forward_fit = cause < f->nspans && flow_is_server(f, cause) ? fit : least(fit, f->nodes[cause].forward_fit);
-	n->handed = cause >= f->nspans || f->nodes[cause].handed;
+	n->handed = f->nodes[cause].handed ||
+		    (cause >= f->nspans && f->r->acts.rows[f->nodes[cause].act].kind != ACT_CONNECT);
 	if (!flow_is_server(f, cause) && (only || f->nodes[cause].effect == NONE)) {
 		f->nodes[cause].effect = node;
 		f->nodes[cause].effect_fit = fit;
@@ -164,13 +173,28 @@ static void received(struct flow *f, uint32_t i)
 			flow_activate(f, a->unit, f->node_of[k]);
 }
 
+/* The first request on a connection is because of what the connection was made for, if that is known. */
+static bool opened(struct flow *f, uint32_t i, uint32_t span)
+{
+	const struct act *a = &f->r->acts.rows[i];
+	uint32_t node = flow_opens(f, i) ? f->node_of[f->r->conns.rows[a->other].connect] : NONE;
+
+	if (node == NONE || f->nodes[node].cause == NONE)
+		return false;
+	f->nodes[span].unit = a->unit;
+	f->nodes[span].single = f->nodes[node].single & 1;
+	set_cause(f, span, node, 3, true);
+	f->units[a->unit].last = span;
+	return true;
+}
+
 static void sent(struct flow *f, uint32_t i)
 {
 	const struct act *a = &f->r->acts.rows[i];
 	uint32_t s;
 
 	for (s = f->begins[i]; s != NONE; s = f->next_begin[s]) {
-		if (f->r->spans.rows[s].kind == SPAN_CLIENT)
+		if (f->r->spans.rows[s].kind == SPAN_CLIENT && !opened(f, i, s))
 			caused(f, a->unit, s, false);
 	}
 	for (s = f->answers[i]; s != NONE; s = f->next_answer[s]) {
@@ -224,6 +248,9 @@ void flow_walk(struct flow *f)
 		case ACT_SEND:
 		case ACT_WRITE:
 			sent(f, i);
+			break;
+		case ACT_CONNECT:
+			caused(f, f->r->acts.rows[i].unit, f->node_of[i], false);
 			break;
 		case ACT_WAKE:
 		case ACT_READY:

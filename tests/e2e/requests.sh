@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# parallel: yes
+# timeout: 240
+#
+# Requests through three servers that ask one another: threads, a pool, an event loop.  Which request caused which is
+# found without the ids that they carry, and held against these.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib/e2e.sh
+. "$here/lib/e2e.sh"
+
+PY=/usr/bin/python3
+ports=("$((10000 + $$ % 20000))" "$((10001 + $$ % 20000))" "$((10002 + $$ % 20000))")
+
+# scene KIND CONNECTIONS REQUESTS: writes a script that starts the servers, last first, and then asks
+scene() {
+	cat <<-END
+		serve() {
+			$PY $here/lib/tiers.py serve "\$@" >ready.\$2 &
+			until grep -q ready ready.\$2; do kill -0 \$! || exit 1; done
+		}
+		serve threads ${ports[2]}
+		serve $1 ${ports[1]} ${ports[2]}
+		serve $1 ${ports[0]} ${ports[1]}
+		$PY $here/lib/tiers.py load ${ports[0]} $2 $3
+		kill \$(jobs -p)
+	END
+}
+
+# least KIND CONNECTIONS REQUESTS PART: so much of the links must be found and right
+least() {
+	scene "$1" "$2" "$3" >scene.sh
+	ok "$1, $2 at a time: it is recorded" "$SAKER" record --as-root --with sched -o "$1" -- bash scene.sh
+	"$PY" "$here/lib/stitch_score.py" "$SAKER" "$1" --json >score
+	ok "$1: links of clients" jq -e ".client.links > 50 and .client.precision >= $4 and .client.recall >= $4" score
+	ok "$1: links of servers" jq -e '.server.links > 50 and .server.precision >= 0.99 and .server.recall >= 0.99' score
+	ok "$1: times add up, nobody before its parent" jq -e '.bad_sums == 0 and .early == 0' score
+}
+
+e2e_begin
+least threads 8 12 0.99
+least pool 8 12 0.99
+least loop 4 24 0.9
+ok 'a query' eval "'$SAKER' requests threads 'status=200 and duration>1us' -n 3 >table && [ \$(wc -l <table) = 4 ]"
+fails 'a query that is none' "$SAKER" requests threads 'nonsense=1'
+ok 'the longest comes first' eval \
+	"'$SAKER' requests --json --sort -duration threads | jq -s -e '[.[].duration_ns] | . == (sort | reverse)'"
+ok 'with ids' eval "'$SAKER' requests --json --all threads 'kind=client' | jq -e -s 'any(.evidence == \"id\")'"
+e2e_end
