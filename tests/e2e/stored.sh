@@ -24,7 +24,7 @@ answers() {
 }
 
 made() {
-	stat -c '%i %Y' $FILE 2>/dev/null
+	stat -c '%i %.9Y' $FILE 2>/dev/null
 }
 
 # anew WHAT COMMAND...: after that command the requests are derived again, and are the same
