@@ -10,13 +10,26 @@
 
 #define BLANKS_MAX 8
 
-static const char *const known[] = {
-	"password",   "passwd",	    "passphrase",   "passcode",	     "pass",	   "pwd",
-	"secret",     "token",	    "apikey",	    "api-key",	     "api_key",	   "access-key",
-	"access_key", "accesskey",  "private-key",  "private_key",   "privatekey", "secret_key",
-	"secretkey",  "credential", "credentials",  "authorization", "auth",	   "authenticate-info",
-	"cookie",     "session",    "sessionid",    "session_id",    "session-id", "signature",
-	"sig",	      "jwt",	    "samlresponse", "assertion",     "otp",
+struct word {
+	const char *text;
+	size_t len;
+};
+
+#define W(text)                        \
+	{                              \
+		text, sizeof(text) - 1 \
+	}
+
+static const struct word known[] = {
+	W("password"),	   W("passwd"),	       W("passphrase"),	 W("passcode"),
+	W("pass"),	   W("pwd"),	       W("secret"),	 W("token"),
+	W("apikey"),	   W("api-key"),       W("api_key"),	 W("access-key"),
+	W("access_key"),   W("accesskey"),     W("private-key"), W("private_key"),
+	W("privatekey"),   W("secret_key"),    W("secretkey"),	 W("credential"),
+	W("credentials"),  W("authorization"), W("auth"),	 W("authenticate-info"),
+	W("cookie"),	   W("session"),       W("sessionid"),	 W("session_id"),
+	W("session-id"),   W("signature"),     W("sig"),	 W("jwt"),
+	W("samlresponse"), W("assertion"),     W("otp"),
 };
 
 /* The text: what was given out last, and the new bytes behind it */
@@ -42,11 +55,10 @@ static bool named_char(uint8_t c)
 	return isalnum(c) || c == '_' || c == '-';
 }
 
-static bool suffix(const uint8_t *name, size_t len, const char *word)
+static bool suffix(const uint8_t *name, size_t len, const char *word, size_t n)
 {
-	size_t n = strlen(word);
-
-	return n && n <= len && !strncasecmp((const char *)name + len - n, word, n);
+	return n <= len && (name[len - 1] | 0x20) == (word[n - 1] | 0x20) &&
+	       !strncasecmp((const char *)name + len - n, word, n);
 }
 
 size_t mask_name_ends(const struct mask_words *words, const uint8_t *name, size_t len)
@@ -56,10 +68,10 @@ size_t mask_name_ends(const struct mask_words *words, const uint8_t *name, size_
 	if (!len)
 		return 0;
 	for (i = 0; i < ARRAY_LEN(known); i++)
-		if (suffix(name, len, known[i]))
-			return strlen(known[i]);
+		if (suffix(name, len, known[i].text, known[i].len))
+			return known[i].len;
 	for (i = 0; words && i < words->n; i++)
-		if (suffix(name, len, words->words[i]))
+		if (suffix(name, len, words->words[i], strlen(words->words[i])))
 			return strlen(words->words[i]);
 	return 0;
 }
@@ -318,7 +330,7 @@ static bool names_sql(struct scan *s, size_t at)
 		return false;
 	while (end && (blank(s->text[end - 1]) || s->text[end - 1] == '(' || s->text[end - 1] == '\n'))
 		end--;
-	if (!(end > 2 && suffix(s->text, end, " by")) && !suffix(s->text, end, "password"))
+	if (!end || !(suffix(s->text, end, " by", 3) || suffix(s->text, end, "password", 8)))
 		return false;
 	s->t->value = MASK_NAMED;
 	s->t->header = s->t->listed = false;
@@ -329,7 +341,7 @@ static bool names_sql(struct scan *s, size_t at)
 /* `SET PASSWORD FOR user = ...`: all that follows, to the end of the line or the statement's text */
 static bool names_password_for(struct scan *s, size_t at)
 {
-	if (!suffix(s->text, at, "password for"))
+	if (!at || !suffix(s->text, at, "password for", 12))
 		return false;
 	s->t->value = MASK_LINE;
 	return true;
@@ -345,6 +357,9 @@ static size_t user_password(const struct scan *s, size_t at)
 			colon = end;
 	return colon && (end == s->len || s->text[end] == '@') ? colon + 1 : 0;
 }
+
+/* What scan_one() looks at */
+static const bool signs[256] = { [':'] = true, ['='] = true, ['"'] = true, ['\''] = true, [' '] = true };
 
 static size_t scan_one(struct scan *s, size_t at)
 {
@@ -379,14 +394,16 @@ static void scan_tail(struct scan *s)
 
 void mask_text(struct mask_text *t, const struct mask_words *words, uint8_t *data, size_t len)
 {
-	struct scan s = { .t = t, .words = words };
 	size_t old = t->ntail, at = 0;
+	struct scan s;
 
 	if (len > MASK_TEXT_MAX) {
 		memset(data, '*', len);
 		mask_text_break(t);
 		return;
 	}
+	s.t = t;
+	s.words = words;
 	memcpy(s.text, t->tail, old);
 	memcpy(s.text + old, data, len);
 	s.len = old + len;
@@ -395,7 +412,7 @@ void mask_text(struct mask_text *t, const struct mask_words *words, uint8_t *dat
 	if (t->value)
 		at = mask_goes_on(&s, old);
 	while (at < s.len)
-		at = scan_one(&s, at);
+		at = signs[s.text[at]] ? scan_one(&s, at) : at + 1;
 	memcpy(data, s.text + old, len);
 	scan_tail(&s);
 }
