@@ -37,6 +37,7 @@ struct payloads {
 	struct map by_sock; /* socket -> index of its stream */
 	struct stream *streams;
 	size_t nstreams, hand;
+	size_t vacant; /* the first free one, counted from 1; its sock is the next; 0: none */
 	struct buf queue;
 	struct queued *refs;
 	size_t nrefs;
@@ -52,50 +53,62 @@ static void stream_drop(struct payloads *p, struct stream *s)
 		return;
 	(void)map_del(&p->by_sock, s->sock);
 	s->conn = mask_conn_free(s->conn);
+	s->sock = p->vacant;
+	p->vacant = (size_t)(s - p->streams) + 1;
 }
 
-/* A free place, or that of one that was silent since the hand went by last. */
-static struct stream *stream_place(struct payloads *p)
+/* Gives up one that was silent since the hand went by last. */
+static void stream_give_up(struct payloads *p)
 {
 	struct stream *s;
 
-	if (p->nstreams < PAYLOADS_STREAMS_MAX && p->by_sock.count >= p->nstreams) {
-		s = array_grown(p->streams, p->nstreams, sizeof(*s));
-		if (!s)
-			return NULL;
-		p->streams = s;
-		s = &p->streams[p->nstreams++];
-		*s = (struct stream) { 0 };
-		return s;
-	}
 	for (;;) {
 		s = &p->streams[p->hand];
 		p->hand = (p->hand + 1) % p->nstreams;
-		if (!s->conn || !s->touched)
+		if (!s->touched)
 			break;
 		s->touched = false;
 	}
 	stream_drop(p, s);
+}
+
+static struct stream *stream_place(struct payloads *p)
+{
+	struct stream *s;
+
+	if (!p->vacant && p->nstreams == PAYLOADS_STREAMS_MAX)
+		stream_give_up(p);
+	if (p->vacant) {
+		s = &p->streams[p->vacant - 1];
+		p->vacant = (size_t)s->sock;
+		return s;
+	}
+	s = array_grown(p->streams, p->nstreams, sizeof(*s));
+	if (!s)
+		return NULL;
+	p->streams = s;
+	s = &p->streams[p->nstreams++];
+	*s = (struct stream) { 0 };
 	return s;
 }
 
 static struct mask_conn *conn_of(struct payloads *p, uint64_t sock, bool make)
 {
 	uint64_t *found = map_get(&p->by_sock, sock);
+	struct mask_conn *c = NULL;
 	struct stream *s;
 
 	if (found) {
 		p->streams[*found].touched = true;
 		return p->streams[*found].conn;
 	}
-	s = make ? stream_place(p) : NULL;
-	if (!s || mask_conn_new(&p->words, &s->conn) < 0)
+	if (!make || mask_conn_new(&p->words, &c) < 0)
 		return NULL;
-	s->sock = sock;
-	s->touched = true;
-	if (map_set(&p->by_sock, sock, (uint64_t)(s - p->streams)) < 0)
-		s->conn = mask_conn_free(s->conn);
-	return s->conn;
+	s = stream_place(p);
+	if (!s || map_set(&p->by_sock, sock, (uint64_t)(s - p->streams)) < 0)
+		return mask_conn_free(c); /* the place stays empty, until the end */
+	*s = (struct stream) { .sock = sock, .conn = c, .touched = true };
+	return c;
 }
 
 /* What TLS carries is a stream of its own beside that of its records; sockets are counted up from 1. */

@@ -195,6 +195,18 @@ void buf_json(struct buf *b, const char *s, size_t len)
 	buf_char(b, '"');
 }
 
+static void control_text(struct buf *b, unsigned char c)
+{
+	if (c == '\n')
+		buf_str(b, "\\n");
+	else if (c == '\r')
+		buf_str(b, "\\r");
+	else if (c == '\t')
+		buf_str(b, "\\t");
+	else
+		buf_printf(b, "\\x%02x", c);
+}
+
 void buf_text(struct buf *b, const char *s, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)s;
@@ -204,7 +216,7 @@ void buf_text(struct buf *b, const char *s, size_t len)
 		n = buf_utf8_len(p + i, len - i);
 		/* C1 controls (U+0080..U+009F) drive terminals as well as C0 does */
 		if (!n || (n == 1 && (p[i] < 0x20 || p[i] == 0x7f)) || (n == 2 && p[i] == 0xc2 && p[i + 1] < 0xa0)) {
-			buf_printf(b, "\\x%02x", p[i]);
+			control_text(b, p[i]);
 			n = 1;
 		} else {
 			buf_add(b, p + i, n);

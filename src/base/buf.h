@@ -44,7 +44,7 @@ char *buf_thousands(char out[BUF_THOUSANDS], uint64_t v);
 void *buf_room(struct buf *b, size_t len);
 /* A JSON string literal with its quotes; bytes that are no UTF-8 become U+FFFD. */
 void buf_json(struct buf *b, const char *s, size_t len);
-/* Text for a terminal: control bytes and invalid UTF-8 as \xNN, so that no event can drive it. */
+/* Text for a terminal: control bytes as \n, \r, \t or \xNN, as is invalid UTF-8, so that no event can drive it. */
 void buf_text(struct buf *b, const char *s, size_t len);
 /* Bytes of the UTF-8 character that begins at s (RFC 3629); 0: none does.  len is not 0. */
 size_t buf_utf8_len(const unsigned char *s, size_t len);

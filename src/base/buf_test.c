@@ -53,7 +53,7 @@ static const struct {
 } rows[] = {
 	{ "plain", "abc", 3, "\"abc\"", "abc" },
 	{ "quotes", "a\"b\\", 4, "\"a\\\"b\\\\\"", "a\"b\\" },
-	{ "control", "a\n\x1b[", 4, "\"a\\n\\u001b[\"", "a\\x0a\\x1b[" },
+	{ "control", "a\n\x1b[", 4, "\"a\\n\\u001b[\"", "a\\n\\x1b[" },
 	{ "two bytes", "\xc3\xa9", 2, "\"\xc3\xa9\"", "\xc3\xa9" },
 	{ "overlong", "\xc0\xaf", 2, "\"\\ufffd\\ufffd\"", "\\xc0\\xaf" },
 	{ "cut short", "\xe2\x82", 2, "\"\\ufffd\\ufffd\"", "\\xe2\\x82" },
