@@ -59,7 +59,8 @@ static struct bytes take(struct bytes *b, unsigned int size)
 struct hello {
 	char name[PROTO_ID_TEXT];
 	char alpn[64];
-	uint32_t version;
+	uint32_t version; /* 0: not told */
+	bool versions;	  /* it lists them */
 };
 
 static void take_name(struct hello *h, struct bytes b)
@@ -92,6 +93,7 @@ static void take_versions(struct hello *h, struct bytes b)
 {
 	struct bytes list = take(&b, 1);
 
+	h->versions = true;
 	for (; list.len >= 2; skip(&list, 2)) {
 		uint32_t version = be16(list.at);
 
@@ -117,7 +119,7 @@ static void take_extensions(struct hello *h, struct bytes b)
 	}
 }
 
-static void take_hello(struct hello *h, struct bytes b)
+static void take_hello(struct hello *h, struct bytes b, bool cut)
 {
 	memset(h, 0, sizeof(*h));
 	skip(&b, RECORD_HEADER + 4);
@@ -128,6 +130,9 @@ static void take_hello(struct hello *h, struct bytes b)
 	(void)take(&b, 1); /* compressions */
 	skip(&b, 2);
 	take_extensions(h, b);
+	/* a list of versions overrides what stands at the beginning, and it may be in what was not kept */
+	if (cut && !h->versions)
+		h->version = 0;
 }
 
 static const char *version_name(uint32_t version)
@@ -194,13 +199,15 @@ static int64_t tls_read(struct proto_conn *c, void *state, const struct proto_vi
 	}
 	memset(&h, 0, sizeof(h));
 	if (v->asks && is_hello(v))
-		take_hello(&h, (struct bytes) { v->data, v->have });
+		take_hello(&h, (struct bytes) { v->data, v->have }, v->have < RECORD_HEADER + be16(v->data + 3));
 	proto_all(c, PROTO_ENCRYPTED, h.name);
 	x = v->asks ? proto_ask(c, 0, v->offset) : NULL;
 	if (x) {
 		x->flags |= PROTO_TIMING;
 		if (is_hello(v))
 			put_hello(x, &h);
+		if (is_hello(v) && v->have < RECORD_HEADER + be16(v->data + 3))
+			x->flags |= PROTO_TOUCHED;
 	}
 	proto_turns(c, "tls");
 	return PROTO_REST;

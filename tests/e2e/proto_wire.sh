@@ -21,7 +21,7 @@ check() {
 }
 
 e2e_begin
-for scene in pg my h2; do
+for scene in pg my h2 tls; do
 	ok "servers and clients talk: $scene" /usr/bin/python3 "$here/lib/proto_$scene.py" "$WORK"
 done
 
@@ -31,7 +31,7 @@ my="client pymysql dbi my-logins my-normalised"
 h2="curl2 nghttp h2load grpc grpc-many"
 
 # --- everything kept, as it came and cut at other places ---
-for name in $pg $my $h2; do
+for name in $pg $my $h2 tls; do
 	check "$name" whole
 	check "$name" whole cut=70 seed=1 client=0
 	check "$name" whole cut=40 seed=2 client=-1
@@ -47,6 +47,7 @@ for name in simple logins normalised failing bench-simple bench-extended bench-p
 done
 check copy prefix=50 prefix=256
 
+check tls prefix=0 prefix=256
 # of several requests in one piece, those behind its first bytes are not seen
 check curl2 prefix=40 prefix=256
 check h2load loss=5 prefix=256

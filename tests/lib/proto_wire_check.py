@@ -54,7 +54,8 @@ def short(told):
 
 
 def is_flagged(told):
-    return bool({"touched", "timing", "unasked"} & set(told["flags"])) and "encrypted" not in told["flags"]
+    flags = set(told["flags"])
+    return "touched" in flags or bool({"timing", "unasked"} & flags) and "encrypted" not in flags
 
 
 def sequences(told, truth):
