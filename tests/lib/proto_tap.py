@@ -2,7 +2,7 @@
 """A proxy that records what clients and servers say to each other, for proto_feed.
 
 Tap(server address, log file) listens on .port; each piece is one that it received in one call, written before it is passed on.
-A connection's number is the client's port.
+A connection's number is the client's port, that of a datagram and its answer counts up.
 """
 import selectors
 import socket
@@ -77,19 +77,24 @@ class Tap:
 
     def datagrams(self):
         data, client = self.listener.recvfrom(65536)
-        number = client[1]
-        if number not in self.flows:
+        if client not in self.flows:
             server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             server.connect(self.server)
-            self.flows[number] = server
+            number = len(self.numbers) + 1
+            self.flows[client] = server, number
             self.numbers.append(number)
             self.poll.register(server, selectors.EVENT_READ, lambda: self.answer(number, server, client))
+        server, number = self.flows[client]
         self.note(number, b"d", data)
-        self.flows[number].send(data)
+        server.send(data)
 
     def answer(self, number, server, client):
+        """One answer is all that a socket gets: whoever has its port later is another."""
         data = server.recv(65536)
         self.note(number, b"r", data)
+        del self.flows[client]
+        self.poll.unregister(server)
+        server.close()
         self.listener.sendto(data, client)
 
     def close(self):
