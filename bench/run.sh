@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs all benches, about 15 minutes, and writes their rows into the table of bench/results.md, between the two marks.
+# Runs all benches, about half an hour, and writes their rows into the table of bench/results.md, between the two marks.
 # What stands besides the table is kept. Each bench prints its rows as lines that begin with |.
 #
 #   sudo bench/run.sh [--quick]		--quick: short runs, the table goes to stdout only
@@ -61,6 +61,7 @@ run "--rounds 1 --lean" "" bench/z3_bench.py
 run "--rounds 1 20000" "" bench/page_bench.py
 run "--events 50000 --rounds 1" "" bench/serve_bench.py
 run "--requests 60 --concurrency 4" "" bench/stitch_bench.py
+run "--runs 1 --hold 1" "" bench/why_bench.py
 if [ -n "$quick" ]; then
 	table
 else

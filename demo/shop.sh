@@ -365,14 +365,24 @@ begin_hog() {
 	# shellcheck disable=SC2086
 	pin "${rest:-$cpu}" ${DEMO_NODES/$app/}
 	pin "$cpu" "$app"
+	app_nice 0
 	[ -z "$rest" ] || taskset -cp "$rest" $$ >/dev/null # wrk
 	nice -n -20 "$SHOP_HOG" "$cpu" "$ms" $((5 * ms)) 100000 >"$dir/hog.bursts" &
 	state_process hog $!
 	disown
 }
 
+# Of all its threads, whose children get the same
+app_nice() {
+	local pid
+	pid=$(process_pid "$app")
+	# shellcheck disable=SC2046
+	renice -n "$1" -p $(ls "/proc/$pid/task") >/dev/null || true
+}
+
 lift_hog() {
 	stop hog
+	app_nice -10
 	# shellcheck disable=SC2086
 	pin "$(cat /sys/devices/system/cpu/online)" $DEMO_NODES
 	taskset -cp "$(cat /sys/devices/system/cpu/online)" $$ >/dev/null
