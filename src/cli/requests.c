@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* saker requests - the requests of a recording, a line each, with the reason for the time that it took. */
 #include <argp.h>
+#include <errno.h>
+#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +22,25 @@
 
 #define PATHS_MAX 64
 
-enum { OPT_SORT = 256, OPT_ALL, OPT_IGNORE_IDS, OPT_TIMING };
+enum { OPT_SORT = 256, OPT_ALL, OPT_IGNORE_IDS, OPT_TIMING, OPT_RECORD };
+
+/* What is handed on to `saker record`: OPT_RECORD and the place in this table, or a letter. */
+static const struct {
+	const char *name, *option;
+	char letter;
+	bool flag;
+} handed_on[] = {
+	{ "output", "--output", 'o', false },	{ "pid", "--pid", 'p', false },
+	{ "unit", "--unit", 0, false },		{ "container", "--container", 0, false },
+	{ "cgroup", "--cgroup", 0, false },	{ "netns", "--netns", 0, false },
+	{ "port", "--port", 0, false },		{ "host", "--all", 0, true },
+	{ "duration", "--duration", 0, false }, { "with", "--with", 0, false },
+	{ "without", "--without", 0, false },	{ "payload", "--payload", 0, false },
+	{ "as-root", "--as-root", 0, true },
+};
+
+#define RECORD_WORDS 64
+#define SLOWEST_SHOWN 20
 
 static const struct argp_option requests_options[] = {
 	{ "sort", OPT_SORT, "KEY", 0,
@@ -32,6 +52,20 @@ static const struct argp_option requests_options[] = {
 	{ "timing", OPT_TIMING, NULL, 0, "Also the turns of conversations whose protocol is not known", 0 },
 	{ "ignore-ids", OPT_IGNORE_IDS, NULL, 0, "Join requests as if the messages carried no ids", 0 },
 	{ "json", 'j', NULL, 0, "Print a JSON object a line", 0 },
+	{ NULL, 0, NULL, 0, "To record first, until the command ends or Ctrl-C (see saker-record(1)):", 1 },
+	{ "output", 'o', "DIR", 0, "Keep the recording there", 1 },
+	{ "pid", 'p', "PID,...", 0, "Record running processes", 1 },
+	{ "unit", OPT_RECORD + 2, "NAME", 0, "Record a systemd unit", 1 },
+	{ "container", OPT_RECORD + 3, "NAME", 0, "Record a container", 1 },
+	{ "cgroup", OPT_RECORD + 4, "PATH", 0, "Record a cgroup", 1 },
+	{ "netns", OPT_RECORD + 5, "NAME", 0, "Record the processes of a network namespace", 1 },
+	{ "port", OPT_RECORD + 6, "N", 0, "Record the processes that use a port", 1 },
+	{ "host", OPT_RECORD + 7, NULL, 0, "Record every process of the host", 1 },
+	{ "duration", OPT_RECORD + 8, "TIME", 0, "Stop after TIME", 1 },
+	{ "with", OPT_RECORD + 9, "KIND,...", 0, "Observe these kinds as well (pipe, file, block)", 1 },
+	{ "without", OPT_RECORD + 10, "KIND,...", 0, "Do not observe these", 1 },
+	{ "payload", OPT_RECORD + 11, "N", 0, "Keep the first N bytes of messages", 1 },
+	{ "as-root", OPT_RECORD + 12, NULL, 0, "Run the command as root", 1 },
 	{ 0 },
 };
 
@@ -41,6 +75,12 @@ struct requests_args {
 	const char *query, *sort;
 	uint64_t limit;
 	bool all, json, ignore_ids, timing;
+	/* to record first */
+	char *record[RECORD_WORDS]; /* options of `saker record`; borrowed or static */
+	int nrecord;
+	char *const *command; /* NULL: none */
+	const char *output;
+	size_t told;
 };
 
 /* Keys that rows can be sorted by; time classes have theirs. */
@@ -74,10 +114,37 @@ static void parse_arg(struct requests_args *a, const char *arg, struct argp_stat
 	a->paths[a->npaths++] = arg;
 }
 
+static void hand_on(struct requests_args *a, size_t i, char *arg, struct argp_state *state)
+{
+	if (a->nrecord + 2 > RECORD_WORDS - 8)
+		argp_error(state, "too many options");
+	if (handed_on[i].letter == 'o')
+		a->output = arg;
+	a->record[a->nrecord++] = (char *)handed_on[i].option;
+	if (!handed_on[i].flag)
+		a->record[a->nrecord++] = arg;
+}
+
+static void parse_end(struct requests_args *a, struct argp_state *state)
+{
+	bool record = a->nrecord || a->command;
+
+	if (!record && !a->npaths)
+		argp_error(state, "name a recording, or whom to record: -- COMMAND, -p PID, --container NAME, ...");
+	if (record && a->npaths == 1 && !a->query)
+		a->query = a->paths[--a->npaths];
+	if (record && a->npaths)
+		argp_error(state, "either a recording is read, or one is made");
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct requests_args *a = state->input;
 
+	if (key == 'o' || key == 'p' || (key >= OPT_RECORD && key < OPT_RECORD + (int)ARRAY_LEN(handed_on))) {
+		hand_on(a, key == 'o' ? 0 : key == 'p' ? 1 : (size_t)(key - OPT_RECORD), arg, state);
+		return 0;
+	}
 	switch (key) {
 	case OPT_SORT:
 		if (!is_sort_key(arg))
@@ -104,8 +171,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		parse_arg(a, arg, state);
 		return 0;
 	case ARGP_KEY_END:
-		if (!a->npaths)
-			argp_error(state, "name a recording");
+		parse_end(a, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -302,9 +368,8 @@ static void print_json(const struct traces *t, const uint32_t *rows, size_t n)
 	}
 }
 
-static int requests_main(int argc, char **argv)
+static int tell(struct requests_args *a)
 {
-	struct requests_args args = { 0 };
 	struct analysis_opts opts = { .requests = true, .damage = cli_complain };
 	CLEANUP_FREE uint32_t *rows = NULL;
 	struct traces t = { 0 };
@@ -312,22 +377,21 @@ static int requests_main(int argc, char **argv)
 	size_t found = 0, n;
 	int r;
 
-	if (cli_parse(&cli_requests, parse_option, argc, argv, 0, &args) != 0)
-		return CLI_USAGE;
-	opts.paths = args.paths;
-	opts.npaths = args.npaths;
-	opts.ignore_ids = args.ignore_ids;
-	opts.timing = args.timing;
+	opts.paths = a->paths;
+	opts.npaths = a->npaths;
+	opts.ignore_ids = a->ignore_ids;
+	opts.timing = a->timing;
 	r = traces_open(&opts, &t, &err);
 	if (r >= 0)
-		rows = select_rows(&args, &t, &found, &err);
+		rows = select_rows(a, &t, &found, &err);
 	if (!rows) {
 		(void)fprintf(stderr, "saker requests: %s\n", err.text);
 		traces_close(&t);
 		return r >= 0 && err.code == EINVAL ? CLI_USAGE : CLI_FAILED;
 	}
-	n = args.limit && args.limit < found ? (size_t)args.limit : found;
-	if (args.json)
+	n = a->limit && a->limit < found ? (size_t)a->limit : found;
+	a->told = n;
+	if (a->json)
 		print_json(&t, rows, n);
 	else
 		print_text(&t, rows, n, found);
@@ -335,10 +399,87 @@ static int requests_main(int argc, char **argv)
 	return CLI_OK;
 }
 
+/* --- record first --- */
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
+static int record(struct requests_args *a, const char *dir)
+{
+	char *argv[RECORD_WORDS + 64] = { (char *)"record" };
+	int n = 1, i;
+
+	for (i = 0; i < a->nrecord; i++)
+		argv[n++] = a->record[i];
+	if (!a->output) {
+		argv[n++] = (char *)"--output";
+		argv[n++] = (char *)dir;
+	}
+	argv[n++] = (char *)"--with";
+	argv[n++] = (char *)"sched";
+	if (a->command)
+		argv[n++] = (char *)"--";
+	for (i = 0; a->command && a->command[i]; i++) {
+		if (n == (int)ARRAY_LEN(argv) - 1) {
+			(void)fprintf(stderr, "saker requests: the command has too many arguments\n");
+			return CLI_USAGE;
+		}
+		argv[n++] = a->command[i];
+	}
+	return cli_record.run(n, argv);
+}
+
+/* Records, then tells the requests, the slowest first, and explains the slowest. */
+static int record_and_tell(struct requests_args *a)
+{
+	char made[] = "/tmp/saker-requests-XXXXXX";
+	const char *dir = a->output;
+	char *path[3] = { (char *)"path", NULL, NULL };
+	int code, told;
+
+	if (!dir && !(dir = mkdtemp(made))) {
+		(void)fprintf(stderr, "saker requests: cannot make a folder in /tmp: %s\n", strerror(errno));
+		return CLI_FAILED;
+	}
+	code = record(a, dir);
+	a->paths[0] = path[1] = (char *)dir;
+	a->npaths = 1;
+	a->sort = a->sort ? a->sort : "-duration";
+	a->limit = a->limit ? a->limit : SLOWEST_SHOWN;
+	told = tell(a);
+	if (told == CLI_OK && !a->json && a->told) {
+		(void)putchar('\n');
+		(void)cli_path.run(2, path);
+	}
+	if (!a->output)
+		(void)nftw(dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return code != CLI_OK ? code : told;
+}
+
+static int requests_main(int argc, char **argv)
+{
+	struct requests_args args = { 0 };
+	int i, own = argc;
+
+	for (i = 1; i < argc && own == argc; i++)
+		if (!strcmp(argv[i], "--"))
+			own = i;
+	if (own < argc - 1)
+		args.command = argv + own + 1;
+	if (cli_parse(&cli_requests, parse_option, own, argv, 0, &args) != 0)
+		return CLI_USAGE;
+	return args.nrecord || args.command ? record_and_tell(&args) : tell(&args);
+}
+
 const struct cli_command cli_requests = {
 	.name = "requests",
 	.about = "the requests of a recording, a line each, with the reason for the time that it took",
-	.args_doc = "RECORDING... [QUERY]",
+	.args_doc = "RECORDING... [QUERY]\n[QUERY] -- COMMAND [ARG...]",
 	.options = requests_options,
 	.run = requests_main,
 	.example = "saker requests rec 'duration>50ms' --sort -duration",
