@@ -62,6 +62,8 @@ static __always_inline struct sched_thread *sched_moves(struct task_struct *task
 		if (!t)
 			return NULL;
 	}
+	if (unlikely(!t->tid)) /* it is being met */
+		return NULL;
 	sched_again(task, t);
 	return t->state == SCHED_GONE ? NULL : t;
 }

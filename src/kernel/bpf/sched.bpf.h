@@ -24,21 +24,27 @@ static __always_inline __u64 task_faults(struct task_struct *task)
 	return task->min_flt + task->maj_flt;
 }
 
-/* Room for what is known of a thread that is met now.  It may allocate, so not everywhere: see sched_here(). */
+/*
+ * Room for what is known of a thread that is met now.  It may allocate, so not everywhere: see sched_here().  It is filled in
+ * place, for a copy on the stack is more than the older kernels leave to programs that call this from their depths; until
+ * its tid is set, at last, the switch of threads passes over it.
+ */
 static __always_inline struct sched_thread *sched_meet(struct task_struct *task, __u64 since, bool born)
 {
-	struct sched_thread fresh = {}, *t;
+	struct sched_thread *t = bpf_task_storage_get(&sched_threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
-	fresh.part[0].since_ns = since;
-	fresh.part[0].faults = task_faults(task);
-	fresh.start_ns = task->start_boottime;
-	fresh.tgid = task->tgid;
-	fresh.tid = task->pid;
-	fresh.state = born ? SCHED_BORN : SCHED_UNKNOWN;
-	fresh.flags = born ? 0 : RANFLAGS_GAP;
-	t = bpf_task_storage_get(&sched_threads, task, &fresh, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!t)
+	if (!t) {
 		helper_failed();
+		return NULL;
+	}
+	t->part[0].since_ns = since;
+	t->part[0].faults = task_faults(task);
+	t->start_ns = task->start_boottime;
+	t->tgid = task->tgid;
+	t->state = born ? SCHED_BORN : SCHED_UNKNOWN;
+	t->flags = born ? 0 : RANFLAGS_GAP;
+	barrier();
+	t->tid = task->pid;
 	return t;
 }
 
