@@ -17,6 +17,7 @@
 #include "cli/cli.h"
 #include "explain/requests_json.h"
 #include "explain/span_query.h"
+#include "explain/span_sort.h"
 #include "order/order.h"
 #include "store/store.h"
 
@@ -83,23 +84,6 @@ struct requests_args {
 	size_t told;
 };
 
-/* Keys that rows can be sorted by; time classes have theirs. */
-static const char *const sort_keys[] = { "time", "duration", "status", "service" };
-
-static bool is_sort_key(const char *key)
-{
-	size_t i;
-
-	key += *key == '-';
-	for (i = 0; i < ARRAY_LEN(sort_keys); i++)
-		if (!strcmp(key, sort_keys[i]))
-			return true;
-	for (i = 0; i < TIME_KINDS; i++)
-		if (!strcmp(key, span_time_key((enum span_time)i)))
-			return true;
-	return false;
-}
-
 /* What is no recording is the query. */
 static void parse_arg(struct requests_args *a, const char *arg, struct argp_state *state)
 {
@@ -147,7 +131,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 	switch (key) {
 	case OPT_SORT:
-		if (!is_sort_key(arg))
+		if (!span_sort_key(arg))
 			argp_error(state, "requests cannot be sorted by '%s'", arg);
 		a->sort = arg;
 		return 0;
@@ -178,55 +162,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* --- which, in which order --- */
-
-struct sorting {
-	const struct spans *s;
-	const char *key;
-	bool down;
-	unsigned int time;
-};
-
-static int compare(const struct sorting *o, const struct span *a, const struct span *b)
-{
-	uint64_t x = a->begin_ns, y = b->begin_ns;
-
-	if (!strcmp(o->key, "service"))
-		return strcmp(spans_text(o->s, a->service), spans_text(o->s, b->service));
-	if (!strcmp(o->key, "status"))
-		return (a->status > b->status) - (a->status < b->status);
-	if (o->time < TIME_KINDS) {
-		x = a->time_ns[o->time];
-		y = b->time_ns[o->time];
-	} else if (!strcmp(o->key, "duration")) {
-		x = a->end_ns - a->begin_ns;
-		y = b->end_ns - b->begin_ns;
-	}
-	return (x > y) - (x < y);
-}
-
-static int by_key(const void *pa, const void *pb, void *arg)
-{
-	const struct sorting *o = arg;
-	uint32_t a = *(const uint32_t *)pa, b = *(const uint32_t *)pb;
-	int c = compare(o, &o->s->rows[a], &o->s->rows[b]);
-
-	if (c)
-		return o->down ? -c : c;
-	return (a > b) - (a < b);
-}
-
-static void sort_rows(const struct requests_args *a, const struct spans *s, uint32_t *rows, size_t n)
-{
-	const char *key = a->sort ? a->sort : "time";
-	struct sorting o = { .s = s, .key = key + (*key == '-'), .down = *key == '-' };
-
-	for (o.time = 0; o.time < TIME_KINDS; o.time++)
-		if (!strcmp(o.key, span_time_key((enum span_time)o.time)))
-			break;
-	if (n)
-		qsort_r(rows, n, sizeof(*rows), by_key, &o);
-}
+/* --- which --- */
 
 static const char *host_name(void *arg, uint32_t host)
 {
@@ -253,7 +189,7 @@ static uint32_t *select_rows(const struct requests_args *args, const struct trac
 		    (!q || span_query_match(q, s, i, s->rows[0].begin_ns)))
 			rows[n++] = i;
 	(void)span_query_free(q);
-	sort_rows(args, s, rows, n);
+	span_sort(s, args->sort ? args->sort : "time", rows, n);
 	*ret_n = n;
 	return TAKE(rows);
 }

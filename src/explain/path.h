@@ -32,7 +32,10 @@ struct path_view {
 	uint64_t first_ns;				    /* when the recording began */
 	const char *(*host_name)(void *arg, uint32_t host); /* NULL: there is one, and it needs no name */
 	void (*logs)(void *arg, uint32_t row, path_log_fn *each, void *each_arg); /* NULL: not known */
+	/* adds members to the JSON of a span, each with a comma before it; NULL: nothing */
+	void (*more)(void *arg, struct buf *b, uint32_t row);
 	void *arg;
+	size_t most; /* of spans in JSON: where there are more, those on the path, and no more than that; 0: all */
 };
 
 void path_text(struct buf *b, const struct path_view *v);

@@ -133,6 +133,11 @@ void path_compare_text(struct buf *b, const struct path_view *one, const struct 
 	free(list);
 }
 
+static uint64_t length(const struct path_view *v)
+{
+	return v->s->rows[v->root].end_ns - v->s->rows[v->root].begin_ns;
+}
+
 void path_compare_json(struct buf *b, const struct path_view *one, const struct path_view *other)
 {
 	struct difference *list;
@@ -142,8 +147,9 @@ void path_compare_json(struct buf *b, const struct path_view *one, const struct 
 	path_trace_id(b, &one->s->rows[one->root]);
 	buf_str(b, "\",\"other\":\"");
 	path_trace_id(b, &other->s->rows[other->root]);
-	buf_str(b, "\",\"differences\":[");
-	for (i = 0; i < n; i++) {
+	buf_printf(b, "\",\"one_ns\":%" PRIu64 ",\"other_ns\":%" PRIu64 ",\"differences\":[", length(one),
+		   length(other));
+	for (i = 0; i < n && (!one->most || i < one->most); i++) {
 		const struct difference *d = &list[i];
 		const char *service = spans_text(one->s, d->part.service), *op = spans_text(one->s, d->part.operation);
 
@@ -156,6 +162,6 @@ void path_compare_json(struct buf *b, const struct path_view *one, const struct 
 			   ",\"one_spans\":%u,\"other_spans\":%u}",
 			   span_time_key((enum span_time)d->part.kind), d->ns[0], d->ns[1], d->spans[0], d->spans[1]);
 	}
-	buf_str(b, "]}");
+	buf_printf(b, "],\"left_out\":%zu}", n - i);
 	free(list);
 }

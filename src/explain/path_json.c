@@ -125,7 +125,20 @@ static void span(struct buf *b, const struct path_view *v, uint32_t at, unsigned
 		v->logs(v->arg, at, log_line, &logs);
 		buf_char(b, ']');
 	}
+	if (v->more)
+		v->more(v->arg, b, at);
 	buf_char(b, '}');
+}
+
+/* Whether it is told of, though there are more spans than shall be. */
+static bool told(const struct path_view *v, uint32_t at, size_t so_far)
+{
+	const struct critical_place *place;
+
+	if (!v->most || v->c->nplaces + v->c->left_out <= v->most)
+		return true;
+	place = critical_place(v->c, at);
+	return place && place->at != SPAN_NONE && so_far < v->most;
 }
 
 void path_json(struct buf *b, const struct path_view *v)
@@ -134,7 +147,7 @@ void path_json(struct buf *b, const struct path_view *v)
 	uint32_t at = SPAN_NONE;
 	unsigned int depth = 0;
 	const char *sep = "";
-	size_t n = 0;
+	size_t n = 0, so_far = 0;
 
 	buf_str(b, "{\"trace\":\"");
 	path_trace_id(b, root);
@@ -145,9 +158,15 @@ void path_json(struct buf *b, const struct path_view *v)
 		   root->begin_ns, root->end_ns - root->begin_ns, v->first_ns, yes(root->flags & SPAN_FAILED),
 		   v->c->left_out, v->c->work_ns, v->c->saved_work_ns, v->c->saved_path_ns);
 	while ((at = path_next(v->s, v->root, at, &depth)) != SPAN_NONE && n++ < v->s->count) {
+		if (!told(v, at, so_far))
+			continue;
+		so_far++;
 		buf_str(b, sep);
 		span(b, v, at, depth);
 		sep = ",";
 	}
-	buf_str(b, "]}");
+	buf_char(b, ']');
+	if (v->most)
+		buf_printf(b, ",\"spans_left_out\":%zu", n - so_far);
+	buf_char(b, '}');
 }

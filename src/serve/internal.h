@@ -4,7 +4,7 @@
 /*
  * internal - what the files of serve/ share; nobody else but its tests and fuzzers includes it.
  *
- * http.c (libmicrohttpd) -> request.c (who may ask what) -> answer.c, window.c, cause.c, search.c (JSON) -> model
+ * http.c (libmicrohttpd) -> request.c (who may ask what) -> answer.c, window.c, cause.c, search.c, spans.c, traces.c (JSON) -> model
  */
 #include <pthread.h>
 
@@ -90,6 +90,8 @@ serve_answer_fn answer_window;								      /* window.c */
 serve_answer_fn answer_event, answer_cone, answer_step;					      /* cause.c */
 serve_answer_fn answer_metrics;								      /* metrics.c */
 serve_answer_fn answer_search;								      /* search.c */
+serve_answer_fn answer_requests, answer_heat;						      /* spans.c */
+serve_answer_fn answer_trace, answer_compare, answer_map;				      /* traces.c */
 void answer_live(struct serve *s, const struct serve_request *rq, struct serve_response *rs); /* answer.c */
 
 /* JSON of an event's parts */
@@ -110,6 +112,13 @@ const uint64_t *bits_words(const struct bits *b);
 struct bits *bits_find(struct serve *s, struct model *m, const char *query, struct serve_response *rs);
 void bits_drop(struct serve *s, struct bits *b);
 void filters_free(struct serve *s);
+
+/* spans.c: those of the recordings; NULL: none was looked for */
+const struct spans *model_spans(const struct model *m);
+/* t of the begin of a span */
+int64_t model_span_time(const struct model *m, const struct spans *s, uint32_t span);
+/* `,"t":1,"refs":["0:1","0:2"]`: its begin, and the events of begin and end, null where they are not there */
+void put_span_place(struct buf *b, const struct model *m, const struct spans *s, uint32_t span);
 
 static inline bool bit_at(const uint64_t *words, uint32_t i)
 {

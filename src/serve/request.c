@@ -150,9 +150,11 @@ static const struct {
 	const char *path;
 	serve_answer_fn *answer;
 } endpoints[] = {
-	{ "/api/cone", answer_cone },	{ "/api/event", answer_event },	  { "/api/info", answer_info },
-	{ "/api/lanes", answer_lanes }, { "/api/search", answer_search }, { "/api/step", answer_step },
-	{ "/api/story", answer_story }, { "/api/window", answer_window }, { "/metrics", answer_metrics },
+	{ "/api/compare", answer_compare }, { "/api/cone", answer_cone },	  { "/api/event", answer_event },
+	{ "/api/heat", answer_heat },	    { "/api/info", answer_info },	  { "/api/lanes", answer_lanes },
+	{ "/api/map", answer_map },	    { "/api/requests", answer_requests }, { "/api/search", answer_search },
+	{ "/api/step", answer_step },	    { "/api/story", answer_story },	  { "/api/trace", answer_trace },
+	{ "/api/window", answer_window },   { "/metrics", answer_metrics },
 };
 
 static const struct page_file *page_find(const char *path)

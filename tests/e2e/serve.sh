@@ -271,11 +271,61 @@ recorded() {
 	[ -z "$command" ] || kill "$command"
 }
 
+# Requests: what the commands print of the same recording
+requests() {
+	local slowest
+	"$SAKER" record --as-root --with sched -o asked -- $PY "$here/lib/two_tiers.py" 60 50 >/dev/null 2>&1
+	"$SAKER" requests --json asked | jq -s . >list.json
+	ok 'requests: there are some' test "$(jq length list.json)" -ge 60
+	serve asked
+	equal 'requests: those that saker requests lists' \
+		"$(get /api/requests | jq -c '[.requests[] | [.trace, .service, .operation, .resource, .status, .duration, .refs[0], .refs[1]]]')" \
+		"$(jq -c '[.[] | [.trace, .service, .operation, .resource, .status, .duration_ns, "0:\(.event)", "0:\(.end_event)"]]' list.json)"
+	equal 'requests: t is that of the first event' "$(get /api/requests?limit=1 | jq '.requests[0].t')" \
+		"$(get "/api/event?id=$(get /api/requests?limit=1 | jq -r '.requests[0].refs[0]')" | jq .t)"
+	equal 'requests: a query' "$(get '/api/requests?q=duration>10ms%20and%20status=200' | jq -c '[.requests[].trace] | sort')" \
+		"$("$SAKER" requests --json asked 'duration>10ms and status=200' | jq -s -c '[.[].trace] | sort')"
+	equal 'requests: the longest first' "$(get '/api/requests?sort=-duration&limit=5' | jq -c '[.requests[].trace]')" \
+		"$("$SAKER" requests --json asked --sort -duration -n 5 | jq -s -c '[.[].trace]')"
+	equal 'requests: what is left out is said' "$(get '/api/requests?limit=7' | jq -c '[(.requests | length), .matched, .left_out]')" '[7,60,53]'
+	equal 'requests: failed ones' "$(get /api/requests?q=failed | jq '[.requests[].failed] | [length, all] | tostring')" '"[3,true]"'
+	equal 'requests: of a service that others ask' \
+		"$(get "/api/requests?service=$(get /api/map | jq -r '.services[2].name')" | jq .matched)" 60
+	equal 'requests: of one that is not there' "$(get /api/requests?service=nobody | jq -c '[.requests, .matched]')" '[[],0]'
+	equal 'requests: no query' "$(status '/api/requests?q=bogus=1' -H "$with")" 400
+	equal 'requests: no order' "$(status '/api/requests?sort=x' -H "$with")" 400
+	get /api/heat?columns=20 >heat.json
+	equal 'heat: every request is in a cell' "$(jq '[.cells[][2]] | add' heat.json)" 60
+	equal 'heat: those that failed' "$(jq '[.cells[][3]] | add' heat.json)" 3
+	equal 'heat: a cell has the durations of its row' "$(jq -c '[.cells[] | [.[1], .[2]]] | group_by(.[0]) | map([.[0][0], ([.[][1]] | add)])' heat.json)" \
+		"$(jq -c '[.[].duration_ns | log2 * 4 | floor] | group_by(.) | map([.[0], length])' list.json)"
+	equal 'heat: a region lists what its cell counts' "$(jq -r '.cells[0] as [$c, $r] | .width as $w |
+		"/api/requests?from=\(.from + $c * $w)&to=\(.from + ($c + 1) * $w)&min=\(pow(2; $r / 4))&max=\(pow(2; ($r + 1) / 4))"' heat.json |
+		{ read -r path; get "$path"; } | jq .matched)" "$(jq '.cells[0][2]' heat.json)"
+	slowest=$("$SAKER" path asked --json | jq -S .)
+	equal 'trace: what saker path prints' \
+		"$(get /api/trace | jq -S 'del(.spans_left_out, .lines_left_out, .classes) | del(.spans[] | .t, .refs, .reason)')" "$slowest"
+	equal 'trace: by its id' "$(get "/api/trace?id=$(jq -r '.[7].trace' list.json)" | jq .duration_ns)" "$(jq '.[7].duration_ns' list.json)"
+	equal 'trace: none' "$(status /api/trace?id=zz -H "$with")" 400
+	equal 'compare: what saker path prints' "$(get /api/compare | jq -S .)" "$("$SAKER" path asked --json --compare normal | jq -S .)"
+	equal 'map: what saker map prints' "$(get /api/map | jq -S 'del(.left_out)')" "$("$SAKER" map asked --json | jq -S .)"
+	served
+}
+
+# A recording without requests
+none_asked() {
+	equal 'no requests: an empty list' "$(get /api/requests | jq -c '[.requests, .total, .spans]')" '[[],0,0]'
+	equal 'no requests: no cells' "$(get /api/heat | jq -c .cells)" '[]'
+	equal 'no requests: an empty map' "$(get /api/map | jq -c '[.services, .edges]')" '[[],[]]'
+	equal 'no requests: no trace' "$(status /api/trace -H "$with")" 404
+}
+
 e2e_begin
 "$SCENE" scene 20000 >scene.truth
 serve scene || exit 1
 admission
 page
+none_asked
 listening
 ending
 losses
@@ -292,6 +342,7 @@ else
 fi
 if [ "$(id -u)" = 0 ]; then
 	recorded
+	requests
 else
 	skip 'record --live' 'recording needs root'
 fi
