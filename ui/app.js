@@ -11,6 +11,8 @@ import { help, listen } from './keys.js';
 import { legend } from './legend.js';
 import { Link, read } from './link.js';
 import { Live } from './live.js';
+import { ServiceMap } from './map.js';
+import { Requests } from './requests.js';
 import { Search } from './search.js';
 import { Story } from './story.js';
 import { Theme } from './theme.js';
@@ -39,6 +41,10 @@ class App {
 		});
 		this.search = new Search({ query: (q, mode) => this.diagram.setQuery(q, mode), go: (id) => this.go(id, true),
 			lane: (id) => this.diagram.lanes.name(id), failed: (e) => this.failed(e) });
+		this.requests = new Requests({ show: (id, t, ns) => this.showSpan(id, t, ns), event: (id) => this.go(id, true),
+			changed: () => this.link?.changed(), failed: (e) => this.failed(e), say: (words) => this.#say(words) });
+		this.map = new ServiceMap({ service: (name) => this.#requestsOf(name), failed: (e) => this.failed(e) });
+		this.view = 'story';
 		this.live = new Live({ grown: (news) => this.#grown(news), follow: () => this.#follow(), failed: (e) => this.failed(e),
 			ended: () => this.#header() });
 		this.#controls();
@@ -152,6 +158,33 @@ class App {
 			scale.show(from - margin, to + margin);
 	}
 
+	/* A span of a request: its first event, and its whole time in view. */
+	async showSpan(id, t, ns) {
+		await this.go(id, true);
+		if (this.diagram.axis === 'wall')
+			this.diagram.scale.show(t - ns * 0.15 - 1000, t + ns * 1.15 + 1000);
+		this.diagram.changed();
+	}
+
+	/* What stands above the diagram: story, requests or map. */
+	above(view) {
+		this.view = view;
+		this.setView(view);
+		for (const name of ['story', 'requests', 'map'])
+			byId(name).hidden = name !== view;
+		this.requests.hide();
+		if (view === 'requests')
+			this.requests.show();
+		if (view === 'map')
+			this.map.show();
+		this.link?.changed();
+	}
+
+	#requestsOf(service) {
+		this.requests.of(service);
+		this.above('requests');
+	}
+
 	async step(dir, axis) {
 		if (!this.#selected) {
 			this.#first(dir);
@@ -231,6 +264,7 @@ class App {
 		const view = this.diagram;
 
 		this.setAxis = choice(byId('controls').querySelector('.choice'), 'axis', (axis) => view.setAxis(axis));
+		this.setView = choice(byId('views').querySelector('.choice'), 'view', (name) => this.above(name));
 		byId('zoom-in').onclick = () => this.zoom(2);
 		byId('zoom-out').onclick = () => this.zoom(0.5);
 		byId('zoom-all').onclick = () => this.all();
@@ -247,7 +281,8 @@ class App {
 			lanes: () => byId('gutter').querySelector('[tabindex="0"]')?.focus(), unfold: () => view.unfoldAll(),
 			fold: () => view.foldAll(), diagram: () => byId('canvas').focus(), search: () => this.search.focus(),
 			mode: () => this.search.set(byId('query').value, this.search.mode === 'filter' ? 'highlight' : 'filter'),
-			theme: () => this.theme.toggle(), help,
+			theme: () => this.theme.toggle(), help, aboveStory: () => this.above('story'),
+			aboveRequests: () => this.above('requests'), aboveMap: () => this.above('map'),
 		});
 	}
 
@@ -260,6 +295,7 @@ class App {
 
 	#repaint() {
 		this.diagram.repaint();
+		this.requests?.repaint();
 		if (this.info)
 			legend(this.info.kinds);
 	}
@@ -285,7 +321,7 @@ class App {
 		const unit = axis === 'wall' ? 1e9 : 1;
 
 		return { event: this.#selected?.id, axis, from: scale.from / unit, to: scale.to / unit, open: [...open], pin: [...pinned], q: query.text,
-			mode: query.mode };
+			mode: query.mode, view: this.view, asked: this.requests.state };
 	}
 
 	async #restore(view) {
@@ -295,6 +331,9 @@ class App {
 		this.setAxis(view.axis);
 		diagram.setAxis(view.axis);
 		diagram.unfold(view.open.map(Number), view.pin.map(Number));
+		this.requests.restore(view.asked);
+		if (view.view !== this.view)
+			this.above(view.view);
 		if (view.q)
 			this.search.set(view.q, view.mode);
 		if (view.event)
@@ -321,6 +360,9 @@ class App {
 		this.diagram.setLanes(lanes);
 		this.story.show(story, info);
 		this.diagram.refresh();
+		this.requests.grown();
+		if (this.view === 'map')
+			this.map.show();
 		if (this.live.following)
 			this.#follow(whole);
 	}

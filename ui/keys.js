@@ -34,6 +34,12 @@ const KEYS = [
 		[['U'], 'hosts only', 'fold'],
 		[['v'], 'to the diagram', 'diagram'],
 	]],
+	['Above the diagram', [
+		[['w'], 'what happened', 'aboveStory'],
+		[['r'], 'requests', 'aboveRequests'],
+		[['m'], 'the map: who calls whom', 'aboveMap'],
+		[['←', '→', '↑', '↓'], 'on the heat map: choose a cell; with shift a region; Esc: all'],
+	]],
 	['Page', [
 		[['/'], 'search', 'search'],
 		[['f'], 'highlight matches, or filter', 'mode'],

@@ -2,14 +2,43 @@
 /*
  * link - the view as the fragment of the address, so that a copied address shows the same:
  * #event=node1:42&axis=wall&from=7.1&to=8.2&open=0,3&pin=7&q=type=send&mode=filter (times in seconds)
+ * and above the diagram: view=requests&ask=duration>1ms&service=shop&region=0,1,2,3&sort=slow&trace=1f2e&against=normal (region: ns)
  */
 const WAIT_MS = 200;
+
+const ABOVE = ['requests', 'map'];
+
+/* What is asked of the requests. */
+function readAsked(params) {
+	const text = (name) => params.get(name) || '';
+	const region = text('region').split(',').map(Number);
+
+	return {
+		q: text('ask'), service: text('service'), trace: text('trace'), against: text('against'),
+		sort: text('sort') === 'slow' ? 'slow' : 'time',
+		region: region.length === 4 && region.every(Number.isFinite)
+			? { from: region[0], to: region[1], min: region[2], max: region[3] } : null,
+	};
+}
+
+function writeAsked(params, { q, service, trace, against, sort, region }) {
+	const set = (name, value) => value && params.set(name, value);
+
+	set('ask', q);
+	set('service', service);
+	set('region', region && [region.from, region.to, region.min, region.max].join(','));
+	set('sort', sort === 'slow' && sort);
+	set('trace', trace);
+	set('against', against);
+}
 
 export function read() {
 	const params = new URLSearchParams(location.hash.slice(1));
 	const number = (name) => (params.get(name) === null || params.get(name) === '' ? undefined : Number(params.get(name)));
 
 	return {
+		view: ABOVE.includes(params.get('view')) ? params.get('view') : 'story',
+		asked: readAsked(params),
 		event: params.get('event') || '',
 		axis: params.get('axis') === 'logical' ? 'logical' : 'wall',
 		from: number('from'),
@@ -39,6 +68,9 @@ function write(view) {
 		params.set('q', view.q);
 	if (view.q && view.mode !== 'highlight')
 		params.set('mode', view.mode);
+	if (view.view !== 'story')
+		params.set('view', view.view);
+	writeAsked(params, view.asked);
 	return `#${params}`;
 }
 

@@ -46,6 +46,7 @@ fi
 recording_demo demo "$prefix" >demo.log 2>&1 &
 demo=$!
 made loss recording_loss loss
+made requests recording_requests requests
 made hostile recording_hostile hostile
 made scene "$SAKER_BUILD/tests/scene" scene 20000 --hostile
 zookeeper=$SAKER_TEST_DATA/falcon/zookeeper/zktrace_full.log

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pictures.mjs RECORDING [SCENE [IMPORT]]: the pictures of docs/page.md, into SAKER_SHOTS. RECORDING: of the demo cluster with a
- * fault; SCENE: a large one with losses; IMPORT: of hosts whose clocks differ. They are looked at before they are kept.
+ * pictures.mjs RECORDING [SCENE [IMPORT]], pictures.mjs --shop SHOP: the pictures of docs/page.md, into SAKER_SHOTS. RECORDING: of the demo cluster with a
+ * fault; SCENE: a large one with losses; IMPORT: of hosts whose clocks differ; SHOP: of
+ * demo/shop.sh load with a fault. They are looked at before they are kept.
  */
 import { mkdirSync } from 'node:fs';
 import { SHOTS, browser, open, serve } from './harness.mjs';
@@ -42,10 +43,34 @@ async function logs(page) {
 	await page.keyboard.press('Tab');
 }
 
+/* What was slow, and the slowest of these. */
+async function requests(page) {
+	await page.keyboard.press('r');
+	await page.raw.locator('#requests-list button').first().waitFor();
+	await page.click('#requests-sort [data-sort=slow]');
+	await page.shot('page-requests');
+	await page.raw.locator('#requests-list button').first().click();
+	await page.raw.locator('.waterfall .span').first().waitFor();
+	await page.click('#trace .goto');
+	await page.until(() => window.saker.app.diagram.selection?.past);
+	await page.shot('page-trace');
+}
+
+async function map(page) {
+	await page.keyboard.press('m');
+	await page.raw.locator('#map .node').first().waitFor();
+	await page.shot('page-map');
+}
+
 const [recording, scene, imported] = process.argv.slice(2);
 const chrome = await browser();
 
 mkdirSync(SHOTS, { recursive: true });
+if (recording === '--shop') {
+	await withPage(chrome, scene, {}, requests);
+	await withPage(chrome, scene, { viewport: { width: 2180, height: 900 } }, map);
+	process.exit();
+}
 for (const colorScheme of ['light', 'dark']) {
 	await withPage(chrome, recording, { colorScheme }, async (page) => {
 		await page.shot(`page-story-${colorScheme}`);
