@@ -41,7 +41,7 @@ class App {
 		});
 		this.search = new Search({ query: (q, mode) => this.diagram.setQuery(q, mode), go: (id) => this.go(id, true),
 			lane: (id) => this.diagram.lanes.name(id), failed: (e) => this.failed(e) });
-		this.requests = new Requests({ show: (id, t, ns) => this.showSpan(id, t, ns), event: (id) => this.go(id, true),
+		this.requests = new Requests({ show: (...span) => this.showSpan(...span), event: (id) => this.go(id, true),
 			changed: () => this.link?.changed(), failed: (e) => this.failed(e), say: (words) => this.#say(words) });
 		this.map = new ServiceMap({ service: (name) => this.#requestsOf(name), failed: (e) => this.failed(e) });
 		this.view = 'story';
@@ -158,8 +158,10 @@ class App {
 			scale.show(from - margin, to + margin);
 	}
 
-	/* A span of a request: its first event, and its whole time in view. */
-	async showSpan(id, t, ns) {
+	/* A span of a request: its first event, its whole time in view, and the lanes of those below it. */
+	async showSpan(id, t, ns, lanes) {
+		for (const lane of lanes)
+			this.diagram.reveal(lane, true);
 		await this.go(id, true);
 		if (this.diagram.axis === 'wall')
 			this.diagram.scale.show(t - ns * 0.15 - 1000, t + ns * 1.15 + 1000);

@@ -18,7 +18,7 @@ export class Requests {
 	#timer = 0;
 	#shown = false;
 
-	/* hooks: show(id, t, duration) in the diagram; event(id); changed(); failed(error); say(words) */
+	/* hooks: show(id, t, duration, lanes) in the diagram; event(id); changed(); failed(error); say(words) */
 	constructor(hooks) {
 		this.hooks = hooks;
 		this.state = { ...NOTHING };

@@ -8,6 +8,7 @@ import { el, fill } from './dom.js';
 import { count, duration, plural } from './text.js';
 
 const SHOWN = 30; /* differences between two */
+const LANES = 16; /* of a request, that are unfolded in the diagram */
 
 export class Trace {
 	#answer = new Latest();
@@ -15,7 +16,7 @@ export class Trace {
 	#before = ''; /* the trace that was open before this one */
 	#now = '';
 
-	/* hooks: show(id, t, duration), event(id), list(), compare(trace or 'normal' or ''), say(words) */
+	/* hooks: show(id, t, duration, lanes), event(id), list(), compare(trace or 'normal' or ''), say(words) */
 	constructor(root, hooks) {
 		this.root = root;
 		this.hooks = hooks;
@@ -49,18 +50,19 @@ export class Trace {
 			el('span', { class: 'when' }, el('b', {}, duration(ns)), failed ? ' · ✗ failed' : '', ` · ${plural(spans.length, 'span')} · `,
 				el('span', { class: 'id', title: `trace ${trace}` }, trace.slice(0, 8))),
 			el('span', { class: 'acts' },
-				button('goto', 'Show in the diagram', () => this.#goto(root)),
+				button('goto', 'Show in the diagram', () => this.#goto(root, spans)),
 				button('normal', 'Compare with normal', () => this.hooks.compare(against === 'normal' ? '' : 'normal'),
 					String(against === 'normal')),
 				this.#before && this.#before !== trace ? button('before', `Compare with ${this.#before.slice(0, 8)}, seen before`,
 					() => this.hooks.compare(against === this.#before ? '' : this.#before), String(against === this.#before)) : null));
 	}
 
-	#goto(span) {
+	/* spans: whose lanes shall be seen, too: a request is seldom of one thread only. */
+	#goto(span, spans = []) {
 		const id = span.refs[0] ?? span.refs[1];
 
 		if (id)
-			this.hooks.show(id, span.t, span.duration_ns);
+			this.hooks.show(id, span.t, span.duration_ns, [...new Set(spans.map((s) => s.lane))].filter((lane) => lane !== null).slice(0, LANES));
 		else
 			this.hooks.say('Its events are not in the diagram.');
 	}

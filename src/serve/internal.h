@@ -117,7 +117,7 @@ void filters_free(struct serve *s);
 const struct spans *model_spans(const struct model *m);
 /* t of the begin of a span */
 int64_t model_span_time(const struct model *m, const struct spans *s, uint32_t span);
-/* `,"t":1,"refs":["0:1","0:2"]`: its begin, and the events of begin and end, null where they are not there */
+/* `,"t":1,"lane":2,"refs":["0:1","0:2"]`: its begin, and the events of begin and end, null where they are not there */
 void put_span_place(struct buf *b, const struct model *m, const struct spans *s, uint32_t span);
 
 static inline bool bit_at(const uint64_t *words, uint32_t i)

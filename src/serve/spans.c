@@ -52,7 +52,13 @@ static void put_end(struct buf *b, const struct model *m, struct order_ref ref)
 
 void put_span_place(struct buf *b, const struct model *m, const struct spans *s, uint32_t span)
 {
+	uint32_t event = model_find(m, s->rows[span].begin);
+
 	put_number(b, ",\"t\":", model_span_time(m, s, span));
+	if (event == NO_EVENT)
+		buf_str(b, ",\"lane\":null");
+	else
+		buf_printf(b, ",\"lane\":%u", m->ev.lane[event]);
 	buf_str(b, ",\"refs\":[");
 	put_end(b, m, s->rows[span].begin);
 	buf_char(b, ',');

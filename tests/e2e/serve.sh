@@ -283,6 +283,8 @@ requests() {
 		"$(jq -c '[.[] | [.trace, .service, .operation, .resource, .status, .duration_ns, "0:\(.event)", "0:\(.end_event)"]]' list.json)"
 	equal 'requests: t is that of the first event' "$(get /api/requests?limit=1 | jq '.requests[0].t')" \
 		"$(get "/api/event?id=$(get /api/requests?limit=1 | jq -r '.requests[0].refs[0]')" | jq .t)"
+	equal 'requests: and its lane' "$(get /api/requests?limit=1 | jq '.requests[0].lane')" \
+		"$(get "/api/event?id=$(get /api/requests?limit=1 | jq -r '.requests[0].refs[0]')" | jq .lane)"
 	equal 'requests: a query' "$(get '/api/requests?q=duration>10ms%20and%20status=200' | jq -c '[.requests[].trace] | sort')" \
 		"$("$SAKER" requests --json asked 'duration>10ms and status=200' | jq -s -c '[.[].trace] | sort')"
 	equal 'requests: the longest first' "$(get '/api/requests?sort=-duration&limit=5' | jq -c '[.requests[].trace]')" \
@@ -304,7 +306,7 @@ requests() {
 		{ read -r path; get "$path"; } | jq .matched)" "$(jq '.cells[0][2]' heat.json)"
 	slowest=$("$SAKER" path asked --json | jq -S .)
 	equal 'trace: what saker path prints' \
-		"$(get /api/trace | jq -S 'del(.spans_left_out, .lines_left_out, .classes) | del(.spans[] | .t, .refs, .reason)')" "$slowest"
+		"$(get /api/trace | jq -S 'del(.spans_left_out, .lines_left_out, .classes) | del(.spans[] | .t, .lane, .refs, .reason)')" "$slowest"
 	equal 'trace: by its id' "$(get "/api/trace?id=$(jq -r '.[7].trace' list.json)" | jq .duration_ns)" "$(jq '.[7].duration_ns' list.json)"
 	equal 'trace: none' "$(status /api/trace?id=zz -H "$with")" 400
 	equal 'compare: what saker path prints' "$(get /api/compare | jq -S .)" "$("$SAKER" path asked --json --compare normal | jq -S .)"

@@ -129,6 +129,10 @@ async function readsTrace(page, rec) {
 	await page.selects(`0:${line.event}`);
 	await page.click('#trace .goto');
 	await page.selects(`0:${path.spans[0].events[0]}`);
+	await page.idle();
+	const shown = await page.raw.evaluate(() => window.saker.app.diagram.rows.list.map((row) => row.lane.tid));
+
+	assert.ok(path.spans.every((s) => shown.includes(s.tid)), 'the threads of all spans are there');
 	await page.raw.locator('.waterfall .span button').nth(2).click();
 	await page.selects(`0:${path.spans[2].events[0]}`);
 	const view = await page.view(), t = await page.raw.evaluate(() => window.saker.app.requests.trace.data.spans[2].t);
