@@ -199,13 +199,13 @@ static void test_outputs(void **state)
 	assert_int_equal(spans_make_link(&x->m, &s), 0);
 	assert_int_equal(service_map_build(&s, &m, NULL), 0);
 	service_map_text(&b, &m);
-	assert_non_null(strstr(b.data, "we\"b\\ > db\\x0a sql             2       1.0  50.00 %   2.02 ms    1.00 s"));
+	assert_non_null(strstr(b.data, "we\"b\\ > db\\n sql             2       1.0  50.00 %   2.02 ms    1.00 s"));
 	assert_non_null(strstr(b.data, "4.0K      20B       -   1.00 ms\n"));
 	assert_non_null(strstr(b.data, "2 services, 2 calls in 2.000 s"));
 	buf_reset(&b);
 	service_map_dot(&b, &m);
 	assert_non_null(strstr(b.data, "n0 [label=\"we\\\"b\\\\\"];\n"));
-	assert_non_null(strstr(b.data, "n1 [label=\"db\\\\x0a\"];\n"));
+	assert_non_null(strstr(b.data, "n1 [label=\"db\\\\n\"];\n"));
 	assert_non_null(strstr(
 		b.data, "n0 -> n1 [label=\"sql 1.0/s\\np50 2.02 ms, p99 1.00 s\\n50.00 % failed\", color=red];\n"));
 	buf_reset(&b);

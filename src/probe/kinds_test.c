@@ -23,15 +23,15 @@ static void test_parse(void **state)
 		{ "process", 1, NULL },
 		{ "wake,block", 4 | 64, NULL },
 		{ "block,wake,block", 4 | 64, NULL },
-		{ "all", 255, NULL },
-		{ "pipe,all", 255, NULL },
+		{ "all", OBSERVE_ALL, NULL },
+		{ "pipe,all", OBSERVE_ALL, NULL },
 		{ "", 0, "'' is no kind" },
 		{ "wake,", 0, "'' is no kind" },
 		{ ",wake", 0, "'' is no kind" },
 		{ "wak", 0, "'wak' is no kind" },
 		{ "wakes", 0, "'wakes' is no kind" },
 		{ "Wake", 0, "'Wake' is no kind" },
-		{ "wake block", 0, "process,socket,wake,log,pipe,file,block,sched, and all" },
+		{ "wake block", 0, "process,socket,wake,log,pipe,file,block,tls,note,sched, and all" },
 	};
 	size_t i;
 
@@ -59,7 +59,7 @@ static void test_names(void **state)
 	probe_kinds_names(127, small, sizeof(small));
 	assert_string_equal(small, "process,");
 	probe_kinds_names(probe_kinds_default(), names, sizeof(names));
-	assert_string_equal(names, "process,socket,wake,log");
+	assert_string_equal(names, "process,socket,wake,log,tls,note");
 }
 
 int main(void)
