@@ -166,9 +166,9 @@ static int options_parse(int argc, char **argv)
 			printf("%" PRIu64 "\n", now_ns());
 			return 0;
 		case 'f':
-			if (!fault_parse(optarg))
-				break;
-			/* fallthrough */
+			if (fault_parse(optarg))
+				return usage();
+			break;
 		default:
 			return usage();
 		}

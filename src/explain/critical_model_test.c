@@ -42,7 +42,7 @@ static void add_span(struct spans_make *m, uint32_t parent, uint64_t begin, uint
 	row->end_ns = end;
 	row->id = m->s.count;
 	row->flags = below(6) ? 0 : SPAN_FAILED;
-	row->operation = spans_make_text(m, "abcdef" + below(6), 1);
+	row->operation = spans_make_text(m, &"abcdef"[below(6)], 1);
 }
 
 /* Times within [0, range); distinct: no two begins or ends are the same moment. */
