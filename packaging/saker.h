@@ -28,8 +28,13 @@
 extern "C" {
 #endif
 
-/* How many tracers listen: the kernel counts it up and down in the memory of the process. */
-__attribute__((weak, visibility("hidden"), section(".probes"))) volatile unsigned short saker_listeners_ = 0;
+/* How many tracers listen at each kind of place: the kernel counts it up and down in the memory of the process. */
+#define SAKER_COUNTER_(name) \
+	__attribute__((weak, visibility("hidden"), section(".probes"))) volatile unsigned short name = 0
+SAKER_COUNTER_(saker_begin_listeners_);
+SAKER_COUNTER_(saker_end_listeners_);
+SAKER_COUNTER_(saker_text_listeners_);
+SAKER_COUNTER_(saker_number_listeners_);
 __attribute__((weak, visibility("hidden"))) uint64_t saker_spans_ = 0;
 
 /*
@@ -48,7 +53,7 @@ __attribute__((weak, visibility("hidden"))) uint64_t saker_spans_ = 0;
 				     "	.4byte 992f-991f, 994f-993f, 3\n"                                 \
 				     "991:	.asciz \"stapsdt\"\n"                                     \
 				     "992:	.balign 4\n"                                              \
-				     "993:	.8byte 990b, _.stapsdt.base, saker_listeners_\n"          \
+				     "993:	.8byte 990b, _.stapsdt.base, saker_" name "_listeners_\n"          \
 				     "	.asciz \"saker\"\n"                                               \
 				     "	.asciz \"" name "\"\n"                                            \
 				     "	.asciz \"8@%%rdi 8@%%rsi\"\n"                                     \
@@ -67,9 +72,10 @@ __attribute__((weak, visibility("hidden"))) uint64_t saker_spans_ = 0;
 				     : "memory");                                                         \
 	} while (0)
 
+/* The recorder hooks the other places first: who hears beginnings hears all. */
 static inline int saker_recorded(void)
 {
-	return __builtin_expect(saker_listeners_ != 0, 0);
+	return __builtin_expect(saker_begin_listeners_ != 0, 0);
 }
 
 /* A text that the program has never read may not be in memory yet, and a tracer cannot wait for it. */
@@ -98,19 +104,19 @@ static inline uint64_t saker_begin(const char *name)
 
 static inline void saker_end(uint64_t span)
 {
-	if (saker_recorded() && span)
+	if (__builtin_expect(saker_end_listeners_ != 0, 0) && span)
 		SAKER_PLACE_("end", span, 0);
 }
 
 static inline void saker_text(const char *key, const char *value)
 {
-	if (saker_recorded())
+	if (__builtin_expect(saker_text_listeners_ != 0, 0))
 		SAKER_PLACE_("text", (uintptr_t)saker_here_(key), (uintptr_t)saker_here_(value));
 }
 
 static inline void saker_number(const char *key, int64_t value)
 {
-	if (saker_recorded())
+	if (__builtin_expect(saker_number_listeners_ != 0, 0))
 		SAKER_PLACE_("number", (uintptr_t)saker_here_(key), value);
 }
 
