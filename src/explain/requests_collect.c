@@ -315,6 +315,27 @@ static uint32_t keep(struct requests *r, const struct event *ev)
 	return at;
 }
 
+/*
+ * What TLS carries has offsets of its own, and no events of messages besides: the payload is the message.  It is a
+ * connection beside that of the records, under the complement of its number.
+ */
+static void add_plain(struct requests *r, const struct event *ev)
+{
+	const struct event_payload *e = EVENT_AS(payload, ev);
+	uint32_t base = conn_of(r, ev->host, e->sock), conn = conn_of(r, ev->host, ~e->sock);
+	uint32_t data = base == NONE || conn == NONE ? 0 : keep(r, ev);
+	struct act *a = data ? act_new(r, ev, e->flags & PAYLOADFLAGS_SENT ? ACT_SEND : ACT_RECV) : NULL;
+
+	if (!a)
+		return;
+	r->conns.rows[base].plain = conn + 1;
+	a->offset = e->offset;
+	a->bytes = e->bytes;
+	a->other = conn;
+	a->data = data;
+	conn_append(r, conn, (uint32_t)(a - r->acts.rows));
+}
+
 static void add_payload(struct requests *r, const struct event *ev)
 {
 	const struct event_payload *e = EVENT_AS(payload, ev);
@@ -337,7 +358,6 @@ static void add_payload(struct requests *r, const struct event *ev)
 			c->kept[sent] = at;
 		return;
 	}
-	c->tls |= !!(e->flags & PAYLOADFLAGS_TLS);
 	if (!c->kept[sent])
 		c->kept[sent] = at;
 	else
@@ -550,7 +570,10 @@ static void add_any(struct requests *r, const struct event *ev)
 		learn_accept(r, ev);
 		break;
 	case EVENT_PAYLOAD:
-		add_payload(r, ev);
+		if (EVENT_AS(payload, ev)->flags & PAYLOADFLAGS_DECRYPTED)
+			add_plain(r, ev);
+		else
+			add_payload(r, ev);
 		break;
 	case EVENT_TIMER:
 		add_timer(r, ev);

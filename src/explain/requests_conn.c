@@ -15,8 +15,7 @@
 struct feed {
 	struct requests *r;
 	uint32_t conn;
-	uint32_t kept[2];  /* the next payload, by direction */
-	uint64_t plain[2]; /* TLS: bytes of plain text so far */
+	uint32_t kept[2]; /* the next payload, by direction */
 };
 
 /* --- exchanges --- */
@@ -193,22 +192,6 @@ static void feed_stream(struct feed *f, struct proto_conn *c, uint32_t tag)
 	}
 }
 
-/* Behind TLS: the plain text of each record, at the act that carried it. */
-static void feed_plain(struct feed *f, struct proto_conn *c, uint32_t tag)
-{
-	const struct act *a = &f->r->acts.rows[tag];
-	bool sent = a->kind == ACT_SEND;
-	const struct kept *k = requests_kept(f->r, f->kept[sent]);
-
-	for (; k && k->offset < a->offset + a->bytes; k = requests_kept(f->r, f->kept[sent])) {
-		if (k->flags & PAYLOADFLAGS_TLS) {
-			feed_piece(c, a, tag, f->plain[sent], k->bytes, k);
-			f->plain[sent] += k->bytes;
-		}
-		f->kept[sent] = k->next;
-	}
-}
-
 static int feed_conn(struct requests *r, uint32_t i)
 {
 	struct conn *c = &r->conns.rows[i];
@@ -219,16 +202,15 @@ static int feed_conn(struct requests *r, uint32_t i)
 	struct proto_conn *pc;
 	uint32_t at;
 
-	if (c->first == NONE)
+	if (c->first == NONE || c->plain)
 		return 0;
 	if (proto_conn_new(&opts, &pc) < 0)
 		return -ENOMEM;
 	for (at = c->first; at != NONE; at = r->acts.rows[at].next) {
-		if (opts.datagram)
-			feed_piece(pc, &r->acts.rows[at], at, 0, r->acts.rows[at].bytes,
-				   requests_kept(r, r->acts.rows[at].data));
-		else if (c->tls)
-			feed_plain(&f, pc, at);
+		const struct act *a = &r->acts.rows[at];
+
+		if (opts.datagram || a->data)
+			feed_piece(pc, a, at, opts.datagram ? 0 : a->offset, a->bytes, requests_kept(r, a->data));
 		else
 			feed_stream(&f, pc, at);
 	}
@@ -263,11 +245,34 @@ static uint32_t service_of(struct requests *r, const struct span *s, const struc
 	return requests_text(r, text);
 }
 
+/* The ends of what TLS carries are those of its records. */
+static void plain_ends(struct requests *r)
+{
+	uint32_t i;
+
+	for (i = 0; i < r->conns.count; i++) {
+		const struct conn *base = &r->conns.rows[i];
+		struct conn *c = base->plain ? &r->conns.rows[base->plain - 1] : NULL, own;
+
+		if (!c)
+			continue;
+		own = *c;
+		*c = *base;
+		c->plain = 0;
+		c->tgid = own.tgid;
+		c->first = own.first;
+		c->last = own.last;
+		c->kept[0] = c->kept[1] = c->kept_last[0] = c->kept_last[1] = 0;
+		c->latest[0] = c->latest[1] = c->mate = NONE;
+	}
+}
+
 int requests_exchanges(struct requests *r)
 {
 	uint32_t i;
 	int n = 0;
 
+	plain_ends(r);
 	r->spans.protocols[r->spans.nprotocols++] = "";
 	for (i = 0; i < r->conns.count && n >= 0 && !r->failed; i++)
 		n = feed_conn(r, i);

@@ -36,6 +36,17 @@ struct by_host {
 	struct requests *r;
 };
 
+/* Two ends of a connection: of what TLS carries on it, too, where both are seen. */
+static void mate_plain(struct requests *r, uint32_t a, uint32_t b)
+{
+	uint32_t one = r->conns.rows[a].plain, other = r->conns.rows[b].plain;
+
+	if (!one || !other)
+		return;
+	r->conns.rows[one - 1].mate = other - 1;
+	r->conns.rows[other - 1].mate = one - 1;
+}
+
 static void peers(struct requests *r, uint32_t from, uint32_t to)
 {
 	struct act *a = &r->acts.rows[from], *b = &r->acts.rows[to];
@@ -44,7 +55,10 @@ static void peers(struct requests *r, uint32_t from, uint32_t to)
 	if (a->other != NONE && b->other != NONE && r->conns.rows[a->other].mate == NONE) {
 		r->conns.rows[a->other].mate = b->other;
 		r->conns.rows[b->other].mate = a->other;
+		mate_plain(r, a->other, b->other);
 	}
+	if ((a->other != NONE && r->conns.rows[a->other].plain) || (b->other != NONE && r->conns.rows[b->other].plain))
+		return; /* records of TLS: what they carry counts */
 	if (a->span != NONE && b->span != NONE) {
 		struct more *m = &r->more.rows[a->span], *n = &r->more.rows[b->span];
 

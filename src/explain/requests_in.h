@@ -84,7 +84,7 @@ struct conn {
 	/* by direction, 0: received, 1: sent */
 	uint32_t kept[2], kept_last[2]; /* payloads, 0: none */
 	uint32_t latest[2];		/* datagrams: last act of the socket, NONE */
-	bool tls;			/* payload from behind TLS was seen */
+	uint32_t plain;			/* what TLS carries: a connection of its own, index + 1; 0: not seen */
 };
 
 /* What the building needs of a span besides its row; same index. */

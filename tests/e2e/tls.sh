@@ -37,6 +37,9 @@ serve() {
 	kill $server
 	wait $server 2>/dev/null
 	"$SAKER" show --json rec >events.json
+	equal "$name: requests, each with both its ends" \
+		"$("$SAKER" requests --all --json rec | jq -s '[.[] | select(.kind == "server" and .evidence == "offsets")] | length')" \
+		$((CONNECTIONS * REQUESTS))
 	e2e_include "$name: " < <(/usr/bin/python3 "$lib/check.py" $port $REQUESTS ports <events.json)
 }
 
