@@ -111,6 +111,6 @@ guests_begin
 guest_start 6.1 6.1 800
 guest_start 6.12 6.12 800
 guests_wait
-kernel 6.1 'send ranges send return receive return AF_UNIX datagrams sent disk requests disk wakes '
+kernel 6.1 'send ranges send return receive return receive queue AF_UNIX datagrams sent disk requests disk wakes '
 kernel 6.12 'send ranges '
 e2e_end
