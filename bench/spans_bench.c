@@ -48,7 +48,7 @@ static int read_one(char **argv)
 
 	if (r >= 0 && !strcmp(argv[1], "trace"))
 		r = spans_db_trace(db, (uint64_t[]) { strtoull(argv[2], NULL, 16), strtoull(argv[3], NULL, 16) }, &s,
-				   &err);
+				   NULL, &err);
 	else if (r >= 0 && !strcmp(argv[1], "slowest"))
 		r = spans_db_list(db, &f, counted, &rows, &err);
 	else if (r >= 0)
