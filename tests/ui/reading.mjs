@@ -289,6 +289,12 @@ async function shadesStop(page, rec) {
 	await line.click();
 	await page.idle();
 	await page.keyboard.press('Escape');
+	/* what it had covered is the diagram's again, which is drawn anew in its new size */
+	await page.until(() => {
+		const { scale, scroller } = window.saker.app.diagram;
+
+		return scale.width === scroller.clientWidth - document.getElementById('gutter').offsetWidth && window.saker.idle();
+	});
 	const at = await page.raw.evaluate((id) => {
 		const { scene, rows, scale, scroller, value } = window.saker.app.diagram;
 		const i = scene.hits.findIndex((hits) => hits.some((hit) => hit.event?.id === id));
