@@ -459,6 +459,7 @@ struct model *model_free(struct model *m)
 	order_free(m->order);
 	store_reader_free(m->reader);
 	(void)pthread_mutex_destroy(&m->lock);
+	(void)pthread_mutex_destroy(&m->deriving);
 	free(m);
 	return NULL;
 }

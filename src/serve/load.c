@@ -269,7 +269,7 @@ static void shift_story(struct story *story, const struct store_reader *reader)
 	}
 }
 
-static int feed_story(struct story *story, struct requests *requests, struct store_reader *reader, struct err *err)
+static int feed_story(struct story *story, struct store_reader *reader, struct err *err)
 {
 	struct store_read_opts ro = { 0 };
 	struct event_source *source;
@@ -278,8 +278,7 @@ static int feed_story(struct story *story, struct requests *requests, struct sto
 
 	if (r < 0)
 		return r;
-	while ((r = event_source_next(source, &ev, err)) > 0 && (r = story_add(story, ev, err)) >= 0 &&
-	       (r = requests_add(requests, ev, err)) >= 0)
+	while ((r = event_source_next(source, &ev, err)) > 0 && (r = story_add(story, ev, err)) >= 0)
 		;
 	event_source_close(source);
 	return r;
@@ -290,7 +289,7 @@ static int tell(struct telling *t, struct store_reader *reader, struct story *st
 	int r;
 
 	shift_story(story, reader);
-	r = feed_story(story, t->m->requests, reader, &t->err);
+	r = feed_story(story, reader, &t->err);
 	while (sem_wait(&t->solved) < 0 && errno == EINTR)
 		;
 	if (r < 0 || !t->tell)
@@ -299,10 +298,7 @@ static int tell(struct telling *t, struct store_reader *reader, struct story *st
 	if (r < 0)
 		return r;
 	story_json(&t->m->story, story, t->m->order, host_name, reader);
-	if (t->m->story.failed)
-		return no_memory(&t->err);
-	r = requests_build(t->m->requests, t->m->order, &t->err);
-	return r < 0 ? r : metrics_rates(t->m, requests_spans(t->m->requests), &t->err);
+	return t->m->story.failed ? no_memory(&t->err) : 0;
 }
 
 static void *telling_main(void *arg)
@@ -314,10 +310,6 @@ static void *telling_main(void *arg)
 	t->r = store_open(t->opts->paths, t->opts->npaths, &reader, &t->err);
 	if (t->r >= 0)
 		t->r = story_new(store_hosts(reader) > 1 ? host_name : NULL, reader, &story, &t->err);
-	if (t->r >= 0)
-		t->r = requests_new(&(struct requests_opts) { .host_name = store_hosts(reader) > 1 ? host_name : NULL,
-							      .arg = reader },
-				    &t->m->requests, &t->err);
 	if (t->r >= 0)
 		t->r = tell(t, reader, story);
 	story_free(story);
@@ -347,6 +339,65 @@ static int telling_end(struct telling *t, struct err *err)
 	if (t->r < 0)
 		*err = t->err;
 	return t->r;
+}
+
+/* --- the requests, once somebody asks for them --- */
+
+static int feed_requests(struct model *m, struct store_reader *reader, struct err *err)
+{
+	struct store_read_opts ro = { 0 };
+	struct event_source *source;
+	const struct event *ev;
+	int r = store_read(reader, &ro, &source, err);
+
+	if (r < 0)
+		return r;
+	while ((r = event_source_next(source, &ev, err)) > 0) {
+		/* the recording may have grown since the model was made */
+		if (model_find(m, (struct order_ref) { ev->host, ev->id }) == NO_EVENT)
+			continue;
+		r = requests_add(m->requests, ev, err);
+		if (r < 0)
+			break;
+	}
+	event_source_close(source);
+	return r;
+}
+
+static int derive(struct model *m, const struct model_opts *opts, struct err *err)
+{
+	struct store_reader *reader = NULL;
+	struct requests_opts ro = { 0 };
+	int r = store_open(opts->paths, opts->npaths, &reader, err);
+
+	if (r >= 0) {
+		ro.host_name = store_hosts(reader) > 1 ? host_name : NULL;
+		ro.arg = reader;
+		r = requests_new(&ro, &m->requests, err);
+	}
+	if (r >= 0)
+		r = feed_requests(m, reader, err);
+	if (r >= 0)
+		r = requests_build(m->requests, m->order, err);
+	if (r >= 0)
+		r = metrics_rates(m, requests_spans(m->requests), err);
+	store_reader_free(reader);
+	return r;
+}
+
+int model_derive(struct model *m, const struct model_opts *opts, struct err *err)
+{
+	int r = 0;
+
+	(void)pthread_mutex_lock(&m->deriving);
+	if (!m->derived) {
+		r = derive(m, opts, err);
+		if (r < 0)
+			m->requests = requests_free(m->requests);
+		m->derived = r >= 0;
+	}
+	(void)pthread_mutex_unlock(&m->deriving);
+	return r;
 }
 
 /* --- all --- */
@@ -405,6 +456,7 @@ int model_load(const struct model_opts *opts, struct model **ret, struct err *er
 	if (!m)
 		return no_memory(err);
 	(void)pthread_mutex_init(&m->lock, NULL);
+	(void)pthread_mutex_init(&m->deriving, NULL);
 	r = telling_start(&t, err);
 	if (r >= 0)
 		r = load_and_order(&l, opts);

@@ -133,10 +133,12 @@ struct model {
 	uint64_t t0_unix_ns, lost;
 	int64_t span_ns;
 	bool arrows_failed;
-	uint64_t seen;	  /* events that were there when loading began, as store/ counts them */
-	bool growing;	  /* somebody is recording into one of them */
-	struct buf story; /* JSON */
-	struct requests *requests;
+	uint64_t seen;		   /* events that were there when loading began, as store/ counts them */
+	bool growing;		   /* somebody is recording into one of them */
+	struct buf story;	   /* JSON */
+	struct requests *requests; /* NULL: nobody has asked yet, see model_derive() */
+	pthread_mutex_t deriving;
+	bool derived;
 	struct model_cost {
 		uint64_t kernel_ns, user_ns; /* CPU time of the recorder */
 		uint64_t rss_bytes;	     /* the last one told */
@@ -156,6 +158,9 @@ struct model_opts {
 /* Life cycle */
 int model_load(const struct model_opts *opts, struct model **ret, struct err *err);
 struct model *model_free(struct model *m); /* NULL ok; returns NULL */
+
+/* Derives the requests and their rates when it is first called, with a reader of its own.  Any thread. */
+int model_derive(struct model *m, const struct model_opts *opts, struct err *err);
 
 /* lanes.c, while loading */
 int lanes_init(struct model *m);			   /* -ENOMEM */

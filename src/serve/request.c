@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "serve/internal.h"
 #include "serve/page.h"
 
@@ -149,12 +150,15 @@ static bool origin_allowed(const struct serve_request *rq)
 static const struct {
 	const char *path;
 	serve_answer_fn *answer;
+	bool requests; /* they are derived first, if nobody has asked yet */
 } endpoints[] = {
-	{ "/api/compare", answer_compare }, { "/api/cone", answer_cone },	  { "/api/event", answer_event },
-	{ "/api/heat", answer_heat },	    { "/api/info", answer_info },	  { "/api/lanes", answer_lanes },
-	{ "/api/map", answer_map },	    { "/api/requests", answer_requests }, { "/api/search", answer_search },
-	{ "/api/step", answer_step },	    { "/api/story", answer_story },	  { "/api/trace", answer_trace },
-	{ "/api/window", answer_window },   { "/metrics", answer_metrics },
+	{ "/api/compare", answer_compare, true }, { "/api/cone", answer_cone, false },
+	{ "/api/event", answer_event, false },	  { "/api/heat", answer_heat, true },
+	{ "/api/info", answer_info, false },	  { "/api/lanes", answer_lanes, false },
+	{ "/api/map", answer_map, true },	  { "/api/requests", answer_requests, true },
+	{ "/api/search", answer_search, false },  { "/api/step", answer_step, false },
+	{ "/api/story", answer_story, false },	  { "/api/trace", answer_trace, true },
+	{ "/api/window", answer_window, false },  { "/metrics", answer_metrics, true },
 };
 
 static const struct page_file *page_find(const char *path)
@@ -182,13 +186,18 @@ static void answer_page(const struct page_file *f, const struct serve_request *r
 
 static void answer_endpoint(struct serve *s, size_t i, const struct serve_request *rq, struct serve_response *rs)
 {
+	struct model_opts opts = { .paths = s->opts.paths, .npaths = s->opts.npaths };
 	struct model *m = serve_hold(s, NULL);
+	struct err err = ERR_INIT;
 
 	if (!m) {
 		response_error(rs, 503, "%s", s->failed ? s->failure : "the server ends");
 		return;
 	}
-	endpoints[i].answer(s, m, rq, rs);
+	if (endpoints[i].requests && model_derive(m, &opts, &err) < 0)
+		response_error(rs, 500, "%s", err.text);
+	else
+		endpoints[i].answer(s, m, rq, rs);
 	serve_drop(s, m);
 }
 
