@@ -105,19 +105,9 @@ postgres_bin() {
 
 # --- a slow disk: a cgroup allows the applications few bytes a second ----------------------------------------------
 
-# Where disks can be made slow: blkio of version 1, or io of version 2
+# Where disks can be made slow
 disk_cgroups() {
-	local v1 v2
-	v1=$(awk '$3 == "cgroup" && $4 ~ /(^|,)blkio(,|$)/ { print $2; exit }' /proc/mounts)
-	v2=$(cgroup_v2)
-	if [ -n "$v1" ]; then
-		echo "$v1"
-	elif [ -n "$v2" ] && grep -qw io "$v2/cgroup.controllers"; then
-		grep -qw io "$v2/cgroup.subtree_control" || echo +io >"$v2/cgroup.subtree_control" || return 1
-		echo "$v2"
-	else
-		return 1
-	fi
+	cgroup_with blkio io
 }
 
 # The disk that has DIR, MAJOR:MINOR: limits are those of whole disks

@@ -7,6 +7,7 @@
  */
 #include <argp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum cli_exit {
@@ -34,6 +35,9 @@ struct cli_listen {
 	bool port_given;
 };
 bool cli_listen(const char *text, struct cli_listen *ret);
+
+/* How many columns the reader's terminal has; 0: no terminal, no limit. */
+size_t cli_width(void);
 
 /* "saker COMMAND: SENTENCE" on stderr, after cli_parse(): for store_read_opts.damage and its like; arg is not used. */
 void cli_complain(void *arg, const char *sentence);

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -33,6 +35,13 @@ int cli_parse(const struct cli_command *c, argp_parser_t parse, int argc, char *
 			argv[i] = (char *)"--help";
 	argp_err_exit_status = CLI_USAGE;
 	return argp_parse(&argp, argc, argv, flags, NULL, input);
+}
+
+size_t cli_width(void)
+{
+	struct winsize w;
+
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
 }
 
 void cli_complain(void *arg, const char *sentence)

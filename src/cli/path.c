@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "agent/traces.h"
@@ -85,13 +84,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static size_t terminal_width(void)
-{
-	struct winsize w;
-
-	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
-}
-
 static int view_of(struct traces *t, const struct path_args *a, uint32_t trace, struct critical *c, struct path_view *v,
 		   struct err *err)
 {
@@ -102,7 +94,7 @@ static int view_of(struct traces *t, const struct path_args *a, uint32_t trace, 
 	traces_view(t, v);
 	v->c = c;
 	v->root = t->s->traces[trace].root;
-	v->width = terminal_width();
+	v->width = cli_width();
 	v->verbose = a->verbose;
 	v->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	return 0;

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "agent/analyse.h"
 #include "base/buf.h"
@@ -59,14 +57,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 /* --- text --- */
-
-/* How wide the reader's terminal is; 0: no terminal, no limit. */
-static size_t terminal_width(void)
-{
-	struct winsize w;
-
-	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
-}
 
 /* Columns of UTF-8 text: every character that we print has one. */
 static size_t columns(const char *text, size_t len)
@@ -139,7 +129,7 @@ static void lines_text(struct buf *b, const struct analysis *a, uint64_t first_n
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
 	CLEANUP(buf_fini) struct buf evidence = BUF_INIT;
-	size_t limit = terminal_width(), longest = 0, beside = 0, width, i;
+	size_t limit = cli_width(), longest = 0, beside = 0, width, i;
 	const struct story_line *lines;
 	size_t n = story_lines(a->story, &lines);
 
