@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/traces.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,8 +80,12 @@ static int open_file(const struct analysis_opts *opts, struct traces *t, struct 
 
 /* --- recordings --- */
 
-/* Of a list that shall have one row. */
+#define HEAD_DIGITS 16 /* of an id, by which the stored ones are looked up */
+#define ID_DIGITS 32
+
+/* Of a list that shall be of one id. */
 struct only {
+	const char *digits; /* with which it begins; NULL: any */
 	uint64_t trace[2];
 	unsigned int count;
 };
@@ -85,27 +93,56 @@ struct only {
 static int take_row(void *arg, const struct spans_db_row *row)
 {
 	struct only *o = arg;
+	char id[ID_DIGITS + 1];
 
+	(void)snprintf(id, sizeof(id), "%016" PRIx64 "%016" PRIx64, row->trace[0], row->trace[1]);
+	if (o->digits && strncasecmp(id, o->digits, strlen(o->digits)) != 0)
+		return 0;
+	if (o->count && o->trace[0] == row->trace[0] && o->trace[1] == row->trace[1])
+		return 0;
 	o->trace[0] = row->trace[0];
 	o->trace[1] = row->trace[1];
-	o->count++;
-	return 0;
+	return o->count++ ? -EEXIST : 0;
+}
+
+/* Without what is written between them; false: too many. */
+static bool digits_of(const char *id, char out[ID_DIGITS + 1])
+{
+	size_t n = 0;
+
+	for (; *id; id++) {
+		if (*id == '-')
+			continue;
+		if (n == ID_DIGITS)
+			return false;
+		out[n++] = *id;
+	}
+	out[n] = 0;
+	return true;
 }
 
 /* 1: the only one with such an id, or the slowest, was read; 0: all are needed to tell. */
 static int read_one(struct spans_db *db, const char *id, struct traces *t, struct err *err)
 {
-	struct spans_db_filter f = { .id = id, .limit = id ? 2 : 1, .descending = true, .sort = SPANS_BY_DURATION };
+	char digits[ID_DIGITS + 1], head[HEAD_DIGITS + 1];
+	struct spans_db_filter f = { .sort = SPANS_BY_DURATION, .descending = true, .limit = 1 };
 	struct only only = { 0 };
+	struct err why = ERR_INIT;
 	int r;
 
-	if (id)
-		f.sort = SPANS_BY_BEGIN;
-	r = spans_db_list(db, &f, take_row, &only, err);
-	if (r == -EINVAL || (r >= 0 && only.count != 1))
+	if (id) {
+		if (!digits_of(id, digits))
+			return 0;
+		(void)snprintf(head, sizeof(head), "%.*s", HEAD_DIGITS, digits);
+		f = (struct spans_db_filter) { .sort = SPANS_BY_BEGIN, .id = head };
+		only.digits = digits;
+	}
+	r = spans_db_list(db, &f, take_row, &only, &why);
+	if (r == -EINVAL || r == -EEXIST || (r >= 0 && only.count != 1))
 		return 0;
-	if (r >= 0)
-		r = spans_db_trace(db, only.trace, &t->own, &t->logs, err);
+	if (r < 0)
+		return err_set(err, -r, "%s", why.text);
+	r = spans_db_trace(db, only.trace, &t->own, &t->logs, err);
 	return r < 0 ? r : 1;
 }
 

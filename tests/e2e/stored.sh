@@ -51,6 +51,18 @@ flip() {
 	END
 }
 
+# In the file the uppermost bit of an id is turned over, so that they sort as they read.
+others_damaged() {
+	$PY - "$1" <<-END
+		import sqlite3, sys
+		c = sqlite3.connect("$FILE")
+		high = (int(sys.argv[1][:16], 16) ^ 1 << 63).to_bytes(8, "big")
+		done = c.execute("UPDATE traces SET spans = x'ff' WHERE high != ?", (int.from_bytes(high, "big", signed=True),))
+		assert done.rowcount > 0
+		c.commit()
+	END
+}
+
 as_nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
@@ -75,6 +87,17 @@ equal 'it is taken, not made again' "$(made)" "$first"
 ok 'what is stored says the same as what is derived' cmp stored derived
 ok 'and there is something to say' [ "$(wc -l <stored)" -ge 5 ]
 ok 'babeltrace2 reads the recording as before' babeltrace2 rec
+
+# Of a trace that is named nothing else is read, however the id is written: that all others are damaged is not noticed.
+cp $FILE whole.sqlite
+"$SAKER" path rec "$trace" --json >one.json 2>/dev/null
+others_damaged "$trace"
+for id in "$trace" "${trace^^}" "${trace:0:16}-${trace:16:8}-${trace:24}" "${trace:0:20}" "${trace:0:8}"; do
+	"$SAKER" path rec "$id" --json >named.json 2>named.err
+	ok "one trace is read, named $id" cmp one.json named.json
+	ok 'and no other' [ ! -s named.err ] || cat named.err
+done
+mv whole.sqlite $FILE
 
 anew 'touched' touch -d '2021-01-01' rec/stream-000001.ctf
 anew 'other metadata' touch -d '2021-01-01' rec/metadata
