@@ -100,7 +100,8 @@ export class Trace {
 					el('span', { class: 'sign', title: span.on_path ? 'on the critical path' : undefined }, span.on_path ? '◆' : '·'),
 					' ', el('bdi', {}, el('b', {}, span.service), ` ${span.operation || span.protocol} ${span.resource}`)),
 				el('span', { class: 'of' }, ` ${span.kind}${span.flags.length ? ` · ${span.flags.join(', ')}` : ''}` +
-					`${span.depth ? ` · by ${span.evidence}${span.confidence < 100 ? `, ${span.confidence} %` : ''}` : ''}`)),
+					`${span.depth ? ` · by ${span.evidence}${span.confidence < 100 ? `, ${span.confidence} %` : ''}` : ''}`),
+				words(span)),
 			span.depth),
 			el('span', { class: 'bar', 'aria-hidden': 'true' }, bars(span, data)),
 			el('span', { class: 'took' }, duration(span.duration_ns)),
@@ -124,6 +125,11 @@ export class Trace {
 
 		return el('p', { class: 'notes' }, ['◆ and full bars: what the request waited for (the critical path).', ...notes.filter(Boolean)].join(' · '));
 	}
+}
+
+/* What its program said of it (saker.h). */
+function words({ attributes }) {
+	return attributes ? el('bdi', { class: 'of words' }, ` · ${Object.entries(attributes).map(([key, value]) => `${key}=${value}`).join(' ')}`) : null;
 }
 
 function indented(node, depth) {

@@ -228,7 +228,10 @@ static void notes(struct buf *b, const struct path_view *v, const struct span *r
 	}
 	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
 		if (row->flags & flags[i].flag)
-			buf_printf(b, "  %s", flags[i].text);
+			buf_printf(b, "  %s",
+				   row->kind == SPAN_INTERNAL && flags[i].flag == SPAN_UNANSWERED
+					   ? "its end was not said"
+					   : flags[i].text);
 }
 
 /* Text in a column: padded, or cut where that has more. */
@@ -276,6 +279,24 @@ static void log_line(void *arg, struct order_ref event, uint64_t at_ns, const ch
 	buf_str(l->b, "  ");
 	buf_text(l->b, text, len);
 	buf_printf(l->b, "  [%" PRIu64 "]\n", event.id);
+}
+
+/* What its program said of it. */
+static void words(struct buf *b, const struct path_view *v, const struct span *row, unsigned int indent)
+{
+	const char *at = spans_text(v->s, row->attributes);
+	struct span_attribute a;
+
+	if (!*at)
+		return;
+	buf_printf(b, "  %*s·", indent, "");
+	while (span_attribute_next(&at, &a)) {
+		buf_char(b, ' ');
+		buf_text(b, a.key, a.key_len);
+		buf_char(b, '=');
+		buf_text(b, a.text, a.text_len);
+	}
+	buf_char(b, '\n');
 }
 
 static void evidence(struct buf *b, const struct path_view *v, const struct span *row, unsigned int indent)
@@ -342,6 +363,7 @@ static void span_line(struct buf *b, const struct waterfall *w, uint32_t at, uns
 		buf_str(b, " more");
 	}
 	buf_char(b, '\n');
+	words(b, v, row, indent_of(depth) + 2);
 	if (v->verbose)
 		evidence(b, v, row, indent_of(depth) + 2);
 	if (v->logs)

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "explain/path.h"
+#include "explain/requests_json.h"
 
 static void text(struct buf *b, const char *key, const char *value)
 {
@@ -119,6 +120,7 @@ static void span(struct buf *b, const struct path_view *v, uint32_t at, unsigned
 	flags(b, row);
 	times(b, row);
 	text(b, "blame", spans_text(v->s, row->blame));
+	span_attributes_json(b, v->s, row);
 	on_path(b, v, critical_place(v->c, at));
 	if (v->logs) {
 		buf_str(b, ",\"logs\":[");

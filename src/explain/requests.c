@@ -41,6 +41,7 @@ struct requests *requests_free(struct requests *r)
 	free(r->more.rows);
 	free(r->segments.rows);
 	free(r->logs.rows);
+	free(r->notes.rows);
 	free(r->troubles.rows);
 	free(r->losses.rows);
 	free(r->files.rows);
@@ -133,8 +134,8 @@ static void set_shifts(struct requests *r)
 
 int requests_build(struct requests *r, const struct order *o, struct err *err)
 {
-	static int (*const stages[])(struct requests * r) = { requests_exchanges, requests_flow, requests_link,
-							      requests_times, requests_tree };
+	static int (*const stages[])(struct requests * r) = { requests_exchanges, requests_flow,  requests_link,
+							      requests_notes,	  requests_times, requests_tree };
 	size_t i;
 	int n = 0;
 

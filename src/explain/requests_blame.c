@@ -83,21 +83,31 @@ static void blame_lock(struct times *t, char *text, size_t cap)
 		       s && s->resource ? " " : "", s ? spans_text(&r->spans, s->resource) : "");
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 /* The call on a file that overlaps the span most. */
-static void blame_disk(const struct times *t, uint32_t span, char *text, size_t cap)
+static void blame_disk(const struct times *t, char *text, size_t cap)
 {
 	const struct requests *r = t->r;
 	uint64_t most = 0;
 	uint32_t path = 0, i;
 	size_t k;
 
-	for (i = t->first_segment[span]; i < t->first_segment[span + 1]; i++) {
+	for (i = t->first_segment[t->worker]; i < t->first_segment[t->worker + 1]; i++) {
 		const struct segment *s = &r->segments.rows[i];
 
 		for (k = 0; k < r->files.count; k++) {
 			const struct file_row *f = &r->files.rows[k];
-			uint64_t from = f->begin_ns > s->from_ns ? f->begin_ns : s->from_ns;
-			uint64_t to = f->end_ns < s->to_ns ? f->end_ns : s->to_ns;
+			uint64_t from = later(later(f->begin_ns, s->from_ns), t->begin);
+			uint64_t to = earlier(earlier(f->end_ns, s->to_ns), t->end);
 
 			if (f->thread != s->thread || from >= to || to - from <= most)
 				continue;
@@ -121,7 +131,7 @@ void requests_blame(struct times *t, uint32_t span)
 	if (best == TIME_LOCK)
 		blame_lock(t, text, sizeof(text));
 	else if (best == TIME_DISK)
-		blame_disk(t, span, text, sizeof(text));
+		blame_disk(t, text, sizeof(text));
 	else if (best == TIME_RETRANSMIT)
 		(void)snprintf(text, sizeof(text), "%u %s sent again", t->again,
 			       t->again == 1 ? "segment was" : "segments were");

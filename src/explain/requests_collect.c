@@ -446,6 +446,35 @@ static void add_pipe(struct requests *r, const struct event *ev)
 		a->bytes = e->bytes;
 }
 
+static void add_note(struct requests *r, const struct event *ev)
+{
+	const struct event_note *e = EVENT_AS(note, ev);
+	struct act *a = act_new(r, ev, ACT_NOTE);
+	struct note_row *n = a ? PUSH(r, r->notes) : NULL;
+
+	if (!n)
+		return;
+	a->data = (uint32_t)r->notes.count;
+	*n = (struct note_row) { .number = e->span,
+				 .value = e->number,
+				 .act = (uint32_t)(a - r->acts.rows),
+				 .owner = NONE,
+				 .next = NONE,
+				 .what = (uint8_t)e->what };
+	if (e->what != NOTEKIND_END)
+		n->name = requests_text(r, event_string(ev, 0));
+	if (e->what == NOTEKIND_TEXT)
+		n->text = requests_text(r, event_string(ev, 1));
+}
+
+static void add_exit(struct requests *r, const struct event *ev)
+{
+	uint32_t thread = thread_of(r, ev->host, ev->h->tgid, ev->h->tid, ev->h->start_ns);
+
+	if (thread != NONE)
+		r->units.rows[thread].gone_ns = ev->boot_ns;
+}
+
 static void add_timer(struct requests *r, const struct event *ev)
 {
 	const struct event_timer *e = EVENT_AS(timer, ev);
@@ -547,6 +576,12 @@ static bool add_of_thread(struct requests *r, const struct event *ev)
 		return true;
 	case EVENT_LOG:
 		(void)act_new(r, ev, ACT_LOG);
+		return true;
+	case EVENT_NOTE:
+		add_note(r, ev);
+		return true;
+	case EVENT_EXIT:
+		add_exit(r, ev);
 		return true;
 	default:
 		return false;

@@ -5,10 +5,10 @@
  * requests_in - what the files of requests share; nobody else includes it.
  *
  * requests_collect.c (events -> acts) -> requests_conn.c (acts of a connection -> exchanges -> spans) ->
- * requests_flow.c (for whom each thread worked) -> requests_link.c (parents) -> requests_time.c (where the time went) ->
- * requests_tree.c (sorted, with ids and traces).
+ * requests_flow.c (for whom each thread worked) -> requests_link.c (parents) -> requests_notes.c (what programs say of
+ * themselves) -> requests_time.c (where the time went) -> requests_tree.c (sorted, with ids and traces).
  *
- * An act is an event that took part: a message, a hand-over between threads, a log line.  Acts lie in the order in which
+ * An act is an event that took part: a message, a hand-over between threads, a log line, a note.  Acts lie in the order in which
  * the events were added, which on one host is the order of its clock.
  */
 #include "base/map.h"
@@ -30,6 +30,7 @@ enum act_kind {
 	ACT_FORK,  /* made thread `other` */
 	ACT_LOG,
 	ACT_CONNECT, /* `other`: the connection */
+	ACT_NOTE,    /* `data`: its row of notes + 1 */
 };
 
 struct act {
@@ -63,6 +64,7 @@ struct unit {
 	uint64_t start_ns, goid, program;
 	uint64_t timer_ns; /* threads: when a timer last ended its wait */
 	uint32_t host, tgid, tid;
+	uint64_t gone_ns;  /* threads: when it ended, 0: not seen */
 	uint32_t now;	   /* threads: unit that runs on it */
 	uint32_t switches; /* threads: changes of goroutine so far */
 	uint32_t ran;	   /* its first row of `ran`, once sorted; NONE */
@@ -94,7 +96,8 @@ struct more {
 	uint64_t offset;		   /* of the request, of the response if unasked */
 	uint64_t trace[2], request_id;	   /* hashes: 0: none */
 	uint32_t mate;			   /* span of the other end, NONE */
-	uint32_t owner;			   /* client: server span on whose behalf, NONE */
+	uint32_t owner;			   /* client, internal: server span on whose behalf, NONE */
+	uint32_t unit;			   /* internal: that began it */
 	uint8_t how, sure, doubt;	   /* its evidence, percent; another is as likely */
 	uint64_t raw_begin_ns, raw_end_ns; /* on its own host's clock */
 };
@@ -102,6 +105,7 @@ struct more {
 /* A stretch of time in which a unit worked for a span. */
 struct segment {
 	uint32_t span, thread; /* thread NONE: which one is not known */
+	uint32_t unit;
 	uint64_t from_ns, to_ns;
 	bool queue; /* handed over and not yet taken up */
 };
@@ -117,6 +121,17 @@ struct ran_row {
 struct file_row {
 	uint64_t begin_ns, end_ns;
 	uint32_t thread, path;
+};
+
+/* A program says something of itself (saker.h). */
+struct note_row {
+	uint64_t number; /* begin, end: the program's own number of the span */
+	int64_t value;	 /* of a number */
+	uint32_t act;
+	uint32_t name, text; /* begin: its name; text, number: key, and what it is */
+	uint32_t owner;	     /* span for which its thread worked then, NONE: for none */
+	uint32_t next;	     /* of the same unit, before the owner is known */
+	uint8_t what;	     /* enum notekind */
 };
 
 struct log_row {
@@ -152,6 +167,7 @@ struct requests {
 	ROWS(struct more) more;
 	ROWS(struct segment) segments;
 	ROWS(struct log_row) logs;
+	ROWS(struct note_row) notes;
 	ROWS(struct trouble) troubles;
 	ROWS(struct lost) losses;
 	ROWS(struct file_row) files;
@@ -187,8 +203,11 @@ uint8_t *requests_idle(const struct requests *r); /* the caller frees it; NULL: 
 int requests_exchanges(struct requests *r); /* spans.rows, more */
 int requests_flow(struct requests *r);	    /* owners by threads, segments, logs */
 int requests_link(struct requests *r);	    /* parents */
+int requests_notes(struct requests *r);	    /* spans of kind internal, attributes */
 int requests_times(struct requests *r);	    /* time_ns, blame */
 int requests_tree(struct requests *r);	    /* order, children, ids, traces */
+
+bool requests_lost(const struct requests *r, uint32_t host, uint64_t from_ns, uint64_t to_ns); /* once linked */
 
 static inline bool act_is_message(const struct act *a)
 {

@@ -160,6 +160,27 @@ static void json_parent(struct buf *b, const struct spans *s, const struct span 
 		   span_evidence_name((enum span_evidence)row->evidence), row->confidence);
 }
 
+void span_attributes_json(struct buf *b, const struct spans *s, const struct span *row)
+{
+	const char *at = spans_text(s, row->attributes), *sep = "";
+	struct span_attribute a;
+
+	if (!*at)
+		return;
+	buf_str(b, ",\"attributes\":{");
+	while (span_attribute_next(&at, &a)) {
+		buf_str(b, sep);
+		buf_json(b, a.key, a.key_len);
+		buf_char(b, ':');
+		if (a.number)
+			buf_add(b, a.text, a.text_len);
+		else
+			buf_json(b, a.text, a.text_len);
+		sep = ",";
+	}
+	buf_char(b, '}');
+}
+
 void span_json(struct buf *b, const struct spans *s, uint32_t span, const struct order_ref *logs, size_t nlogs,
 	       const char *(*host_name)(void *arg, uint32_t host), void *arg)
 {
@@ -185,6 +206,7 @@ void span_json(struct buf *b, const struct spans *s, uint32_t span, const struct
 	json_flags(b, row->flags);
 	json_time(b, row);
 	json_text(b, "blame", spans_text(s, row->blame));
+	span_attributes_json(b, s, row);
 	json_logs(b, logs, nlogs);
 	buf_printf(b, ",\"event\":%" PRIu64 ",\"end_event\":%" PRIu64 "}", row->begin.id, row->end.id);
 }

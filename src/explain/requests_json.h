@@ -14,6 +14,9 @@ struct spans;
 void span_json(struct buf *b, const struct spans *s, uint32_t span, const struct order_ref *logs, size_t nlogs,
 	       const char *(*host_name)(void *arg, uint32_t host), void *arg);
 
+/* `,"attributes":{...}`: what its program said of it; nothing where it said nothing. */
+void span_attributes_json(struct buf *b, const struct spans *s, const struct span *row);
+
 /*
  * What took the most of a span: from it down to the child that was waited for longest, as long as that is
  * most of the time.  Returns the span in which the time went, and the class.

@@ -233,35 +233,44 @@ static int by_from(const void *pa, const void *pb)
 	return (a->from_ns > b->from_ns) - (a->from_ns < b->from_ns);
 }
 
-/* What lasted while events of its host were lost may lack something. */
-static void mark_losses(struct requests *r)
+/* By host and begin, each with the latest end so far. */
+static void sort_losses(struct requests *r)
 {
 	struct lost *l = r->losses.rows;
 	size_t n = r->losses.count, i;
-	uint32_t k;
 
-	if (!n)
-		return;
-	qsort(l, n, sizeof(*l), by_from);
-	for (i = 1; i < n; i++) /* the latest end so far */
+	if (n)
+		qsort(l, n, sizeof(*l), by_from);
+	for (i = 1; i < n; i++)
 		if (l[i].host == l[i - 1].host && l[i].to_ns < l[i - 1].to_ns)
 			l[i].to_ns = l[i - 1].to_ns;
-	for (k = 0; k < r->spans.count; k++) {
-		const struct more *m = &r->more.rows[k];
-		size_t low = 0, high = n;
+}
 
-		while (low < high) {
-			size_t mid = (low + high) / 2;
+bool requests_lost(const struct requests *r, uint32_t host, uint64_t from_ns, uint64_t to_ns)
+{
+	const struct lost *l = r->losses.rows;
+	size_t low = 0, high = r->losses.count;
 
-			if (l[mid].host < r->spans.rows[k].host ||
-			    (l[mid].host == r->spans.rows[k].host && l[mid].from_ns <= m->raw_end_ns))
-				low = mid + 1;
-			else
-				high = mid;
-		}
-		if (low && l[low - 1].host == r->spans.rows[k].host && l[low - 1].to_ns >= m->raw_begin_ns)
-			r->spans.rows[k].flags |= SPAN_INCOMPLETE;
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (l[mid].host < host || (l[mid].host == host && l[mid].from_ns <= to_ns))
+			low = mid + 1;
+		else
+			high = mid;
 	}
+	return low && l[low - 1].host == host && l[low - 1].to_ns >= from_ns;
+}
+
+/* What lasted while events of its host were lost may lack something. */
+static void mark_losses(struct requests *r)
+{
+	uint32_t i;
+
+	sort_losses(r);
+	for (i = 0; i < r->spans.count; i++)
+		if (requests_lost(r, r->spans.rows[i].host, r->more.rows[i].raw_begin_ns, r->more.rows[i].raw_end_ns))
+			r->spans.rows[i].flags |= SPAN_INCOMPLETE;
 }
 
 int requests_link(struct requests *r)

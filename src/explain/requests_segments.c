@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stretches in which each unit worked for a request, and the log lines that were written in them. */
+/* The stretches in which each unit worked for a request, and the log lines and notes that were written in them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +12,7 @@ struct working {
 	uint32_t owner, after; /* after: whom it has just answered */
 	uint32_t thread, switches;
 	uint32_t segment; /* its latest, NONE */
+	uint32_t note;	  /* the latest whose owner is not decided, NONE */
 };
 
 static uint32_t owner_of(const struct flow *f, uint32_t node)
@@ -42,7 +43,9 @@ static void segment(struct requests *r, struct working *w, uint32_t owner, const
 	s = PUSH(r, r->segments);
 	if (!s)
 		return;
-	*s = (struct segment) { .span = owner, .thread = thread, .from_ns = w->last_ns, .to_ns = to_ns };
+	*s = (struct segment) {
+		.span = owner, .thread = thread, .unit = a->unit, .from_ns = w->last_ns, .to_ns = to_ns
+	};
 	w->segment = (uint32_t)(r->segments.count - 1);
 }
 
@@ -80,6 +83,13 @@ static void log_line(struct requests *r, const struct working *w, uint32_t i)
 		*l = (struct log_row) { i, owner };
 }
 
+/* What was said since the unit's last act: for whom it worked is known by the next one. */
+static void decide_notes(struct requests *r, struct working *w, uint32_t owner)
+{
+	for (; w->note != NONE; w->note = r->notes.rows[w->note].next)
+		r->notes.rows[w->note].owner = owner;
+}
+
 /* A hand-over that was taken: from now on the other one works. */
 static void hand(const struct flow *f, struct working *w, uint32_t i)
 {
@@ -89,6 +99,7 @@ static void hand(const struct flow *f, struct working *w, uint32_t i)
 
 	if (owner == NONE || v->owner != NONE || f->nodes[f->node_of[i]].unit == NONE)
 		return;
+	decide_notes(f->r, v, NONE);
 	v->owner = owner;
 	v->after = NONE;
 	v->last_ns = a->boot_ns;
@@ -102,12 +113,20 @@ static void step(struct flow *f, struct working *all, uint32_t i)
 	struct working *w = &all[a->unit];
 	uint32_t owner = a->kind == ACT_LOG ? NONE : act_owner(f, i);
 
+	if (a->kind == ACT_NOTE) {
+		f->r->notes.rows[a->data - 1].next = w->note;
+		w->note = a->data - 1;
+		return;
+	}
 	if (is_sending(a) && owner != NONE && owner != w->owner) {
 		uint64_t begin = f->r->more.rows[owner].raw_begin_ns;
 
+		decide_notes(f->r, w, owner);
 		w->last_ns = w->last_ns > begin ? w->last_ns : begin;
 		segment(f->r, w, owner, a, a->boot_ns);
 	} else {
+		if (a->kind != ACT_LOG)
+			decide_notes(f->r, w, w->owner);
 		segment(f->r, w, w->owner, a, a->boot_ns);
 	}
 	if (a->kind == ACT_LOG)
@@ -144,9 +163,11 @@ int flow_segments(struct flow *f)
 	if (!w)
 		return -ENOMEM;
 	for (i = 0; i < f->r->units.count; i++)
-		w[i] = (struct working) { .owner = NONE, .after = NONE, .thread = NONE, .segment = NONE };
+		w[i] = (struct working) { .owner = NONE, .after = NONE, .thread = NONE, .segment = NONE, .note = NONE };
 	for (i = 0; i < f->r->acts.count; i++)
 		step(f, w, i);
+	for (i = 0; i < f->r->units.count; i++)
+		decide_notes(f->r, &w[i], w[i].owner);
 	free(w);
 	if (f->r->segments.count)
 		qsort(f->r->segments.rows, f->r->segments.count, sizeof(struct segment), by_span);

@@ -549,6 +549,159 @@ static void ids_of_ends(void **state)
 	assert_true(id[0] == id[1] && id[0]);
 }
 
+/* --- what programs say of themselves --- */
+
+static const char *name_of(const struct spans *s, uint32_t row)
+{
+	return s->rows[row].kind == SPAN_INTERNAL ? spans_text(s, s->rows[row].operation)
+						  : spans_text(s, s->rows[row].resource);
+}
+
+/* Each but the outermost, by when it began: `NAME<PARENT BEGIN-END WORDS`, an end that was not said in brackets. */
+static void said(const struct spans *s, struct buf *out)
+{
+	struct span_attribute a;
+	uint32_t i;
+
+	for (i = 1; i < s->count; i++) {
+		const struct span *row = &s->rows[i];
+		const char *at = spans_text(s, row->attributes);
+		bool open = row->flags & SPAN_UNANSWERED;
+
+		buf_printf(out, "%s%s%s<%s%s %u-%s%u%s", i > 1 ? "; " : "", row->kind == SPAN_CLIENT ? "client " : "",
+			   name_of(s, i), s->rows[row->parent].kind == SPAN_CLIENT ? "client " : "",
+			   name_of(s, row->parent), (unsigned int)(row->begin_ns % 100000), open ? "(" : "",
+			   (unsigned int)(row->end_ns % 100000), open ? ")" : "");
+		while (span_attribute_next(&at, &a))
+			buf_printf(out, " %.*s%s%.*s", (int)a.key_len, a.key, a.number ? ":" : "=", (int)a.text_len,
+				   a.text);
+	}
+}
+
+static void check_said(const char *what, const char *script, const char *expected)
+{
+	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+	struct talk t = { 0 };
+	struct result x;
+
+	link_up(&t, 0, CLIENT, SERVER, 80);
+	event(&t, SERVER " note span=90 what=1 \"before");
+	event(&t, "0/9/9 timer *1 @99980");
+	ask(&t, CLIENT, 0, "/a", ""); /* at 99990, 100000 */
+	event(&t, "0/9/9 timer *1 @100490");
+	hear(&t, SERVER, 0, true); /* at 100500, 100510 */
+	event(&t, script);
+	event(&t, "0/9/9 timer *1 @108990");
+	answer(&t, SERVER, 0); /* at 109000 */
+	event(&t, SERVER " note span=90 what=2 @109500");
+	event(&t, SERVER " note span=91 what=1 \"after");
+	hear(&t, CLIENT, 0, false);
+	x = build(&t, NULL);
+	invariants(x.spans);
+	said(x.spans, &out);
+	if (strcmp(out.data, expected))
+		fail_msg("%s:\n got %s\nwant %s", what, out.data, expected);
+	release(&x, &t);
+}
+
+#define SERVED "/a<client /a 510-9000"
+#define BACK "0/20/99"
+
+static void notes(void **state)
+{
+	static const struct {
+		const char *what, *script, *expected;
+	} cases[] = {
+		{ "two, one in the other, with words",
+		  SERVER " note span=1 what=1 \"outer @101000;" SERVER " note span=2 what=1 \"inner @102000;" SERVER
+			 " note what=4 number=-7 \"n @102500;" SERVER " note what=3 \"k \"v @102600;" SERVER
+			 " note what=4 number=8 \"n @102700;" SERVER " note span=2 what=2 @103000;" SERVER
+			 " note what=3 \"colour \"blue @103500;" SERVER " note span=1 what=2 @104000;" SERVER
+			 " note what=4 number=3 \"of_request @105000",
+		  SERVED " of_request:3; outer</a 1000-4000 colour=blue; inner<outer 2000-3000 k=v n:8" },
+		{ "no end: that of the request", SERVER " note span=1 what=1 \"open @101000",
+		  SERVED "; open</a 1000-(9000)" },
+		{ "no end within another: that of the other",
+		  SERVER " note span=1 what=1 \"outer @101000;" SERVER " note span=2 what=1 \"open @102000;" SERVER
+			 " note span=1 what=2 @104000;" SERVER " note what=3 \"whose \"request @104500;" SERVER
+			 " note span=3 what=1 \"next @105000;" SERVER " note span=3 what=2 @106000",
+		  SERVED " whose=request; outer</a 1000-4000; open<outer 2000-(4000); next</a 5000-6000" },
+		{ "one outlasts that in which it began",
+		  SERVER " note span=1 what=1 \"outer @101000;" SERVER " note span=2 what=1 \"late @102000;" SERVER
+			 " note span=1 what=2 @104000;" SERVER " note span=2 what=2 @105000",
+		  SERVED "; outer</a 1000-4000; late</a 2000-5000" },
+		{ "an end without a beginning", SERVER " note span=7 what=2 @101000", SERVED },
+		{ "an end by another thread, twice",
+		  SERVER " note span=1 what=1 \"handed @101000;" OTHER " note span=1 what=2 @102000;" SERVER
+			 " note span=1 what=2 @103000",
+		  SERVED "; handed</a 1000-2000" },
+		{ "by a thread that works for nobody",
+		  OTHER " note span=1 what=1 \"nobody's @101000;" OTHER " note span=1 what=2 @102000", SERVED },
+		{ "by the client, which is no request's",
+		  CLIENT " note span=1 what=1 \"client's @101000;" CLIENT " note span=1 what=2 @102000", SERVED },
+		{ "an end after the answer is cut", SERVER " note span=90 what=1 \"long @101000",
+		  SERVED "; long</a 1000-9000" },
+		{ "while events were lost",
+		  SERVER
+		  " note span=1 what=1 \"touched @101000; 0/9/9 loss count=1 from_ns=101500 to_ns=101600 *4 @101700",
+		  SERVED "; touched</a 1000-(9000)" },
+		{ "the thread ends", SERVER " note span=1 what=1 \"gone @101000;" SERVER " exit @101900 \"x",
+		  SERVED "; gone</a 1000-(1900)" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++)
+		check_said(cases[i].what, cases[i].script, cases[i].expected);
+}
+
+/* What it asks others within a note is the note's; the times of the two ends add up to what they would be without. */
+static void notes_and_calls(void **state)
+{
+	const struct span *server, *note, *child;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+	struct talk t = { 0 };
+	struct result x;
+
+	(void)state;
+	link_up(&t, 0, CLIENT, SERVER, 80);
+	link_up(&t, 1, SERVER, BACK, 81);
+	event(&t, SERVER " ran since_ns=90000 off_ns=91000 wake_ns=99000 what=2 @99500");
+	event(&t, "0/9/9 timer *1 @99980");
+	ask(&t, CLIENT, 0, "/a", "");
+	event(&t, "0/9/9 timer *1 @100490");
+	hear(&t, SERVER, 0, true);
+	event(&t, SERVER " note span=1 what=1 \"asks @101000");
+	event(&t, "0/9/9 timer *1 @101990");
+	ask(&t, SERVER, 1, "/b", "");
+	event(&t, "0/9/9 timer *1 @102490");
+	leaf(&t, BACK, 1);
+	event(&t, "0/9/9 timer *1 @103980");
+	event(&t, SERVER " ran since_ns=99500 off_ns=102100 wake_ns=103900 what=8 @103950");
+	hear(&t, SERVER, 1, false); /* at 103970 */
+	event(&t, SERVER " note span=1 what=2 @105000");
+	event(&t, "0/9/9 timer *1 @108990");
+	answer(&t, SERVER, 0);
+	event(&t, SERVER " ran since_ns=103950 @110000");
+	hear(&t, CLIENT, 0, false);
+	x = build(&t, NULL);
+	invariants(x.spans);
+	said(x.spans, &out);
+	assert_string_equal(out.data, "/a<client /a 510-9000; asks</a 1000-5000; client /b<asks 2000-3970; "
+				      "/b<client /b 2510-2520");
+	server = &x.spans->rows[1];
+	note = &x.spans->rows[2];
+	child = &x.spans->rows[3];
+	assert_string_equal(spans_text(x.spans, note->service), spans_text(x.spans, server->service));
+	assert_int_equal(server->time_ns[TIME_CHILD], 4000);
+	assert_int_equal(server->time_ns[TIME_RUNNING], 8490 - 4000);
+	assert_int_equal(note->time_ns[TIME_RUNNING], 1100 + 1050);
+	assert_int_equal(note->time_ns[TIME_CPU_WAIT], 50);
+	assert_int_equal(note->time_ns[TIME_CHILD], 103900 - 102100);
+	assert_int_equal(child->parent, 2);
+	release(&x, &t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -564,6 +717,8 @@ int main(void)
 		cmocka_unit_test(time_and_blame),
 		cmocka_unit_test(time_until_it_runs),
 		cmocka_unit_test(ids_of_ends),
+		cmocka_unit_test(notes),
+		cmocka_unit_test(notes_and_calls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,18 +155,37 @@ static void one_row(struct times *t, const struct ran_row *row, uint64_t from, u
 		stretch(t, a, b, TIME_CPU_WAIT);
 }
 
-static void of_segment(struct times *t, const struct segment *s)
+static void of_work(struct times *t, const struct segment *s, uint64_t from, uint64_t to)
 {
 	const struct requests *r = t->r;
-	uint64_t from = s->from_ns > t->begin ? s->from_ns : t->begin, to = s->to_ns < t->end ? s->to_ns : t->end;
 	uint32_t i, last;
 
+	from = from > t->begin ? from : t->begin;
+	to = to < t->end ? to : t->end;
 	stretch(t, from, to, TIME_UNKNOWN);
 	if (s->thread == NONE || r->units.rows[s->thread].ran == NONE || from >= to)
 		return;
 	last = r->units.rows[s->thread].ran + r->units.rows[s->thread].nran;
 	for (i = ran_from(r, s->thread, from); i < last && r->ran.rows[i].since_ns < to; i++)
 		one_row(t, &r->ran.rows[i], from, to);
+}
+
+/* What the unit's own notes within it do not tell of. */
+static void of_segment(struct times *t, const struct segment *s)
+{
+	const struct requests *r = t->r;
+	uint64_t from = s->from_ns;
+	uint32_t c;
+
+	for (c = t->first_child[t->span]; c != NONE; c = t->next_child[c]) {
+		const struct more *m = &r->more.rows[c];
+
+		if (r->spans.rows[c].kind != SPAN_INTERNAL || m->unit != s->unit || m->raw_end_ns <= from)
+			continue;
+		of_work(t, s, from, m->raw_begin_ns < s->to_ns ? m->raw_begin_ns : s->to_ns);
+		from = m->raw_end_ns;
+	}
+	of_work(t, s, from, s->to_ns);
 }
 
 /* Between two stretches of work: another thread takes it up, or the same has something else to do first. */
@@ -200,16 +219,21 @@ static void of_gap(struct times *t, const struct segment *a, uint64_t from, cons
 static void of_server(struct times *t, uint32_t span)
 {
 	struct requests *r = t->r;
+	bool note = r->spans.rows[span].kind == SPAN_INTERNAL;
+	const struct segment *before = NULL;
 	uint32_t i, c;
 	uint64_t end = 0;
 
-	for (i = t->first_segment[span]; i < t->first_segment[span + 1]; i++) {
+	for (i = t->first_segment[t->worker]; i < t->first_segment[t->worker + 1]; i++) {
 		const struct segment *s = &r->segments.rows[i];
 
-		if (i > t->first_segment[span])
-			of_gap(t, s - 1, end, s);
+		if (note && s->unit != r->more.rows[span].unit)
+			continue;
+		if (before)
+			of_gap(t, before, end, s);
 		of_segment(t, s);
 		end = s->to_ns > end ? s->to_ns : end;
+		before = s;
 	}
 	for (c = t->first_child[span]; c != NONE; c = t->next_child[c])
 		stretch(t, r->more.rows[c].raw_begin_ns, r->more.rows[c].raw_end_ns, TIME_CHILD);
@@ -314,16 +338,17 @@ static void of_span(struct times *t, uint32_t i)
 	const struct more *m = &t->r->more.rows[i];
 
 	t->span = i;
+	t->worker = s->kind == SPAN_INTERNAL ? m->owner : i;
 	t->begin = m->raw_begin_ns;
 	t->end = m->raw_end_ns;
 	t->nedges = 0;
 	t->preempted = t->brief = t->lock_ns = 0;
 	t->lock = NULL;
 	t->again = 0;
-	if (s->kind == SPAN_SERVER)
-		of_server(t, i);
-	else
+	if (s->kind == SPAN_CLIENT)
 		of_client(t, i);
+	else
+		of_server(t, i);
 	sum_up(t, s->time_ns);
 	move(s->time_ns, TIME_CPU_WAIT, t->preempted);
 	move(s->time_ns, TIME_OTHER, t->brief);

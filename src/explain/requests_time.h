@@ -18,7 +18,8 @@ struct times {
 	uint32_t *wakes;			/* acts, by the thread that was woken and time */
 	size_t nwakes;
 	/* of the span at hand, on its own host's clock */
-	uint32_t span;
+	uint32_t span,
+		worker; /* worker: whose segments they are: the span's, or of one that a program told of its request's */
 	uint64_t begin, end;
 	struct edge *edges;
 	size_t nedges, cap_edges;

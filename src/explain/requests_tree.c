@@ -34,10 +34,13 @@ static uint64_t conn_hash(const struct requests *r, const struct conn *c)
 static uint64_t span_id(const struct requests *r, uint32_t i)
 {
 	const struct more *m = &r->more.rows[i];
-	const struct conn *c = &r->conns.rows[m->conn];
-	uint64_t place = c->socktype == SOCKTYPE_DGRAM ? m->raw_begin_ns : m->offset;
-	uint64_t id = map_hash(conn_hash(r, c) + map_hash(place + 1) + r->spans.rows[i].kind + 1);
+	const struct conn *c = m->conn == NONE ? NULL : &r->conns.rows[m->conn];
+	uint64_t place = c && c->socktype != SOCKTYPE_DGRAM ? m->offset : m->raw_begin_ns, id;
 
+	if (c)
+		id = map_hash(conn_hash(r, c) + map_hash(place + 1) + r->spans.rows[i].kind + 1);
+	else /* what its program said within a request, which has its id */
+		id = map_hash(r->spans.rows[m->owner].id + map_hash(place + m->offset));
 	return id ? id : 1;
 }
 

@@ -42,9 +42,20 @@ static int name_processes(struct building *b)
 	return r;
 }
 
+/* The span on whose behalf it was made; what programs say of themselves lies between them. */
+static const struct span *above(const struct spans *s, const struct span *row)
+{
+	const struct span *up = row->parent < s->count ? &s->rows[row->parent] : NULL;
+	size_t n;
+
+	for (n = 0; up && up->kind == SPAN_INTERNAL && n < s->count; n++)
+		up = up->parent < s->count ? &s->rows[up->parent] : NULL;
+	return up;
+}
+
 static uint32_t caller_name(const struct building *b, const struct span *client)
 {
-	const struct span *up = client->parent < b->m.s->count ? &b->m.s->rows[client->parent] : NULL;
+	const struct span *up = above(b->m.s, client);
 	const uint64_t *at = client->tgid ? map_get(&b->processes, process_key(client)) : NULL;
 
 	if (up && up->kind == SPAN_SERVER && up->tgid == client->tgid && up->host == client->host && client->tgid)

@@ -2,6 +2,7 @@
 #include "explain/span.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -58,4 +59,23 @@ const char *span_evidence_name(enum span_evidence e)
 const char *span_kind_name(enum span_kind k)
 {
 	return (unsigned int)k < ARRAY_LEN(kinds) ? kinds[k] : "";
+}
+
+bool span_attribute_next(const char **at, struct span_attribute *ret)
+{
+	static const char ends[] = { SPAN_ATTRIBUTE_END, 0 },
+			  keys[] = { SPAN_ATTRIBUTE_NUMBER, SPAN_ATTRIBUTE_TEXT, 0 };
+	size_t key = strcspn(*at, keys), text;
+
+	if (!(*at)[key]) /* the end, or none of ours */
+		return false;
+	text = strcspn(*at + key + 1, ends);
+	*ret = (struct span_attribute) { .key = *at,
+					 .key_len = key,
+					 .text = *at + key + 1,
+					 .text_len = text,
+					 .number = (*at)[key] == SPAN_ATTRIBUTE_NUMBER };
+	*at += key + 1 + text;
+	*at += **at != 0;
+	return true;
 }

@@ -56,7 +56,7 @@ enum span_flags {
 	SPAN_FAILED = 1,     /* the response says so */
 	SPAN_INCOMPLETE = 2, /* touched by loss: what is told may be incomplete */
 	SPAN_TIMING = 4,     /* no parser followed: only the turns of the conversation */
-	SPAN_UNANSWERED = 8, /* no response within the recording */
+	SPAN_UNANSWERED = 8, /* no response within the recording; internal: its end was not said */
 	SPAN_UNASKED = 16,   /* its request was before the recording */
 	SPAN_ENCRYPTED = 32, /* TLS that was not seen through */
 	SPAN_AMBIGUOUS = 64, /* another parent is as likely */
@@ -81,6 +81,7 @@ struct span {
 	uint64_t sock;		     /* cookie of its socket */
 	uint64_t request_bytes, response_bytes;
 	uint64_t time_ns[TIME_KINDS];
+	uint32_t attributes;	    /* what its program said of it: spans_text(), see span_attribute_next() */
 	uint32_t blame;		    /* index: whose doing the largest wait is: spans_text(), "": nobody's */
 	uint32_t first_child, next; /* by begin_ns; SPAN_NONE */
 };
@@ -118,5 +119,19 @@ const char *span_time_name(enum span_time t);	      /* "running", "waiting for a
 const char *span_time_key(enum span_time t);	      /* of JSON and queries: "running", "cpu_wait", ... */
 const char *span_evidence_name(enum span_evidence e); /* "offsets", ... */
 const char *span_kind_name(enum span_kind k);
+
+/* A key and what it is: a text, or a number in decimal digits.  None of them ends with NUL. */
+struct span_attribute {
+	const char *key, *text;
+	size_t key_len, text_len;
+	bool number;
+};
+
+#define SPAN_ATTRIBUTE_NUMBER '\x1d' /* behind the key of a number */
+#define SPAN_ATTRIBUTE_TEXT '\x1f'   /* likewise */
+#define SPAN_ATTRIBUTE_END '\x1e'
+
+/* *at: spans_text(s, span->attributes), then where the last call left it.  False: no more. */
+bool span_attribute_next(const char **at, struct span_attribute *ret);
 
 #endif

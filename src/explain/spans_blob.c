@@ -12,7 +12,7 @@
 
 #define VARINT_MAX 10
 
-enum head { HEAD_TRACE = 1, HEAD_TIMES = 2, HEAD_SOCK = 4, HEAD_BLAME = 8, HEAD_ALL = 15 };
+enum head { HEAD_TRACE = 1, HEAD_TIMES = 2, HEAD_SOCK = 4, HEAD_BLAME = 8, HEAD_WORDS = 16, HEAD_ALL = 31 };
 
 /* Which kind of time a bit is: what most spans have fits into a byte, and of that what tends to be longest is last. */
 static const uint8_t time_of[TIME_KINDS] = {
@@ -83,6 +83,8 @@ static unsigned int head_of(const struct blob_tree *tree, const struct span_pack
 		head |= HEAD_SOCK;
 	if (p->blame)
 		head |= HEAD_BLAME;
+	if (p->attributes)
+		head |= HEAD_WORDS;
 	return head;
 }
 
@@ -104,6 +106,8 @@ static void put_span(struct buf *b, const struct blob_tree *tree, const struct s
 	put(b, p->thread);
 	if (head & HEAD_BLAME)
 		put(b, p->blame);
+	if (head & HEAD_WORDS)
+		put(b, p->attributes);
 	put_signed(b, s->begin_ns - before->begin_ns);
 	put_signed(b, s->end_ns - s->begin_ns);
 	put_signed(b, s->begin.id - before->begin.id);
@@ -225,6 +229,7 @@ static void get_span(struct cursor *c, const struct blob_tree *tree, struct span
 	p->resource = get_u32(c);
 	p->thread = get_u32(c);
 	p->blame = head & HEAD_BLAME ? get_u32(c) : 0;
+	p->attributes = head & HEAD_WORDS ? get_u32(c) : 0;
 	s->begin_ns = before->begin_ns + get_signed(c);
 	s->end_ns = s->begin_ns + get_signed(c);
 	s->begin.id = before->begin.id + get_signed(c);

@@ -9,9 +9,9 @@
  * FORMAT.  Numbers are LEB128; signed ones zigzag first (as protobuf's sint64).  First how many spans there are, then for
  * each, in order of begin:
  *	head, bits: 1 its trace id is not that of the tree: 16 bytes of it follow, high first; 2 its times do not add up
- *	to its duration: all are given; 4 its socket is that of the span before it; 8 blame is given
+ *	to its duration: all are given; 4 its socket is that of the span before it; 8 blame is given; 16 attributes are
  *	id, 8 bytes; parent: how many spans back it stands, signed, 0: none
- *	shape, resource, thread, and blame if the head says so: numbers of spans_db's tables
+ *	shape, resource, thread, blame and attributes if the head says so: numbers of spans_db's tables
  *	begin, from that of the span before it (the tree's for the first), signed; duration, signed
  *	event of its begin, from that of the span before it; of its end, from that of its begin: both signed
  *	socket, if the head says so; bytes of the request and of the response
@@ -36,7 +36,7 @@ struct err;
 
 struct span_packed {
 	struct span span; /* without strings, thread, kind, protocol, ..: those are in the tables; parent: index here */
-	uint32_t shape, resource, blame, thread;
+	uint32_t shape, resource, blame, thread, attributes;
 	const struct order_ref *logs; /* borrowed */
 	size_t nlogs;
 };

@@ -151,6 +151,7 @@ static void pack(struct writer *w, uint32_t at, struct span_packed *ret)
 	ret->span.parent = s->parent == SPAN_NONE ? SPAN_NONE : w->local[s->parent];
 	ret->resource = string_id(w, s->resource);
 	ret->blame = string_id(w, s->blame);
+	ret->attributes = string_id(w, s->attributes);
 	ret->shape = known(w, &w->shapes, &shape);
 	ret->thread = known(w, &w->threads, &thread);
 }

@@ -88,6 +88,7 @@ static void compare_span(const struct spans *a, const struct span *x, const stru
 	SAME(begin.host), SAME(begin.id), SAME(end.host), SAME(end.id), SAME(request_bytes), SAME(response_bytes);
 	SAME_TEXT(service), SAME_TEXT(operation), SAME_TEXT(resource), SAME_TEXT(error), SAME_TEXT(peer),
 		SAME_TEXT(blame);
+	SAME_TEXT(attributes);
 	assert_string_equal(spans_protocol(a, x), spans_protocol(b, y));
 	for (i = 0; i < TIME_KINDS; i++)
 		SAME(time_ns[i]);
@@ -163,6 +164,9 @@ static void test_extremes(void **state)
 		x->time_ns[TIME_FAULT] = i & 1 ? UINT64_MAX : 1;
 		x->end_ns = i & 1 ? x->begin_ns - 5 : UINT64_MAX;
 		x->blame = made_text(&s->m, i & 1 ? "" : "kswapd0");
+		x->attributes = made_text(&s->m, i & 2 ? ""
+						       : "items\x1d"
+							 "12");
 		x->resource = made_text(&s->m, i & 1 ? "\xff\x01" : "GET 'x'; DROP TABLE traces");
 	}
 	/* A tree's id is that of its root. */

@@ -418,6 +418,8 @@ static int unpack(struct reading *rd, const struct span_packed *p, struct span *
 	r = text_of(rd, p->resource, &ret->resource);
 	if (r >= 0)
 		r = text_of(rd, p->blame, &ret->blame);
+	if (r >= 0)
+		r = text_of(rd, p->attributes, &ret->attributes);
 	return r < 0 ? r : thread_of(rd, p->thread, ret);
 }
 

@@ -2,6 +2,7 @@
 /* attributes - what is said of a span, protocol by protocol, in the names of OpenTelemetry's semantic conventions 1.2x. */
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -11,6 +12,8 @@
 #define WORD_MAX 64
 #define SUMMARY_MAX 255 /* the conventions' limit of db.query.summary */
 
+#define TOLD_MAX 64
+
 struct telling {
 	const struct spans *s;
 	const struct span *span;
@@ -18,12 +21,25 @@ struct telling {
 	attribute_fn *each;
 	void *arg;
 	int r;
+	uint32_t told[TOLD_MAX]; /* hashes of the keys so far */
+	unsigned int ntold;
 };
+
+static uint32_t key_hash(const char *key)
+{
+	uint32_t h = 2166136261U;
+
+	for (; *key; key++)
+		h = (h ^ (unsigned char)*key) * 16777619U;
+	return h;
+}
 
 static void tell(struct telling *t, const char *key, enum attribute_type type, const char *text, int64_t number)
 {
 	struct attribute a = { key, type, text, number };
 
+	if (t->ntold < TOLD_MAX)
+		t->told[t->ntold++] = key_hash(key);
 	if (t->r >= 0)
 		t->r = t->each(t->arg, &a);
 }
@@ -236,11 +252,34 @@ static void tell_flags(struct telling *t)
 	tell_true(t, "saker.one_way", flags & SPAN_ONE_WAY);
 }
 
+/* What its program said of it; a key that has been told already has a meaning, and is left to that. */
+static void tell_words(struct telling *t)
+{
+	const char *at = spans_text(t->s, t->span->attributes);
+	char key[256], text[1024];
+	struct span_attribute a;
+	unsigned int i, n = t->ntold;
+
+	while (span_attribute_next(&at, &a)) {
+		(void)snprintf(key, sizeof(key), "%.*s", (int)a.key_len, a.key);
+		(void)snprintf(text, sizeof(text), "%.*s", (int)a.text_len, a.text);
+		for (i = 0; i < n && t->told[i] != key_hash(key); i++)
+			;
+		if (i < n || !*key)
+			continue;
+		if (a.number)
+			tell_number(t, key, (int64_t)strtoll(text, NULL, 10));
+		else
+			tell(t, key, ATTRIBUTE_TEXT, text, 0);
+	}
+}
+
 int span_attributes(const struct export_spans *x, const struct span *span, attribute_fn *each, void *arg)
 {
 	struct telling t = telling_of(x->s, span, each, arg);
 
-	words_of(t.protocol)->tell(&t);
+	if (span->kind != SPAN_INTERNAL || *t.protocol)
+		words_of(t.protocol)->tell(&t);
 	if (span->kind == SPAN_CLIENT)
 		tell_text(&t, "peer.service", spans_text(x->s, span->peer));
 	tell_error(&t);
@@ -251,12 +290,15 @@ int span_attributes(const struct export_spans *x, const struct span *span, attri
 	tell_flags(&t);
 	tell_times(&t);
 	tell_text(&t, "saker.blame", spans_text(x->s, span->blame));
-	tell_number(&t, "saker.request_bytes", (int64_t)span->request_bytes);
-	tell_number(&t, "saker.response_bytes", (int64_t)span->response_bytes);
+	if (span->kind != SPAN_INTERNAL) {
+		tell_number(&t, "saker.request_bytes", (int64_t)span->request_bytes);
+		tell_number(&t, "saker.response_bytes", (int64_t)span->response_bytes);
+	}
 	if (span->begin.id || span->end.id) {
 		tell_number(&t, "saker.begin_event", (int64_t)span->begin.id);
 		tell_number(&t, "saker.end_event", (int64_t)span->end.id);
 	}
+	tell_words(&t);
 	return t.r;
 }
 

@@ -46,6 +46,31 @@ else
 	skip "Go" "no go"
 fi
 
+# As spans of their own within the requests of their threads
+ok "a server builds" gcc "${flags[@]}" -o served "$app/served.c"
+rm -rf rec
+ok "a server: recorded" "$SAKER" record --with sched -o rec -- ./served 20 truth
+# requests and ways, from the recording and then from what was stored
+spans() {
+	"$SAKER" requests --json --all rec >spans.json && for _ in 1 2; do
+		rm -f ways.json
+		for id in $(jq -r 'select(.kind == "server") | .trace' spans.json | head -5); do
+			"$SAKER" path --json rec "$id" >>ways.json || return 1
+		done
+	done
+}
+ok "a server: its requests" spans
+ok "what it said lies within the requests, as it wrote down itself" /usr/bin/python3 "$app/served_check.py" truth spans.json ways.json sched
+"$SAKER" path rec >way
+ok "the waterfall has them, with their words" eval "grep -q ' handle ' way && grep -q '· currency=[EU][US][RD] items=' way"
+ok "exported to Jaeger" eval "'$SAKER' export jaeger rec >jaeger.json"
+ok "Jaeger: internal, below the request, with words and numbers" jq -e '[.data[].spans[] | select(.operationName == "price")] | length == 20 and
+	all(any(.tags[]; .key == "span.kind" and .value == "internal") and any(.tags[]; .key == "items" and .type == "int64") and
+	any(.tags[]; .key == "currency" and .type == "string"))' jaeger.json
+ok "exported as OTLP" eval "'$SAKER' export otlp --file otlp rec"
+protoc --decode=saker.otlp.Request -I"$root/src/export" "$root/src/export/otlp.proto" <otlp >otlp.txt
+equal "OTLP: internal, with words and numbers" "$(grep -c "kind: INTERNAL" otlp.txt) $(grep -c "key: .items" otlp.txt) $(grep -A3 "key: .items" otlp.txt | grep -c int_value)" "70 20 20"
+
 # A program that runs already
 mkfifo begin
 sh -c 'read -r _ <begin; exec ./c late 3 wait' &
