@@ -182,6 +182,15 @@ class App {
 		this.link?.changed();
 	}
 
+	/* Groups of requests, or their list again. */
+	#groups() {
+		const there = this.view === 'requests' && !this.requests.state.trace;
+
+		this.requests.compare(!there || !this.requests.state.groups);
+		if (this.view !== 'requests')
+			this.above('requests');
+	}
+
 	#requestsOf(service) {
 		this.requests.of(service);
 		this.above('requests');
@@ -285,6 +294,7 @@ class App {
 			mode: () => this.search.set(byId('query').value, this.search.mode === 'filter' ? 'highlight' : 'filter'),
 			theme: () => this.theme.toggle(), help, aboveStory: () => this.above('story'),
 			aboveRequests: () => this.above('requests'), aboveMap: () => this.above('map'),
+			groups: () => this.#groups(),
 		});
 	}
 
@@ -418,4 +428,5 @@ const app = new App();
 
 app.start();
 /* For measurements and tests: what is drawn, how long it took, and whether there is more to come. */
-window.saker = { app, frames: app.diagram.frames, idle: () => app.diagram.idle && !waiting() && !app.link?.pending };
+window.saker = { app, frames: app.diagram.frames, idle: () => app.diagram.idle && !waiting() && !app.link?.pending &&
+	!app.requests.heat.pending };

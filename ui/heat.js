@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * heat - requests as a picture: when they began goes to the right, how long they took upwards, dark is many. A region of it is
- * chosen by dragging, or with the arrow keys (with shift it grows). Cells in which some failed have a cross.
+ * chosen by dragging, or with the arrow keys (with shift it grows). Cells in which some failed have a cross. With a second region
+ * the first is compared: it is chosen with shift held, or while `which` is 1.
  */
 import { fit } from './dom.js';
 import { count, duration, moment, plural } from './text.js';
@@ -14,13 +15,16 @@ export class Heat {
 	#anchor = null; /* the cell at which the choice began */
 	#cursor = null;
 	#dragging = false;
+	#frame = 0;
 
-	/* chosen(region): { from, to, min, max } in ns, or null; say(words) */
+	/* chosen(region, which): { from, to, min, max } in ns, or null; which: 0, or 1 of the second; say(words) */
 	constructor(canvas, hooks) {
 		this.canvas = canvas;
 		this.hooks = hooks;
 		this.data = null;
-		this.region = null;
+		this.regions = [null, null];
+		this.two = false; /* there may be a second one */
+		this.which = 0; /* which of them is chosen now */
 		canvas.addEventListener('pointerdown', (e) => this.#down(e));
 		canvas.addEventListener('pointermove', (e) => this.#move(e));
 		canvas.addEventListener('pointerup', (e) => this.#up(e));
@@ -29,15 +33,28 @@ export class Heat {
 	}
 
 	/* data: of /api/heat */
-	show(data, region) {
+	show(data, regions) {
 		this.data = data;
-		this.region = region;
+		this.regions = [...regions];
 		this.#cursor = this.#anchor = null;
-		const rows = data.cells.map((cell) => cell[1]);
+		const rows = data.cells.map((cell) => cell[1]).filter(Boolean);
 
+		/* those that took no time, as nobody saw their end, lie at the lower edge */
 		this.low = rows.length ? Math.max(0, Math.min(...rows) - 1) : 0;
 		this.high = rows.length ? Math.max(...rows) + 1 : 8;
 		this.paint();
+	}
+
+	/* Whether there may be a second region, and which one is chosen next. */
+	compare(two, which = 0) {
+		this.two = two;
+		this.which = two ? which : 0;
+		this.#cursor = this.#anchor = null;
+		this.paint();
+	}
+
+	get pending() {
+		return this.#frame !== 0;
 	}
 
 	/* --- places --- */
@@ -62,7 +79,9 @@ export class Heat {
 	}
 
 	/* The middle of a cell in pixels of the page, for tests. */
-	middle([column, row]) {
+	middle([column, exact]) {
+		const row = Math.max(exact, this.low);
+
 		return { x: (this.#x(column) + this.#x(column + 1)) / 2, y: (this.#y(row) + this.#y(row + 1)) / 2 };
 	}
 
@@ -72,8 +91,8 @@ export class Heat {
 		const { from, width, octave } = this.data;
 		const low = Math.min(a[1], b[1]), high = Math.max(a[1], b[1]);
 
-		this.region = { from: from + Math.min(a[0], b[0]) * width, to: from + (Math.max(a[0], b[0]) + 1) * width,
-			min: low ? 2 ** (low / octave) : 0, max: 2 ** ((high + 1) / octave) };
+		this.regions[this.which] = { from: from + Math.min(a[0], b[0]) * width, to: from + (Math.max(a[0], b[0]) + 1) * width,
+			min: low > this.low ? 2 ** (low / octave) : 0, max: 2 ** ((high + 1) / octave) };
 		this.paint();
 	}
 
@@ -82,6 +101,8 @@ export class Heat {
 			return;
 		this.canvas.setPointerCapture(e.pointerId);
 		this.#dragging = true;
+		if (this.two && e.shiftKey)
+			this.which = 1;
 		this.#anchor = this.#cursor = this.#cellAt(e);
 		this.#choose(this.#anchor, this.#cursor);
 	}
@@ -98,15 +119,19 @@ export class Heat {
 			return;
 		this.#move(e);
 		this.#dragging = false;
-		this.hooks.chosen(this.region);
+		this.hooks.chosen(this.regions[this.which], this.which);
 	}
 
 	#key(e) {
 		const step = STEPS[e.key];
 
-		if (e.key === 'Escape' && this.region) {
+		if (e.key === 'Escape' && this.regions.some(Boolean)) {
 			e.preventDefault();
-			this.clear();
+			this.clear(this.regions[1] ? 1 : 0);
+		}
+		if (e.key === 'Enter' && this.two) {
+			e.preventDefault();
+			this.hooks.turn(1 - this.which);
 		}
 		if (!step || !this.data || !this.data.cells.length)
 			return;
@@ -117,7 +142,8 @@ export class Heat {
 	/* Begins at the cell with most. */
 	#step([dx, dy], grow) {
 		if (!this.#cursor) {
-			this.#cursor = this.data.cells.reduce((most, cell) => (cell[2] > most[2] ? cell : most)).slice(0, 2);
+			this.#cursor = this.data.cells.reduce((most, cell) => (cell[2] > most[2] ? cell : most)).slice(0, 2)
+				.map((place, i) => (i ? Math.max(place, this.low) : place));
 		} else {
 			const [column, row] = this.#cursor;
 
@@ -127,19 +153,27 @@ export class Heat {
 		if (!grow || !this.#anchor)
 			this.#anchor = this.#cursor;
 		this.#choose(this.#anchor, this.#cursor);
-		this.hooks.chosen(this.region);
-		this.hooks.say(regionWords(this.region));
+		this.hooks.chosen(this.regions[this.which], this.which);
+		this.hooks.say(regionWords(this.regions[this.which]));
 	}
 
-	clear() {
-		this.region = this.#anchor = this.#cursor = null;
+	clear(which = 0) {
+		this.regions[which] = this.#anchor = this.#cursor = null;
 		this.paint();
-		this.hooks.chosen(null);
+		this.hooks.chosen(null, which);
 	}
 
 	/* --- drawing --- */
 
+	/* However often it is asked for, once a frame. */
 	paint() {
+		this.#frame ||= requestAnimationFrame(() => {
+			this.#frame = 0;
+			this.#paint();
+		});
+	}
+
+	#paint() {
 		const { canvas } = this, box = canvas.parentElement;
 		const ratio = window.devicePixelRatio || 1;
 
@@ -153,8 +187,7 @@ export class Heat {
 		c.scale(ratio, ratio);
 		this.#axes(c);
 		this.#cells(c);
-		if (this.region)
-			this.#frame(c);
+		this.regions.forEach((region, i) => region && this.#box(c, region, i));
 	}
 
 	#axes(c) {
@@ -187,8 +220,8 @@ export class Heat {
 		const most = Math.log(1 + this.data.cells.reduce((n, cell) => Math.max(n, cell[2]), 1));
 
 		for (const [column, row, n, failed] of this.data.cells) {
-			const x = this.#x(column), y = this.#y(row + 1);
-			const w = Math.max(1.5, this.#x(column + 1) - x - 0.5), h = Math.max(1.5, this.#y(row) - y - 0.5);
+			const x = this.#x(column), at = Math.max(row, this.low), y = this.#y(at + 1);
+			const w = Math.max(1.5, this.#x(column + 1) - x - 0.5), h = Math.max(1.5, this.#y(at) - y - 0.5);
 
 			c.globalAlpha = 0.3 + 0.7 * Math.log(1 + n) / most;
 			c.fillStyle = colours.accent;
@@ -199,15 +232,33 @@ export class Heat {
 		}
 	}
 
-	#frame(c) {
-		const { from, width, octave, columns } = this.data, { region } = this;
+	/* The second one is dashed, and each has its name if there may be two. */
+	#box(c, region, which) {
+		const { from, width, octave, columns } = this.data;
 		const x0 = this.#x(Math.max(0, (region.from - from) / width)), x1 = this.#x(Math.min(columns, (region.to - from) / width));
 		const y0 = this.#y(Math.min(this.high + 1, Math.log2(region.max) * octave));
 		const y1 = this.#y(region.min > 0 ? Math.max(this.low, Math.log2(region.min) * octave) : this.low);
 
 		c.strokeStyle = colours.ink;
 		c.lineWidth = 1.5;
+		c.setLineDash(which ? [5, 4] : []);
 		c.strokeRect(x0 - 1, y0 - 1, x1 - x0 + 2, y1 - y0 + 2);
+		c.setLineDash([]);
+		if (this.two)
+			this.#name(c, which ? 'others' : 'chosen', x0, y0, y1);
+	}
+
+	/* Above the box if there is room, else below its upper edge. */
+	#name(c, words, x0, y0, y1) {
+		const width = c.measureText(words).width + 8, x = Math.max(LEFT, Math.min(this.width - RIGHT - width, x0 - 1));
+		const y = y0 - 16 >= TOP ? y0 - 16 : Math.min(y0 + 1, y1);
+
+		c.fillStyle = colours.ink;
+		c.fillRect(x, y, width, 15);
+		c.fillStyle = colours.panel;
+		c.textAlign = 'left';
+		c.textBaseline = 'middle';
+		c.fillText(words, x + 4, y + 8);
 	}
 }
 

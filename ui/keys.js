@@ -37,8 +37,9 @@ const KEYS = [
 	['Above the diagram', [
 		[['w'], 'what happened', 'aboveStory'],
 		[['r'], 'requests', 'aboveRequests'],
+		[['s'], 'slow requests against normal ones, or those of a region against others', 'groups'],
 		[['m'], 'the map: who calls whom', 'aboveMap'],
-		[['←', '→', '↑', '↓'], 'on the heat map: choose a cell; with shift a region; Esc: all'],
+		[['←', '→', '↑', '↓'], 'on the heat map: choose a cell; with shift a region; Esc: all; Enter: the other region'],
 	]],
 	['Page', [
 		[['/'], 'search', 'search'],

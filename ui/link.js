@@ -2,7 +2,8 @@
 /*
  * link - the view as the fragment of the address, so that a copied address shows the same:
  * #event=node1:42&axis=wall&from=7.1&to=8.2&open=0,3&pin=7&q=type=send&mode=filter (times in seconds)
- * and above the diagram: view=requests&ask=duration>1ms&service=shop&region=0,1,2,3&sort=slow&trace=1f2e&against=normal (region: ns)
+ * and above the diagram: view=requests&ask=duration>1ms&service=shop&region=0,1,2,3&groups=1&beside=0,1,2,3&sort=slow&trace=1f2e&
+ * against=normal (regions: ns)
  */
 const WAIT_MS = 200;
 
@@ -11,22 +12,28 @@ const ABOVE = ['requests', 'map'];
 /* What is asked of the requests. */
 function readAsked(params) {
 	const text = (name) => params.get(name) || '';
-	const region = text('region').split(',').map(Number);
+	const region = (name) => {
+		const parts = text(name).split(',').map(Number);
+
+		return parts.length === 4 && parts.every(Number.isFinite) ? { from: parts[0], to: parts[1], min: parts[2], max: parts[3] } : null;
+	};
 
 	return {
 		q: text('ask'), service: text('service'), trace: text('trace'), against: text('against'),
 		sort: text('sort') === 'slow' ? 'slow' : 'time',
-		region: region.length === 4 && region.every(Number.isFinite)
-			? { from: region[0], to: region[1], min: region[2], max: region[3] } : null,
+		region: region('region'), beside: region('region') && region('beside'), groups: text('groups') === '1',
 	};
 }
 
-function writeAsked(params, { q, service, trace, against, sort, region }) {
+function writeAsked(params, { q, service, trace, against, sort, region, beside, groups }) {
 	const set = (name, value) => value && params.set(name, value);
+	const parts = (r) => r && [r.from, r.to, r.min, r.max].join(',');
 
 	set('ask', q);
 	set('service', service);
-	set('region', region && [region.from, region.to, region.min, region.max].join(','));
+	set('region', parts(region));
+	set('groups', groups && 1);
+	set('beside', parts(beside));
 	set('sort', sort === 'slow' && sort);
 	set('trace', trace);
 	set('against', against);

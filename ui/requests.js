@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * requests - which requests there are: their heat map, a box for a query, a list of what is chosen; one of them is shown by trace.js.
+ * requests - which requests there are: their heat map, a box for a query, a list of what is chosen, or what distinguishes it from the
+ * others (groups.js); one of them is shown by trace.js.
  * Nothing is asked for before the reader wants to see it.
  */
 import { Latest } from './api.js';
 import { byId, choice, el, fill } from './dom.js';
+import { Groups } from './groups.js';
 import { Heat, heatWords, regionWords } from './heat.js';
 import { count, duration, moment } from './text.js';
 import { Trace } from './trace.js';
 
 const TYPING_MS = 300;
-const NOTHING = { q: '', service: '', region: null, sort: 'time', trace: '', against: '' };
+const NOTHING = { q: '', service: '', region: null, beside: null, groups: false, sort: 'time', trace: '', against: '' };
 
 export class Requests {
 	#heat = new Latest();
@@ -23,10 +25,13 @@ export class Requests {
 		this.hooks = hooks;
 		this.state = { ...NOTHING };
 		this.root = byId('requests');
-		this.heat = new Heat(byId('heat'), { chosen: (region) => this.#set({ region }), say: hooks.say });
-		this.trace = new Trace(byId('trace'), { ...hooks, list: () => this.open(''),
+		this.heat = new Heat(byId('heat'), { chosen: (region, which) => this.#chosen(region, which), turn: (which) => this.#turn(which),
+			say: hooks.say });
+		this.groups = new Groups(byId('groups'), { open: (trace, against) => this.open(trace, against), say: hooks.say });
+		this.trace = new Trace(byId('trace'), { ...hooks, list: () => this.open(''), back: () => (this.state.groups ? '‹ Groups' : '‹ List'),
 			compare: (against) => this.#set({ against }) });
 		this.setSort = choice(byId('requests-sort'), 'sort', (sort) => this.#set({ sort }));
+		byId('requests-groups').onclick = () => this.compare();
 		byId('requests-query').addEventListener('input', () => this.#typed());
 		byId('requests-filter').addEventListener('submit', (e) => {
 			e.preventDefault();
@@ -64,11 +69,30 @@ export class Requests {
 		byId('requests-query').value = '';
 	}
 
-	/* A trace, or '' for the list. */
-	open(trace) {
-		this.#set({ trace, against: '' });
+	/* A trace, beside another one or not; or '' for the list. */
+	open(trace, against = '') {
+		this.#set({ trace, against });
 		if (!trace)
-			byId('requests-query').focus();
+			byId(this.state.groups ? 'requests-groups' : 'requests-query').focus();
+	}
+
+	/* The chosen ones beside the others, or their list. */
+	compare(on = !this.state.groups) {
+		this.#set({ groups: on, beside: null, trace: '', against: '' });
+	}
+
+	#chosen(region, which) {
+		if (which)
+			this.#set({ beside: region });
+		else
+			this.#set({ region, beside: region ? this.state.beside : null });
+	}
+
+	/* Which of the two regions is chosen next. */
+	#turn(which) {
+		this.heat.compare(this.state.groups, this.state.region ? which : 0);
+		this.hooks.say(this.heat.which ? 'Now the region to compare with.' : 'Now the region that is compared.');
+		this.#say(this.heat.data, this.list);
 	}
 
 	repaint() {
@@ -77,7 +101,7 @@ export class Requests {
 
 	#typed(wait = TYPING_MS) {
 		clearTimeout(this.#timer);
-		this.#timer = setTimeout(() => this.#set({ q: byId('requests-query').value.trim(), region: null }), wait);
+		this.#timer = setTimeout(() => this.#set({ q: byId('requests-query').value.trim(), region: null, beside: null }), wait);
 	}
 
 	#set(news) {
@@ -106,16 +130,26 @@ export class Requests {
 	}
 
 	async #loadList(whole) {
-		const { q, service, region, sort } = this.state;
+		const { q, service, region, beside, sort, groups } = this.state;
 		const [heat, list] = await Promise.all([whole ? this.#heat.get('heat', { q, service }) : this.heat.data,
-			this.#list.get('requests', { q, service, ...region, sort: sort === 'time' ? sort : '-duration' })]);
+			this.#list.get('requests', { q, service, ...region, sort: sort === 'time' ? sort : '-duration', ...(groups && { limit: 1 }) }),
+			groups && this.groups.show({ q, service, one: regionText(region), other: regionText(beside) })]);
 
 		byId('requests-error').hidden = true;
 		byId('requests-query').removeAttribute('aria-invalid');
 		if (whole)
-			this.heat.show(heat, region);
+			this.heat.show(heat, [region, beside]);
+		this.heat.regions = [region, beside];
+		this.heat.compare(groups, region && this.heat.which);
+		this.list = list;
+		byId('requests-groups').setAttribute('aria-pressed', String(groups));
+		byId('requests-sort').hidden = groups;
+		byId('groups').hidden = !groups || !list.spans;
+		byId('requests-list').hidden = groups && list.spans > 0;
 		this.#say(heat, list);
 		fill(byId('requests-list'), list.spans ? list.requests.map((request) => this.#row(request)) : none());
+		if (list.spans && !list.requests.length)
+			fill(byId('requests-list'), el('li', { class: 'none' }, 'None of them is like that.'));
 	}
 
 	/* A query that is none is told beside it, all else as everywhere. */
@@ -130,15 +164,27 @@ export class Requests {
 	}
 
 	#say(heat, list) {
-		const { region, service } = this.state;
+		const { region, service, groups } = this.state;
 		const clear = (words, title, act) => el('button', { class: 'chip', title, onclick: act }, words, ' ×');
 
 		fill(byId('requests-said'), list.spans ? heatWords(heat) : '',
 			service ? [' · ', clear(`of ${service}`, 'of all services', () => this.#set({ service: '' }))] : '',
-			region ? [' · ', clear(regionWords(region), 'the whole picture', () => this.heat.clear()),
+			region ? [' · ', groups ? 'chosen: ' : '', clear(regionWords(region), 'the whole picture', () => this.heat.clear()),
 				` has ${count(list.matched)}`] : '',
-			list.left_out ? ` · ${count(list.requests.length)} are listed, ${count(list.left_out)} are not` : '',
+			groups && list.spans ? this.#besideWords(clear) : '',
+			list.left_out && !groups ? ` · ${count(list.requests.length)} are listed, ${count(list.left_out)} are not` : '',
 			list.facts_left_out ? ` · there was no room for ${count(list.facts_left_out)} facts: requests may lack something` : '');
+	}
+
+	/* With what the chosen ones are compared, and how to change that. */
+	#besideWords(clear) {
+		const { region, beside } = this.state;
+
+		if (!region)
+			return ' · drag over those that are to be compared with the rest';
+		return [' · others: ', beside ? clear(regionWords(beside), 'all the rest', () => this.heat.clear(1)) : 'all the rest',
+			' ', el('button', { class: 'chip', 'aria-pressed': String(this.heat.which === 1), title: 'the next region that is dragged over (with shift: always); Enter on the heat map',
+				onclick: () => this.#turn(1 - this.heat.which) }, this.heat.which ? 'drag over the others now' : 'choose others')];
 	}
 
 	#row(request) {
@@ -151,6 +197,11 @@ export class Requests {
 			el('span', { class: 'what' }, el('bdi', {}, el('b', {}, service), ` ${operation || protocol} ${resource || peer}`)),
 			el('span', { class: 'why' }, el('bdi', {}, request.reason), request.incomplete ? ' [incomplete: events were lost]' : '')));
 	}
+}
+
+/* As the server takes it; undefined: none. */
+function regionText(region) {
+	return region ? [region.from, region.to, region.min, region.max].join(',') : undefined;
 }
 
 /* "✗ 500", "200", "no answer" */

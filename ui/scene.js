@@ -372,23 +372,18 @@ export class Scene {
 		const { scale, ahead } = this.#what;
 		const hits = this.hits[i].filter((hit) => hit.event);
 		const end = scale.width + ahead;
+		const lines = hits.filter((hit) => hit.event.type === 'log');
 		let free = -Infinity; /* from where on no log line stands */
+		let line = 0;
 
 		for (let k = 0; k < hits.length; k++) {
 			const next = k + 1 < hits.length ? hits[k + 1].x : end;
 
 			if (hits[k].event.type === 'log')
-				free = this.#logLine(c, i, hits[k], this.#nextLog(hits, k, end));
+				free = this.#logLine(c, i, hits[k], lines[++line]?.x ?? end);
 			else if (next - hits[k].x > CAPTION_ROOM && told(hits[k].event) && hits[k].x > free)
 				this.#caption(c, i, hits[k], next);
 		}
-	}
-
-	#nextLog(hits, k, end) {
-		for (let n = k + 1; n < hits.length && n < k + 200; n++)
-			if (hits[n].event.type === 'log')
-				return hits[n].x;
-		return end;
 	}
 
 	/* Returns where it ends. */

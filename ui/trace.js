@@ -8,6 +8,7 @@ import { el, fill } from './dom.js';
 import { count, duration, plural } from './text.js';
 
 const SHOWN = 30; /* differences between two */
+const FIRST = 6; /* before the reader asks for all of these */
 const LANES = 16; /* of a request, that are unfolded in the diagram */
 
 export class Trace {
@@ -16,7 +17,10 @@ export class Trace {
 	#before = ''; /* the trace that was open before this one */
 	#now = '';
 
-	/* hooks: show(id, t, duration, lanes), event(id), list(), compare(trace or 'normal' or ''), say(words) */
+	/*
+	 * hooks: show(id, t, duration, lanes), event(id), list(), back(): words for that, compare(trace or 'normal' or ''),
+	 * say(words)
+	 */
 	constructor(root, hooks) {
 		this.root = root;
 		this.hooks = hooks;
@@ -45,7 +49,7 @@ export class Trace {
 		const button = (name, words, act, pressed) => el('button', { class: name, onclick: act, 'aria-pressed': pressed }, words);
 
 		return el('header', {},
-			button('list', '‹ List', () => this.hooks.list()),
+			button('list', this.hooks.back(), () => this.hooks.list()),
 			el('h3', {}, el('bdi', {}, `${root.service} ${root.operation} ${root.resource}`)),
 			el('span', { class: 'when' }, el('b', {}, duration(ns)), failed ? ' · ✗ failed' : '', ` · ${plural(spans.length, 'span')} · `,
 				el('span', { class: 'id', title: `trace ${trace}` }, trace.slice(0, 8))),
@@ -79,10 +83,12 @@ export class Trace {
 				el('span', { class: 'id', title: `trace ${id}` }, id.slice(0, 8)), ` (${duration(other)})`,
 				hidden ? ` · ${count(hidden)} equal or smaller ones are not listed` : ''),
 			el('thead', {}, el('tr', {}, ['more', 'this', 'other', 'where', 'on what'].map((name) => el('th', { scope: 'col' }, name)))),
-			el('tbody', {}, list.map((d) => el('tr', {}, el('td', { class: 'more' }, more(d.one_ns - d.other_ns)),
+			el('tbody', {}, list.map((d, i) => el('tr', { hidden: i >= FIRST }, el('td', { class: 'more' }, more(d.one_ns - d.other_ns)),
 				el('td', {}, duration(d.one_ns)), el('td', {}, duration(d.other_ns)),
 				el('td', { class: 'where' }, el('bdi', {}, `${d.service} ${d.operation}`)),
-				el('td', { class: 'where' }, this.data.classes[d.time] ?? d.time)))));
+				el('td', { class: 'where' }, this.data.classes[d.time] ?? d.time)))),
+			list.length > FIRST ? el('tfoot', {}, el('tr', {}, el('td', { colspan: 5 }, el('button', { class: 'rest', onclick: unfold },
+				`${count(list.length - FIRST)} smaller ones`)))) : null);
 	}
 
 	/* --- the waterfall --- */
@@ -130,6 +136,14 @@ export class Trace {
 /* What its program said of it (saker.h). */
 function words({ attributes }) {
 	return attributes ? el('bdi', { class: 'of words' }, ` · ${Object.entries(attributes).map(([key, value]) => `${key}=${value}`).join(' ')}`) : null;
+}
+
+/* The lines of a table that were left out at first. */
+function unfold(e) {
+	const table = e.target.closest('table');
+
+	table.querySelectorAll('tr[hidden]').forEach((row) => { row.hidden = false; });
+	table.tFoot.remove();
 }
 
 function indented(node, depth) {

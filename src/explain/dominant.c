@@ -169,6 +169,16 @@ static int by_ns(const void *a, const void *b)
 	return x->operation < y->operation ? -1 : x->operation > y->operation ? 1 : x->kind - y->kind;
 }
 
+static void add_share(struct dominant_share *to, const struct entry *e, const struct work *w)
+{
+	if (!to->requests || e->part.ns > to->most_ns) {
+		to->most_ns = e->part.ns;
+		to->trace = w->requests[e->request].trace;
+	}
+	to->ns += e->part.ns;
+	to->requests++;
+}
+
 /* What the requests at [from, to) are made of. */
 static int sum_shares(const struct work *w, uint32_t from, uint32_t to, struct dominant_share **ret, size_t *ret_n)
 {
@@ -189,10 +199,11 @@ static int sum_shares(const struct work *w, uint32_t from, uint32_t to, struct d
 			continue;
 		if (!last || last->service != p->service || last->operation != p->operation || last->kind != p->kind) {
 			last = &shares[n++];
-			*last = (struct dominant_share) { p->service, p->operation, p->kind, 0, 0, 0 };
+			*last = (struct dominant_share) { .service = p->service,
+							  .operation = p->operation,
+							  .kind = p->kind };
 		}
-		last->ns += p->ns;
-		last->requests++;
+		add_share(last, &w->entries[i], w);
 	}
 	for (i = 0; i < n; i++)
 		shares[i].share = all > 0 ? (double)shares[i].ns / all : 0;
@@ -272,11 +283,14 @@ static void compare_sets(const struct work *w, const struct sets *x, size_t at, 
 	qsort(x->normal, d->normal, sizeof(*x->normal), by_value);
 	e->slow_ns = mean_of(x->slow, d->slow);
 	e->normal_ns = mean_of(x->normal, d->normal);
+	e->row = slowest; /* the request, until it is known that it is told of */
+	e->p = 1;
+	if (!d->slow || !d->normal)
+		return;
 	e->p = dominant_whitney(x->slow, d->slow, x->normal, d->normal, &e->delta);
 	e->by_presence = (double)(e->slow + e->normal) * d->slow / ((double)d->slow + d->normal) < DOMINANT_DENSE;
 	if (e->by_presence)
 		e->p = dominant_fisher(e->slow, d->slow, e->normal, d->normal);
-	e->row = slowest; /* the request, until it is known that it is told of */
 }
 
 static int by_difference(const void *a, const void *b)
@@ -291,7 +305,8 @@ static int by_difference(const void *a, const void *b)
 	return x->operation < y->operation ? -1 : x->operation > y->operation ? 1 : x->kind - y->kind;
 }
 
-static void find_effects(const struct work *w, const struct sets *x, struct dominant *d)
+/* all: also those that do not distinguish. */
+static void find_effects(const struct work *w, const struct sets *x, bool all, struct dominant *d)
 {
 	double more = d->slow_mean_ns - d->normal_mean_ns;
 	size_t at, end, i, kept = 0;
@@ -307,10 +322,11 @@ static void find_effects(const struct work *w, const struct sets *x, struct domi
 		struct part p;
 
 		*e = d->effects[i];
-		if (!(e->p < SIGNIFICANT / d->tested))
+		e->carried = (d->enough || (all && e->by_presence)) && e->p < SIGNIFICANT / d->tested;
+		if (!e->carried && (!all || !(fabs(e->slow_ns - e->normal_ns) > 0)))
 			continue;
 		p = (struct part) { .service = e->service, .operation = e->operation, .kind = e->kind };
-		e->share = more > 0 ? (e->slow_ns - e->normal_ns) / more : 0;
+		e->share = more > 0 || (all && more < 0) ? (e->slow_ns - e->normal_ns) / more : 0;
 		e->row = shown_by(w, e->row, &p);
 		kept++;
 	}
@@ -328,51 +344,69 @@ static double mean_duration(const struct work *w, uint32_t from, uint32_t to)
 	return to > from ? sum / (to - from) : 0;
 }
 
-static int effects(const struct work *w, struct dominant *d)
+/* Slow are the last ones, and how many is known. */
+static int effects(const struct work *w, struct sets *x, bool all, struct dominant *d)
 {
-	static const uint32_t percents[] = { 1, 5, 10 };
-	struct sets x = { .normal_from = w->count / 4, .normal_to = w->count - w->count / 4 };
-	size_t i;
-
-	for (i = 0; i < ARRAY_LEN(percents); i++) {
-		d->slow_percent = percents[i];
-		d->slow = (uint32_t)((uint64_t)w->count * percents[i] / 100);
-		if (d->slow >= DOMINANT_ENOUGH)
-			break;
-	}
-	x.slow_from = w->count - d->slow;
-	d->normal = x.normal_to - x.normal_from;
+	d->slow = w->count - x->slow_from;
+	d->normal = x->normal_to - x->normal_from;
 	d->enough = d->slow >= DOMINANT_ENOUGH && d->normal >= DOMINANT_ENOUGH;
-	if (!d->enough)
+	if (!d->enough && !all)
 		return 0;
-	d->slow_from_ns = w->requests[x.slow_from].ns;
-	d->slow_mean_ns = mean_duration(w, x.slow_from, w->count);
-	d->normal_mean_ns = mean_duration(w, x.normal_from, x.normal_to);
-	x.slow = calloc(d->slow, sizeof(*x.slow));
-	x.normal = calloc(d->normal, sizeof(*x.normal));
+	d->slow_from_ns = d->slow ? w->requests[x->slow_from].ns : 0;
+	d->slow_mean_ns = mean_duration(w, x->slow_from, w->count);
+	d->normal_mean_ns = mean_duration(w, x->normal_from, x->normal_to);
+	x->slow = calloc(d->slow + 1, sizeof(*x->slow));
+	x->normal = calloc(d->normal + 1, sizeof(*x->normal));
 	d->effects = calloc(w->nentries + 1, sizeof(*d->effects));
-	if (x.slow && x.normal && d->effects)
-		find_effects(w, &x, d);
-	free(x.slow);
-	free(x.normal);
-	return x.slow && x.normal && d->effects ? 0 : -ENOMEM;
+	if (x->slow && x->normal && d->effects)
+		find_effects(w, x, all, d);
+	free(x->slow);
+	free(x->normal);
+	return x->slow && x->normal && d->effects ? 0 : -ENOMEM;
 }
 
 /* --- all of it --- */
 
+/* The slow ones of so many, and the normal ones. */
+static struct sets split(uint32_t count, uint32_t *ret_percent)
+{
+	static const uint32_t percents[] = { 1, 5, 10 };
+	struct sets x = { .normal_from = count / 4, .normal_to = count - count / 4 };
+	uint32_t slow = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(percents) && slow < DOMINANT_ENOUGH; i++) {
+		*ret_percent = percents[i];
+		slow = (uint32_t)((uint64_t)count * percents[i] / 100);
+	}
+	x.slow_from = count - slow;
+	return x;
+}
+
+static int take_all_parts(struct work *w, struct err *err)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; r >= 0 && i < w->count; i++)
+		r = take_parts(w, i, err);
+	if (r >= 0 && w->nentries)
+		qsort(w->entries, w->nentries, sizeof(*w->entries), by_part);
+	return r;
+}
+
 static int build(struct work *w, struct dominant *d, struct err *err)
 {
-	uint32_t from, to, i;
-	int r = 0;
+	uint32_t from, to;
+	struct sets x;
+	int r;
 
 	d->requests = w->count;
 	if (!w->count)
 		return 0;
-	for (i = 0; r >= 0 && i < w->count; i++)
-		r = take_parts(w, i, err);
+	r = take_all_parts(w, err);
 	if (r < 0)
 		return r;
-	qsort(w->entries, w->nentries, sizeof(*w->entries), by_part);
 	d->p50_ns = w->requests[rank_of(w->count, 0.5)].ns;
 	d->p90_ns = w->requests[rank_of(w->count, 0.9)].ns;
 	d->p99_ns = w->requests[rank_of(w->count, 0.99)].ns;
@@ -385,8 +419,9 @@ static int build(struct work *w, struct dominant *d, struct err *err)
 	d->tail = w->count - from;
 	if (r >= 0)
 		r = sum_shares(w, from, w->count, &d->tail_shares, &d->ntail);
+	x = split(w->count, &d->slow_percent);
 	if (r >= 0)
-		r = effects(w, d);
+		r = effects(w, &x, false, d);
 	return r < 0 ? err_set(err, ENOMEM, "out of memory for the parts of %u requests", w->count) : 0;
 }
 
@@ -404,6 +439,77 @@ int dominant_of(const struct spans *s, const uint32_t *traces, size_t n, struct 
 	else
 		*ret = d;
 	return r;
+}
+
+int dominant_sets(const struct spans *s, const uint32_t *traces, size_t n, struct dominant_sets *ret)
+{
+	struct work w = { .s = s };
+	struct dominant d = { 0 };
+	uint32_t *list, i;
+	struct sets x;
+	int r = take_requests(&w, traces, traces ? n : s->ntraces, &d);
+
+	list = r < 0 ? NULL : calloc(w.count + 1, sizeof(*list));
+	for (i = 0; list && i < w.count; i++)
+		list[i] = w.requests[i].trace;
+	free(w.requests);
+	if (!list)
+		return -ENOMEM;
+	*ret = (struct dominant_sets) { .traces = list, .count = w.count, .left_out = d.left_out };
+	x = split(w.count, &ret->slow_percent);
+	ret->slow_from = x.slow_from;
+	ret->normal_from = x.normal_from;
+	ret->normal_to = x.normal_to;
+	return 0;
+}
+
+/* The normal ones first, then the slow ones, each by duration. */
+static int take_groups(struct work *w, const uint32_t *slow, size_t nslow, const uint32_t *normal, size_t nnormal,
+		       struct dominant *d)
+{
+	struct work more = { .s = w->s };
+	struct request *both;
+	int r = take_requests(w, normal, nnormal, d);
+
+	d->normal = w->count;
+	if (r >= 0)
+		r = take_requests(&more, slow, nslow, d);
+	both = r < 0 ? NULL : realloc(w->requests, ((size_t)w->count + more.count + 1) * sizeof(*both));
+	if (both) {
+		memcpy(both + w->count, more.requests, more.count * sizeof(*both));
+		w->requests = both;
+		w->count += more.count;
+	}
+	free(more.requests);
+	return both ? 0 : -ENOMEM;
+}
+
+int dominant_between(const struct spans *s, const uint32_t *slow, size_t nslow, const uint32_t *normal, size_t nnormal,
+		     struct dominant *ret, struct err *err)
+{
+	struct work w = { .s = s };
+	struct dominant d = { 0 };
+	struct sets x = { 0 };
+	int r = take_groups(&w, slow, nslow, normal, nnormal, &d);
+
+	x.slow_from = x.normal_to = d.median = d.normal;
+	d.requests = w.count;
+	d.tail = w.count - d.normal;
+	if (r >= 0)
+		r = take_all_parts(&w, err);
+	if (r >= 0)
+		r = sum_shares(&w, 0, x.normal_to, &d.median_shares, &d.nmedian);
+	if (r >= 0)
+		r = sum_shares(&w, x.slow_from, w.count, &d.tail_shares, &d.ntail);
+	if (r >= 0)
+		r = effects(&w, &x, true, &d);
+	free(w.requests);
+	free(w.entries);
+	if (r < 0)
+		dominant_fini(&d);
+	else
+		*ret = d;
+	return r < 0 ? err_set(err, ENOMEM, "out of memory for the parts of %zu requests", nslow + nnormal) : 0;
 }
 
 void dominant_fini(struct dominant *d)

@@ -17,6 +17,8 @@
  * takes its place.  With fewer than DOMINANT_ENOUGH slow or normal requests nothing is said.
  * Requests without a beginning or an end in the recording are left out and counted.
  *
+ * dominant_between() does the same with two groups that somebody else has chosen.
+ *
  * Threads: any.  Memory: 24 bytes a part of a request, and that of one critical path.
  */
 #include <stdbool.h>
@@ -37,6 +39,8 @@ struct dominant_share {
 	uint32_t requests;	     /* that have such a part */
 	uint64_t ns;		     /* of all of them */
 	double share;		     /* of the time of all requests of the set */
+	uint32_t trace;		     /* the request with the most of it */
+	uint64_t most_ns;	     /* there */
 };
 
 struct dominant_effect {
@@ -48,6 +52,7 @@ struct dominant_effect {
 	double delta;		   /* Cliff's: how much more often a slow one has more than a normal one; -1 .. 1 */
 	double p;		   /* of the test, before the correction */
 	bool by_presence;	   /* which was Fisher's */
+	bool carried;		   /* it distinguishes them */
 	uint32_t row;		   /* a span of the slowest request that has it */
 };
 
@@ -61,13 +66,32 @@ struct dominant {
 	uint32_t slow_percent;
 	uint64_t slow_from_ns;
 	double slow_mean_ns, normal_mean_ns; /* durations */
-	struct dominant_effect *effects;     /* those that distinguish, largest difference of means first */
+	struct dominant_effect *effects;     /* largest difference of means first */
 	size_t neffects;
 	bool enough;
 };
 
-/* Over the traces (indexes of s->traces); NULL: all.  *ret: the caller has dominant_fini() it. */
+/* Over the traces (indexes of s->traces); NULL: all.  Its effects distinguish.  *ret: the caller has dominant_fini() it. */
 int dominant_of(const struct spans *s, const uint32_t *traces, size_t n, struct dominant *ret, struct err *err);
+
+/* Which requests are slow and which normal. */
+struct dominant_sets {
+	uint32_t *traces; /* by duration, without those that are left out */
+	uint32_t count, left_out;
+	uint32_t slow_from;		 /* to the last */
+	uint32_t normal_from, normal_to; /* the second one not included */
+	uint32_t slow_percent;
+};
+/* Of the traces; NULL: all.  The caller frees ret->traces.  -ENOMEM. */
+int dominant_sets(const struct spans *s, const uint32_t *traces, size_t n, struct dominant_sets *ret);
+
+/*
+ * Two groups that have none in common: tail_* and `slow` are of the one, median_* and `normal` of the other; slow_percent and the
+ * quantiles are 0.  Effects are all parts that differ, also those of which the test says nothing; with few requests (not
+ * `enough`) only Fisher's test, which is exact, carries one.
+ */
+int dominant_between(const struct spans *s, const uint32_t *slow, size_t nslow, const uint32_t *normal, size_t nnormal,
+		     struct dominant *ret, struct err *err);
 void dominant_fini(struct dominant *d);
 
 void dominant_text(struct buf *b, const struct spans *s, const struct dominant *d);
@@ -78,6 +102,9 @@ void dominant_json(struct buf *b, const struct spans *s, const struct dominant *
  * shows it: its events begin and end are the evidence.
  */
 bool dominant_sentence(struct buf *b, const struct spans *s, const struct dominant *d, uint32_t *ret_row);
+
+/* `because of db UPDATE: waiting for a lock (50 ms instead of 12 us); in the slowest of them db[7] let go` */
+void dominant_because(struct buf *b, const struct spans *s, const struct dominant_effect *e);
 
 /*
  * Mann-Whitney: of a[na] and b[nb], which are sorted.  Returns p, two-sided; *ret_delta: Cliff's delta, positive where a has the

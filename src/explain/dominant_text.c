@@ -171,10 +171,26 @@ void dominant_json(struct buf *b, const struct spans *s, const struct dominant *
 	buf_str(b, "]}");
 }
 
+void dominant_because(struct buf *b, const struct spans *s, const struct dominant_effect *e)
+{
+	const char *blame = spans_text(s, s->rows[e->row].blame);
+
+	buf_str(b, "because of ");
+	name(b, s, e->service, e->operation, e->kind);
+	buf_str(b, " (");
+	duration(b, 0, "", e->slow_ns);
+	buf_str(b, " instead of ");
+	duration(b, 0, "", e->normal_ns);
+	buf_char(b, ')');
+	if (*blame) {
+		buf_str(b, "; in the slowest of them ");
+		buf_text(b, blame, strlen(blame));
+	}
+}
+
 bool dominant_sentence(struct buf *b, const struct spans *s, const struct dominant *d, uint32_t *ret_row)
 {
 	const struct dominant_effect *e = NULL;
-	const char *blame;
 	size_t i;
 
 	for (i = 0; i < d->neffects && !e; i++)
@@ -189,18 +205,7 @@ bool dominant_sentence(struct buf *b, const struct spans *s, const struct domina
 	buf_str(b, " longer than normal ones, ");
 	if (e->share < 0.95)
 		buf_printf(b, "%.0f %% of that ", 100 * e->share);
-	buf_str(b, "because of ");
-	name(b, s, e->service, e->operation, e->kind);
-	buf_str(b, " (");
-	duration(b, 0, "", e->slow_ns);
-	buf_str(b, " instead of ");
-	duration(b, 0, "", e->normal_ns);
-	buf_char(b, ')');
-	blame = spans_text(s, s->rows[e->row].blame);
-	if (*blame) {
-		buf_str(b, "; in the slowest of them ");
-		buf_text(b, blame, strlen(blame));
-	}
+	dominant_because(b, s, e);
 	*ret_row = e->row;
 	return true;
 }

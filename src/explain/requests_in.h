@@ -2,7 +2,7 @@
 #ifndef SAKER_EXPLAIN_REQUESTS_IN_H
 #define SAKER_EXPLAIN_REQUESTS_IN_H
 /*
- * requests_in - what the files of requests share; nobody else includes it.
+ * requests_in - what the files of requests share; nobody else includes it but tests that make spans up.
  *
  * requests_collect.c (events -> acts) -> requests_conn.c (acts of a connection -> exchanges -> spans) ->
  * requests_flow.c (for whom each thread worked) -> requests_link.c (parents) -> requests_notes.c (what programs say of

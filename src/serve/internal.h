@@ -4,7 +4,7 @@
 /*
  * internal - what the files of serve/ share; nobody else but its tests and fuzzers includes it.
  *
- * http.c (libmicrohttpd) -> request.c (who may ask what) -> answer.c, window.c, cause.c, search.c, spans.c, traces.c (JSON) -> model
+ * http.c (libmicrohttpd) -> request.c (who may ask what) -> answer.c, window.c, cause.c, search.c, spans.c, groups.c, traces.c (JSON) -> model
  */
 #include <pthread.h>
 
@@ -91,6 +91,7 @@ serve_answer_fn answer_event, answer_cone, answer_step;					      /* cause.c */
 serve_answer_fn answer_metrics;								      /* metrics.c */
 serve_answer_fn answer_search;								      /* search.c */
 serve_answer_fn answer_requests, answer_heat;						      /* spans.c */
+serve_answer_fn answer_groups;								      /* groups.c */
 serve_answer_fn answer_trace, answer_compare, answer_map;				      /* traces.c */
 void answer_live(struct serve *s, const struct serve_request *rq, struct serve_response *rs); /* answer.c */
 
@@ -119,6 +120,19 @@ const struct spans *model_spans(const struct model *m);
 int64_t model_span_time(const struct model *m, const struct spans *s, uint32_t span);
 /* `,"t":1,"lane":2,"refs":["0:1","0:2"]`: its begin, and the events of begin and end, null where they are not there */
 void put_span_place(struct buf *b, const struct model *m, const struct spans *s, uint32_t span);
+
+/* A region of the heat map: t of the begin and duration in ns, the second of each not included. */
+struct span_region {
+	double from, to, min, max;
+};
+bool span_region_has(const struct span_region *a, const struct model *m, const struct spans *s, uint32_t span);
+struct spans_found {
+	uint32_t *rows;
+	size_t n, total; /* total: requests in all */
+};
+/* Roots that are asked for; the caller frees f->rows.  False: rs says what is wrong. */
+bool spans_find(const struct model *m, const struct serve_request *rq, struct spans_found *f,
+		struct serve_response *rs);
 
 static inline bool bit_at(const uint64_t *words, uint32_t i)
 {

@@ -68,16 +68,6 @@ void put_span_place(struct buf *b, const struct model *m, const struct spans *s,
 
 /* --- which --- */
 
-struct asked {
-	double from, to; /* t of the begin, the second one not included */
-	double min, max; /* duration in ns, likewise */
-};
-
-struct found {
-	uint32_t *rows;
-	size_t n, total; /* total: requests in all */
-};
-
 static const char *host_name(void *arg, uint32_t host)
 {
 	return store_host_name(arg, host);
@@ -88,7 +78,7 @@ static uint64_t duration(const struct span *row)
 	return row->end_ns > row->begin_ns ? row->end_ns - row->begin_ns : 0;
 }
 
-static bool within(const struct asked *a, const struct model *m, const struct spans *s, uint32_t i)
+bool span_region_has(const struct span_region *a, const struct model *m, const struct spans *s, uint32_t i)
 {
 	double t = (double)model_span_time(m, s, i), ns = (double)duration(&s->rows[i]);
 
@@ -114,8 +104,8 @@ static bool *roots_through(const struct spans *s, const char *service)
 	return through;
 }
 
-static void collect(const struct asked *a, const struct model *m, struct span_query *q, const bool *through,
-		    struct found *f)
+static void collect(const struct span_region *a, const struct model *m, struct span_query *q, const bool *through,
+		    struct spans_found *f)
 {
 	const struct spans *s = model_spans(m);
 	uint32_t i;
@@ -124,15 +114,15 @@ static void collect(const struct asked *a, const struct model *m, struct span_qu
 		if (s->rows[i].parent != SPAN_NONE)
 			continue;
 		f->total++;
-		if ((!through || through[i]) && within(a, m, s, i) && span_query_match(q, s, i, s->rows[0].begin_ns))
+		if ((!through || through[i]) && span_region_has(a, m, s, i) &&
+		    span_query_match(q, s, i, s->rows[0].begin_ns))
 			f->rows[f->n++] = i;
 	}
 }
 
-/* Roots that are asked for; the caller frees found->rows.  False: rs says what is wrong. */
-static bool find(const struct model *m, const struct serve_request *rq, struct found *f, struct serve_response *rs)
+bool spans_find(const struct model *m, const struct serve_request *rq, struct spans_found *f, struct serve_response *rs)
 {
-	struct asked a = { -INFINITY, INFINITY, 0, INFINITY };
+	struct span_region a = { -INFINITY, INFINITY, 0, INFINITY };
 	const char *text = request_param(rq, "q"), *service = request_param(rq, "service");
 	const struct spans *s = model_spans(m);
 	CLEANUP_FREE bool *through = NULL;
@@ -198,7 +188,7 @@ void answer_requests(struct serve *s, struct model *m, const struct serve_reques
 	const char *key = request_param(rq, "sort");
 	const struct spans *spans = model_spans(m);
 	double limit = LIST_DEFAULT;
-	struct found f = { 0 };
+	struct spans_found f = { 0 };
 	size_t i, n;
 
 	(void)s;
@@ -208,7 +198,7 @@ void answer_requests(struct serve *s, struct model *m, const struct serve_reques
 			       "'sort' is time, duration, status, service or a class of time, 'limit' a number");
 		return;
 	}
-	if (!find(m, rq, &f, rs))
+	if (!spans_find(m, rq, &f, rs))
 		return;
 	span_sort(spans, key, f.rows, f.n);
 	limit = limit < 1 ? 1 : limit > LIST_MAX ? LIST_MAX : limit;
@@ -243,7 +233,7 @@ static uint32_t row_of(uint64_t ns)
 	return row < ROWS ? (uint32_t)row : ROWS - 1;
 }
 
-static int heat_make(struct heat *h, const struct model *m, const struct found *f, const struct serve_request *rq)
+static int heat_make(struct heat *h, const struct model *m, const struct spans_found *f, const struct serve_request *rq)
 {
 	const struct spans *s = model_spans(m);
 	double columns = COLUMNS_DEFAULT;
@@ -273,7 +263,7 @@ static int heat_make(struct heat *h, const struct model *m, const struct found *
 	return 0;
 }
 
-static void heat_json(struct buf *b, const struct heat *h, const struct found *f)
+static void heat_json(struct buf *b, const struct heat *h, const struct spans_found *f)
 {
 	const char *sep = "";
 	uint32_t c, r;
@@ -295,12 +285,12 @@ static void heat_json(struct buf *b, const struct heat *h, const struct found *f
 
 void answer_heat(struct serve *s, struct model *m, const struct serve_request *rq, struct serve_response *rs)
 {
-	struct found f = { 0 };
+	struct spans_found f = { 0 };
 	struct heat h = { 0 };
 	int r;
 
 	(void)s;
-	if (!find(m, rq, &f, rs))
+	if (!spans_find(m, rq, &f, rs))
 		return;
 	r = heat_make(&h, m, &f, rq);
 	if (r == -EINVAL)

@@ -4,8 +4,8 @@
 
 usage: two_tiers.py REQUESTS SLOW_MS
 
-Each tenth answer of the back takes SLOW_MS more, of which it writes a line; each twentieth request fails there, and the
-front passes that on.
+Each tenth answer of the back takes SLOW_MS more, of which it writes a line: those are asked for under another name. Each twentieth
+request fails there, and the front passes that on.
 """
 import http.client
 import http.server
@@ -47,7 +47,8 @@ class Front(Handler):
     def do_GET(self):
         if not Front.connection:
             Front.connection = http.client.HTTPConnection("127.0.0.1", Front.back)
-        Front.connection.request("GET", "/stock/" + self.path.rsplit("/", 1)[1])
+        number = self.path.rsplit("/", 1)[1]
+        Front.connection.request("GET", ("/late/" if number.endswith("0") else "/stock/") + number)
         answer = Front.connection.getresponse()
         body = answer.read()
         self.answer(answer.status, body)

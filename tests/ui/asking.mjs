@@ -4,6 +4,7 @@
  * `saker requests`, `saker path` and `saker map`. The services are called as if they were markup.
  */
 import assert from 'node:assert/strict';
+import { groups } from './groups.mjs';
 import { lines, open, saker, serve, test } from './harness.mjs';
 
 const json = (...args) => JSON.parse(saker(...args));
@@ -227,6 +228,7 @@ export async function asking(chrome, rec, without) {
 
 	await asksAll(chrome, rec, server.url);
 	await test('requests on a small screen, in the dark', () => small(chrome, server.url));
+	await groups(chrome, rec, server.url);
 	server.stop();
 	const other = await serve([without], '--listen', '127.0.0.1:0');
 
@@ -235,6 +237,9 @@ export async function asking(chrome, rec, without) {
 
 		await page.keyboard.press('r');
 		await page.until(() => /--with sched/.test(document.getElementById('requests-list').textContent));
+		await page.keyboard.press('s');
+		await page.until(() => window.saker.idle() && /--with sched/.test(document.getElementById('requests-list').textContent));
+		assert.ok(await page.raw.locator('#requests-list').isVisible());
 		await page.keyboard.press('m');
 		await page.until(() => /--with sched/.test(document.getElementById('map').textContent));
 		await page.close();
