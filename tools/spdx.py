@@ -14,7 +14,9 @@ import sys
 
 APACHE, BPF = "Apache-2.0", "GPL-2.0-only OR BSD-2-Clause"
 SHARED = {"src/event/header.h", "src/event/type.h", "src/event/events.def", "tools/eventgen.py", "src/probe/recognise.h",
-          "src/probe/recognise_binary.h", "src/probe/recognise_head.h"}
+          "src/probe/recognise_binary.h", "src/probe/recognise_head.h", "src/packet/cursor.h", "src/packet/hash.h",
+          "src/packet/meta.h", "src/packet/parse.h", "src/packet/parse_inner.h", "src/packet/sum.h", "src/packet/wire.h",
+          "src/net/reasons.def"}
 KINDS = {".c", ".h", ".py", ".sh", ".def", ".js", ".mjs", ".css", ".html"}
 SKIP = re.compile(r"^(\.git|build.*|dist|rec|LICENSES|corpus|__pycache__)$")
 LINE = re.compile(r"SPDX-License-Identifier: (.+?)\s*(?:\*/|-->)?$")

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/chain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/membarrier.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "packet/wire.h"
+
+extern const unsigned char bpf_net_chain_data[];
+extern const size_t bpf_net_chain_size;
+
+#define OBJECTS_MAX 16
+
+struct chain {
+	struct bpf_object *objects[OBJECTS_MAX];
+	size_t nobjects;
+	struct chain_control *control; /* mapped */
+};
+
+static const struct chain_object chain_object = { "chain", bpf_net_chain_data, &bpf_net_chain_size };
+
+static const struct chain_words reasons[CHAIN_REASONS] = {
+#define REASON(number, name, stage, kind, text) [number] = { #name, stage, kind, text },
+#include "net/reasons.def"
+#undef REASON
+};
+
+const struct chain_words *chain_reason(uint32_t reason)
+{
+	return reason < CHAIN_REASONS && reasons[reason].name ? &reasons[reason] : NULL;
+}
+
+int chain_map(const struct chain *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->nobjects; i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(c->objects[i], name);
+
+		if (map)
+			return bpf_map__fd(map);
+	}
+	return -1;
+}
+
+int chain_program(const struct chain *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->nobjects; i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(c->objects[i], name);
+
+		if (program)
+			return bpf_program__fd(program);
+	}
+	return -1;
+}
+
+/* Each map is that of an object before it, or gets its size. */
+static int map_prepare(const struct chain *c, struct bpf_map *map, const struct chain_size *sizes, size_t nsizes)
+{
+	const char *name = bpf_map__name(map);
+	int fd = strchr(name, '.') ? -1 : chain_map(c, name);
+	size_t i;
+
+	if (fd >= 0)
+		return bpf_map__reuse_fd(map, fd);
+	for (i = 0; i < nsizes; i++) {
+		if (!strcmp(sizes[i].map, name))
+			return bpf_map__set_max_entries(map, sizes[i].entries);
+	}
+	return 0;
+}
+
+int chain_load(struct chain *c, const struct chain_object *object, const struct chain_size *sizes, size_t nsizes,
+	       struct err *err)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = object->name);
+	struct bpf_object *o;
+	struct bpf_map *map;
+	int r = 0;
+
+	if (c->nobjects == OBJECTS_MAX)
+		return err_set(err, ENOSPC, "cannot load '%s': a chain has at most %d objects", object->name,
+			       OBJECTS_MAX);
+	o = bpf_object__open_mem(object->data, *object->size, &opts);
+	if (!o)
+		return err_errno(err, errno, "cannot open the packet programs '%s'", object->name);
+	bpf_object__for_each_map(map, o)
+	{
+		r = map_prepare(c, map, sizes, nsizes);
+		if (r < 0)
+			break;
+	}
+	if (!r)
+		r = bpf_object__load(o);
+	if (r < 0) {
+		bpf_object__close(o);
+		return err_errno(err, -r, "cannot load the packet programs '%s'", object->name);
+	}
+	c->objects[c->nobjects++] = o;
+	return 0;
+}
+
+static int control_map(struct chain *c, struct err *err)
+{
+	void *at = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+			chain_map(c, "chain_control"), 0);
+
+	if (at == MAP_FAILED)
+		return err_errno(err, errno, "cannot map the chain's generation");
+	c->control = at;
+	return 0;
+}
+
+int chain_new(struct chain **ret, struct err *err)
+{
+	struct chain *c = calloc(1, sizeof(*c));
+	uint32_t again = CHAIN_AGAIN;
+	int r, program;
+
+	if (!c)
+		return err_set(err, ENOMEM, "out of memory");
+	r = chain_load(c, &chain_object, NULL, 0, err);
+	if (!r)
+		r = control_map(c, err);
+	if (!r) {
+		program = chain_program(c, "chain_reenter");
+		if (bpf_map_update_elem(chain_map(c, "chain_stages"), &again, &program, BPF_ANY))
+			r = err_errno(err, errno, "cannot place the chain's second entry");
+	}
+	if (r < 0) {
+		(void)chain_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+struct chain *chain_free(struct chain *c)
+{
+	if (!c)
+		return NULL;
+	if (c->control)
+		(void)munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));
+	while (c->nobjects)
+		bpf_object__close(c->objects[--c->nobjects]);
+	free(c);
+	return NULL;
+}
+
+uint32_t chain_hidden(const struct chain *c)
+{
+	return ~c->control->generation & 1;
+}
+
+int chain_table(struct chain *c, const char *name, int table, struct err *err)
+{
+	uint32_t side = chain_hidden(c);
+
+	if (bpf_map_update_elem(chain_map(c, name), &side, &table, BPF_ANY))
+		return err_errno(err, errno, "cannot put a table into '%s'", name);
+	return 0;
+}
+
+static int place_stage(struct chain *c, uint32_t place, const char *name, struct err *err)
+{
+	uint32_t key = chain_hidden(c) * CHAIN_STAGES + place;
+	int stages = chain_map(c, "chain_stages"), program;
+
+	if (!name) {
+		if (bpf_map_delete_elem(stages, &key) && errno != ENOENT)
+			return err_errno(err, errno, "cannot clear place %u of the chain", place);
+		return 0;
+	}
+	program = chain_program(c, name);
+	if (program < 0)
+		return err_set(err, ENOENT, "there is no stage '%s'", name);
+	if (bpf_map_update_elem(stages, &key, &program, BPF_ANY))
+		return err_errno(err, errno, "cannot place the stage '%s'", name);
+	return 0;
+}
+
+int chain_commit(struct chain *c, const struct chain_plan *plan, struct err *err)
+{
+	struct chain_config config = { .gue_port = WIRE16(plan->gue_port) };
+	uint32_t side = chain_hidden(c), i;
+	bool ended = false;
+	int r;
+
+	for (i = 0; i < CHAIN_STAGES; i++) {
+		ended = ended || !plan->stages[i];
+		r = place_stage(c, i, ended ? NULL : plan->stages[i], err);
+		if (r < 0)
+			return r;
+	}
+	if (bpf_map_update_elem(chain_map(c, "chain_config"), &side, &config, BPF_ANY))
+		return err_errno(err, errno, "cannot write the chain's configuration");
+	__atomic_store_n(&c->control->generation, c->control->generation + 1, __ATOMIC_RELEASE);
+	/* packets run inside of RCU's read side: after a grace period none has the old number */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		return err_errno(err, errno,
+				 "the new configuration runs, but whether the old one has ended is unknown");
+	return 0;
+}
+
+int chain_counted(const struct chain *c, enum chain_reason reason, struct chain_count *ret)
+{
+	int cpus = libbpf_num_possible_cpus(), i;
+	CLEANUP_FREE struct chain_count *counts = calloc((size_t)MAX(cpus, 1), sizeof(*counts));
+	struct chain_count sum = { 0 };
+	uint32_t key = reason;
+
+	if (!counts || cpus < 0)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(chain_map(c, "chain_reasons"), &key, counts))
+		return -errno;
+	for (i = 0; i < cpus; i++) {
+		sum.packets += counts[i].packets;
+		sum.bytes += counts[i].bytes;
+	}
+	*ret = sum;
+	return 0;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_NET_CHAIN_H
+#define SAKER_NET_CHAIN_H
+/*
+ * chain - the programs of packet functions in the kernel, and the transactions by which their tables change.
+ *
+ * Objects are loaded one after another; maps of the same name are one map in all of them.  Everything that is configured
+ * exists twice, and packets look at one side.  A transaction writes the hidden side: tables by chain_table(), the
+ * functions' own maps at index chain_hidden(), and then chain_commit() turns the sides round.  Before that no packet
+ * sees anything of it; after that no packet sees anything older.
+ *
+ * Threads: one.  Memory: the kernel's, as large as the tables are made.
+ * Failure: until chain_commit() returns 0 the running configuration is untouched.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/shared.bpf.h"
+
+struct chain;
+struct err;
+
+/* A compiled object, embedded by the build. */
+struct chain_object {
+	const char *name;
+	const unsigned char *data;
+	const size_t *size;
+};
+
+/* How many entries a map gets, if not as many as its declaration says. */
+struct chain_size {
+	const char *map;
+	uint32_t entries;
+};
+
+struct chain_plan {
+	const char *stages[CHAIN_STAGES]; /* names of programs, in their order; ends with NULL */
+	uint16_t gue_port;		  /* host byte order; 0: none */
+};
+
+/* Life cycle.  Programs and maps are gone with the chain; attaching and pinning are not here yet. */
+int chain_new(struct chain **ret, struct err *err);
+struct chain *chain_free(struct chain *c); /* NULL ok; returns NULL */
+int chain_load(struct chain *c, const struct chain_object *object, const struct chain_size *sizes, size_t nsizes,
+	       struct err *err);
+
+/* File descriptors, owned by the chain; -1: there is none of this name. */
+int chain_program(const struct chain *c, const char *name); /* `chain_entry` is what an interface gets */
+int chain_map(const struct chain *c, const char *name);
+
+/* Transactions */
+uint32_t chain_hidden(const struct chain *c); /* 0 or 1 */
+/* Makes `table` (kept by the kernel, the caller closes it) the hidden side's table in the map of maps `name`. */
+int chain_table(struct chain *c, const char *name, int table, struct err *err);
+/* The hidden side is what packets see; returns when no packet sees the other one any more. */
+int chain_commit(struct chain *c, const struct chain_plan *plan, struct err *err);
+
+/* Reasons */
+int chain_counted(const struct chain *c, enum chain_reason reason, struct chain_count *ret); /* of all CPUs */
+/* Words of a reason: "lb", "drop", "its VIP has no backend"; NULL: no such reason. */
+struct chain_words {
+	const char *name, *stage, *kind, *text;
+};
+const struct chain_words *chain_reason(uint32_t reason);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SAKER_NET_LB_CHOOSE_H
+#define SAKER_NET_LB_CHOOSE_H
+/*
+ * choose - which backend a packet goes to: the one that it names itself, the one that its connection has, the one for its
+ * network, the one at its place in the ring; in this order.
+ */
+#include "net/lb/maps.bpf.h"
+#include "net/lb/server_id.bpf.h"
+#include "packet/hash.h"
+
+struct lb_choice {
+	struct packet_flow key; /* of the connection table */
+	__u32 real;
+	__u32 reason;
+	__u32 now_s;
+};
+
+PACKET_INLINE int lb_is_udp(const struct lb_choice *c)
+{
+	return c->key.proto == PROTO_UDP;
+}
+
+PACKET_INLINE __u64 lb_now(void)
+{
+	return bpf_ktime_get_coarse_ns();
+}
+
+PACKET_INLINE int lb_is_down(const struct chain_meta *m, __u32 vip, __u32 real)
+{
+	struct lb_down_key key = { vip, real };
+	void *downs = LB_TABLE(lb_downs, m);
+
+	return downs && bpf_map_lookup_elem(downs, &key);
+}
+
+/* Is an entry of the table still good?  A UDP flow that is, is seen now. */
+PACKET_INLINE int lb_conn_good(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
+			       struct lb_choice *c, struct lb_conn *conn)
+{
+	if (!lb_is_udp(c))
+		return 1;
+	if (c->now_s - conn->seen_s > config->udp_idle_s) {
+		chain_note(m, CHAIN_LB_AGED);
+		return 0;
+	}
+	if (vip->flags & LB_VIP_MIGRATE && lb_is_down(m, vip->number, conn->real)) {
+		chain_note(m, CHAIN_LB_MIGRATED);
+		return 0;
+	}
+	if (conn->seen_s != c->now_s)
+		conn->seen_s = c->now_s;
+	return 1;
+}
+
+PACKET_INLINE struct lb_conn *lb_conn_find(const struct lb_choice *c)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	void *conns = bpf_map_lookup_elem(&lb_conns, &cpu);
+
+	if (likely(conns != NULL))
+		return bpf_map_lookup_elem(conns, &c->key);
+	return bpf_map_lookup_elem(&lb_conns_spare, &c->key);
+}
+
+NOINLINE int lb_recall(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
+		       struct lb_choice *c)
+{
+	struct lb_conn *conn = lb_conn_find(c);
+
+	if (!conn) {
+		if (!lb_is_udp(c))
+			chain_note(m, CHAIN_LB_MISS);
+		return 0;
+	}
+	if (!lb_conn_good(m, config, vip, c, conn))
+		return 0;
+	c->real = conn->real;
+	c->reason = CHAIN_LB_TABLE;
+	return 1;
+}
+
+NOINLINE void lb_remember(const struct chain_meta *m, struct lb_choice *c)
+{
+	struct lb_conn conn = { c->real, c->now_s };
+	__u32 cpu = bpf_get_smp_processor_id();
+	void *conns = bpf_map_lookup_elem(&lb_conns, &cpu);
+	long failed;
+
+	if (likely(conns != NULL)) {
+		failed = bpf_map_update_elem(conns, &c->key, &conn, BPF_ANY);
+	} else {
+		chain_note(m, CHAIN_LB_SPARE_TABLE);
+		failed = bpf_map_update_elem(&lb_conns_spare, &c->key, &conn, BPF_ANY);
+	}
+	if (failed)
+		chain_note(m, CHAIN_LB_NOT_REMEMBERED);
+}
+
+/* Counts a new connection; 1: there are too many of them in this second. */
+PACKET_INLINE int lb_flood(const struct lb_config *config)
+{
+	__u64 second = lb_now() / 1000000000;
+	__u32 zero = 0;
+	struct lb_rate *rate = bpf_map_lookup_elem(&lb_rates, &zero);
+
+	if (!rate)
+		return 0;
+	if (rate->second != second) {
+		rate->second = second;
+		rate->fresh = 0;
+	}
+	return ++rate->fresh > config->flood_rate;
+}
+
+PACKET_INLINE int lb_routed(const struct chain_meta *m, struct lb_choice *c)
+{
+	struct lb_route_key key = { .bits = 32, .family = m->packet.flow.family };
+	void *routes = LB_TABLE(lb_routes, m);
+	const __u32 *real;
+
+	__builtin_memcpy(key.addr, m->packet.flow.src, 16);
+	key.bits += key.family == 4 ? 32 : 128;
+	real = routes ? bpf_map_lookup_elem(routes, &key) : NULL;
+	if (!real) {
+		chain_note(m, CHAIN_LB_ROUTE_MISS);
+		return 0;
+	}
+	c->real = *real;
+	c->reason = CHAIN_LB_ROUTE;
+	return 1;
+}
+
+PACKET_INLINE int lb_hashed(const struct lb_config *config, const struct lb_vip *vip, struct lb_choice *c)
+{
+	struct packet_flow flow = c->key;
+	const struct lb_ring *ring;
+	__u32 place, which = vip->ring;
+
+	if (vip->flags & LB_VIP_DPORT_HASH) {
+		flow.sport = flow.dport;
+		__builtin_memset(flow.src, 0, sizeof(flow.src));
+	}
+	ring = bpf_map_lookup_elem(&lb_rings, &which);
+	if (!ring || !config->ring)
+		return 0;
+	place = hash_flow(&flow) % config->ring;
+	if (place >= LB_RING)
+		return 0;
+	c->real = ring->real[place];
+	c->reason = CHAIN_LB_HASH;
+	return c->real != 0;
+}
+
+/* A backend for what has none yet; it is remembered, unless by rule or in a flood. */
+NOINLINE int lb_fresh(struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
+		      struct lb_choice *c)
+{
+	int flood = lb_flood(config);
+
+	if (flood)
+		chain_note(m, CHAIN_LB_FLOOD);
+	if (!(vip->flags & LB_VIP_ROUTES) || flood || !lb_routed(m, c)) {
+		if (!lb_hashed(config, vip, c))
+			return 0;
+	}
+	if (!flood && !(vip->flags & LB_VIP_STATELESS) && !(m->packet.tcp_flags & TCP_RST))
+		lb_remember(m, c);
+	return 1;
+}
+
+/* The backend that the packet names; an ICMP error names none. */
+PACKET_INLINE int lb_named(struct xdp_md *ctx, struct chain_meta *m, const struct lb_vip *vip, struct lb_choice *c)
+{
+	if (m->packet.flags & PACKET_ICMP_ERROR)
+		return 0;
+	if (lb_is_udp(c)) {
+		if (vip->flags & LB_VIP_QUIC) {
+			c->real = lb_quic_real(ctx, m);
+			c->reason = CHAIN_LB_QUIC;
+		} else if (vip->flags & LB_VIP_UDP_STABLE) {
+			c->real = lb_udp_real(ctx, m);
+			c->reason = CHAIN_LB_STABLE;
+		}
+	} else if (vip->flags & LB_VIP_SERVER_ID && !(m->packet.tcp_flags & TCP_SYN)) {
+		c->real = lb_tcp_real(ctx, m);
+		c->reason = CHAIN_LB_SERVER_ID;
+	}
+	return c->real != 0;
+}
+
+/* The table follows what packets name: later ones of the flow may name nothing, and QUIC's may come from elsewhere. */
+NOINLINE void lb_follow(struct chain_meta *m, const struct lb_vip *vip, struct lb_choice *c)
+{
+	struct lb_conn *conn;
+
+	if (vip->flags & LB_VIP_STATELESS)
+		return;
+	conn = lb_conn_find(c);
+	if (conn && conn->real == c->real) {
+		conn->seen_s = c->now_s;
+		return;
+	}
+	if (conn)
+		chain_note(m, CHAIN_LB_MOVED);
+	lb_remember(m, c);
+}
+
+/* Returns 1 with *c filled, or 0: there is no backend. */
+PACKET_INLINE int lb_choose(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+			    const struct lb_vip *vip, struct lb_choice *c)
+{
+	if (lb_is_udp(c))
+		c->now_s = (__u32)(lb_now() / 1000000000);
+	if (vip->flags & (LB_VIP_QUIC | LB_VIP_UDP_STABLE | LB_VIP_SERVER_ID) && lb_named(ctx, m, vip, c)) {
+		lb_follow(m, vip, c);
+		return 1;
+	}
+	if (m->packet.tcp_flags & TCP_SYN)
+		chain_note(m, CHAIN_LB_MISS_SYN);
+	else if (!(vip->flags & LB_VIP_STATELESS) && lb_recall(m, config, vip, c))
+		return 1;
+	return lb_fresh(m, config, vip, c);
+}
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SAKER_NET_LB_FRAME_H
+#define SAKER_NET_LB_FRAME_H
+/* frame - the link layer of a frame that becomes longer or shorter; VLAN tags stay. */
+#include "net/chain.bpf.h"
+
+struct lb_link {
+	__u8 dst[6], src[6];
+	__u32 tags[2]; /* each: the type before, and the tag */
+	__u32 length;
+};
+
+PACKET_INLINE int lb_link_read(struct xdp_md *ctx, const struct chain_meta *m, struct lb_link *link)
+{
+	const struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
+	const __u32 *tags;
+
+	if (!ether)
+		return -1;
+	__builtin_memcpy(link->dst, ether->dst, 6);
+	__builtin_memcpy(link->src, ether->src, 6);
+	link->length = ETHER_BYTES + m->packet.vlans * 4U;
+	if (m->packet.vlans) {
+		/* a frame with a tag has 4 bytes more, and then IP's 20 */
+		tags = chain_at(ctx, 12, 8);
+		if (!tags)
+			return -1;
+		__builtin_memcpy(link->tags, tags, 8);
+	}
+	return 0;
+}
+
+PACKET_INLINE int lb_link_write(struct xdp_md *ctx, const struct lb_link *link, const __u8 *dst, const __u8 *src,
+				__be16 ethertype)
+{
+	struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
+	__u8 *tags;
+
+	if (!ether)
+		return -1;
+	__builtin_memcpy(ether->dst, dst, 6);
+	__builtin_memcpy(ether->src, src, 6);
+	if (likely(link->length == ETHER_BYTES)) {
+		ether->type = ethertype;
+		return 0;
+	}
+	tags = chain_at(ctx, 12, 10);
+	if (!tags)
+		return -1;
+	__builtin_memcpy(tags, &link->tags[0], 4);
+	if (link->length == ETHER_BYTES + 4) {
+		__builtin_memcpy(tags + 4, &ethertype, 2);
+		return 0;
+	}
+	__builtin_memcpy(tags + 4, &link->tags[1], 4);
+	__builtin_memcpy(tags + 8, &ethertype, 2);
+	return 0;
+}
+
+/* Sender and receiver change places. */
+PACKET_INLINE void lb_link_turn(struct wire_ether *ether)
+{
+	__u8 was[6];
+
+	__builtin_memcpy(was, ether->dst, 6);
+	__builtin_memcpy(ether->dst, ether->src, 6);
+	__builtin_memcpy(ether->src, was, 6);
+}
+
+#endif

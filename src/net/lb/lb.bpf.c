@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * lb - the stage that sends what comes to a VIP to one of its backends.
+ *
+ * What is not for a VIP goes to the next stage untouched, however odd it is; only at an address of a VIP are fragments,
+ * IPv4 options and broken headers refused.
+ */
+#include "net/lb/answer.bpf.h"
+#include "net/lb/choose.bpf.h"
+#include "net/lb/encap.bpf.h"
+
+#define LB_NOT_OURS (-1)
+
+PACKET_INLINE const struct lb_vip *lb_vip_at(const struct chain_meta *m, __be16 port, __u8 proto)
+{
+	struct lb_vip_key key = { .port = port, .proto = proto, .family = m->packet.family };
+	void *vips = LB_TABLE(lb_vips, m);
+
+	__builtin_memcpy(key.addr, m->packet.flow.dst, 16);
+	return vips ? bpf_map_lookup_elem(vips, &key) : NULL;
+}
+
+PACKET_INLINE const struct lb_vip *lb_prefix_at(const struct chain_meta *m, __be16 port, __u8 proto)
+{
+	struct lb_prefix_key key = { .bits = 32, .port = port, .proto = proto, .family = m->packet.family };
+	void *prefixes = LB_TABLE(lb_prefixes, m);
+
+	__builtin_memcpy(key.addr, m->packet.flow.dst, 16);
+	key.bits += key.family == 4 ? 32 : 128;
+	return prefixes ? bpf_map_lookup_elem(prefixes, &key) : NULL;
+}
+
+/* Is there any VIP at the packet's destination? */
+NOINLINE int lb_is_vip(const struct chain_meta *m, const struct lb_config *config)
+{
+	if (lb_vip_at(m, 0, 0))
+		return 1;
+	return config->flags & LB_PREFIXES && lb_prefix_at(m, 0, 0);
+}
+
+/* The packet's VIP; *any: a port is not part of it (of networks it never is part of the hash, as in Katran). */
+PACKET_INLINE const struct lb_vip *lb_find(const struct chain_meta *m, const struct lb_config *config, int *any)
+{
+	const struct packet_flow *flow = &m->packet.flow;
+	const struct lb_vip *vip = lb_vip_at(m, flow->dport, flow->proto);
+
+	*any = 0;
+	if (vip)
+		return vip;
+	*any = 1;
+	vip = lb_vip_at(m, 0, flow->proto);
+	if (vip || !(config->flags & LB_PREFIXES))
+		return vip;
+	vip = lb_prefix_at(m, flow->dport, flow->proto);
+	return vip ? vip : lb_prefix_at(m, 0, flow->proto);
+}
+
+/* Fragments, options, broken headers: refused at a VIP. */
+PACKET_INLINE int lb_odd(struct chain_meta *m, const struct lb_config *config)
+{
+	if (!lb_is_vip(m, config))
+		return LB_NOT_OURS;
+	if (m->packet.flags & PACKET_FRAGMENT)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_FRAGMENT);
+	if (m->packet.flags & PACKET_OPTIONS)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_OPTIONS);
+	return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+}
+
+PACKET_INLINE void lb_count(void *counts, __u32 key, const struct chain_meta *m)
+{
+	struct chain_count *count = bpf_map_lookup_elem(counts, &key);
+
+	if (count) {
+		count->packets++;
+		count->bytes += m->packet.bytes;
+	}
+}
+
+PACKET_INLINE int lb_oversize(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config)
+{
+	/* RFC 1122 section 3.2.2: no errors about errors */
+	if (!(config->flags & LB_TELL_TOO_BIG) || m->packet.flags & PACKET_ICMP_ERROR)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_TOO_BIG);
+	if (lb_too_big(ctx, m, config) < 0)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROOM);
+	return chain_verdict(m, XDP_TX, CHAIN_LB_TOO_BIG_TOLD);
+}
+
+PACKET_INLINE const struct lb_real *lb_real_at(const struct chain_meta *m, __u32 number)
+{
+	void *reals = LB_TABLE(lb_reals, m);
+	const struct lb_real *real = reals ? bpf_map_lookup_elem(reals, &number) : NULL;
+
+	return real && real->family ? real : NULL;
+}
+
+NOINLINE int lb_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
+		     const struct lb_choice *c)
+{
+	const struct lb_real *real = lb_real_at(m, c->real);
+	struct lb_outer outer;
+
+	if (!real)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_LOST_BACKEND);
+	lb_count(&lb_vip_counts, vip->number, m);
+	lb_count(&lb_real_counts, c->real, m);
+	if (vip->flags & LB_VIP_LOCAL && real->flags & LB_REAL_LOCAL)
+		return chain_verdict(m, XDP_PASS, CHAIN_LB_LOCAL);
+	lb_outer_init(m, vip, &outer);
+	if (lb_encap(ctx, m, config, real, &outer) < 0)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROOM);
+	return chain_verdict(m, XDP_TX, c->reason);
+}
+
+/* TCP or UDP, or an ICMP error about these. */
+PACKET_INLINE int lb_flow(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config)
+{
+	const struct packet_flow *flow = &m->packet.flow;
+	struct lb_choice c = {};
+	const struct lb_vip *vip;
+	int any;
+
+	vip = lb_find(m, config, &any);
+	if (!vip)
+		return LB_NOT_OURS;
+	m->rule = vip->number;
+	if (m->packet.frame > config->frame_max)
+		return lb_oversize(ctx, m, config);
+	if (m->packet.flags & PACKET_ICMP_ERROR)
+		chain_note(m, CHAIN_LB_ICMP_ERROR);
+	c.key = *flow;
+	if (any && !(vip->flags & (LB_VIP_DPORT_HASH | LB_VIP_BOTH_PORTS)))
+		c.key.dport = 0;
+	if (vip->flags & LB_VIP_NO_SRC_PORT)
+		c.key.sport = 0;
+	if (!lb_choose(ctx, m, config, vip, &c))
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_BACKEND);
+	if (c.reason == CHAIN_LB_TABLE && unlikely(!lb_real_at(m, c.real))) {
+		chain_note(m, CHAIN_LB_GONE);
+		if (!lb_fresh(m, config, vip, &c))
+			return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_BACKEND);
+	}
+	return lb_send(ctx, m, config, vip, &c);
+}
+
+PACKET_INLINE int lb_packet(struct xdp_md *ctx, struct chain_meta *m)
+{
+	const struct packet_meta *p = &m->packet;
+	const struct lb_config *config = lb_configured(m);
+
+	if (!config || !p->family)
+		return LB_NOT_OURS;
+	if (unlikely(p->fault || p->flags & (PACKET_FRAGMENT | PACKET_OPTIONS | PACKET_CUT)))
+		return lb_odd(m, config);
+	if (p->flags & PACKET_ECHO) {
+		if (!lb_is_vip(m, config))
+			return LB_NOT_OURS;
+		return lb_echo(ctx, m) < 0 ? chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN)
+					   : chain_verdict(m, XDP_TX, CHAIN_LB_ECHO);
+	}
+	if (!p->flow.family || (p->flow.proto != PROTO_TCP && p->flow.proto != PROTO_UDP))
+		return LB_NOT_OURS;
+	return lb_flow(ctx, m, config);
+}
+
+SEC("xdp")
+int lb_stage(struct xdp_md *ctx)
+{
+	struct chain_meta *m = chain_packet();
+	int verdict;
+
+	if (!m)
+		return XDP_PASS;
+	verdict = lb_packet(ctx, m);
+	return verdict == LB_NOT_OURS ? chain_next(ctx, m) : verdict;
+}

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/lb/internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "net/lb/endpoint.h"
+#include "packet/wire.h"
+
+#define VIPS_DEFAULT 512
+#define CONNS_DEFAULT 65536
+
+extern const unsigned char bpf_net_lb_data[], bpf_net_decap_data[], bpf_net_health_data[];
+extern const size_t bpf_net_lb_size, bpf_net_decap_size, bpf_net_health_size;
+
+static const struct chain_object objects[] = {
+	{ "lb", bpf_net_lb_data, &bpf_net_lb_size },
+	{ "decap", bpf_net_decap_data, &bpf_net_decap_size },
+	{ "health", bpf_net_health_data, &bpf_net_health_size },
+};
+
+/* ---- addresses ---- */
+
+int lb_addr_parse(const char *text, struct lb_addr *ret)
+{
+	struct lb_addr a = { 0 };
+
+	if (inet_pton(AF_INET, text, a.addr) == 1)
+		a.family = 4;
+	else if (inet_pton(AF_INET6, text, a.addr) == 1)
+		a.family = 6;
+	else
+		return -EINVAL;
+	*ret = a;
+	return 0;
+}
+
+const char *lb_addr_text(const struct lb_addr *addr, char out[LB_ADDR_TEXT])
+{
+	if (!inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->addr, out, LB_ADDR_TEXT))
+		(void)snprintf(out, LB_ADDR_TEXT, "?");
+	return out;
+}
+
+bool lb_is_network(const struct lb_wish_vip *vip)
+{
+	return vip->bits < (vip->addr.family == 4 ? 32 : 128);
+}
+
+const char *lb_vip_text(const struct lb_wish_vip *vip)
+{
+	static __thread char texts[2][LB_ADDR_TEXT + 24];
+	static __thread unsigned turn;
+	char addr[LB_ADDR_TEXT], bits[8] = "", *out = texts[turn++ & 1];
+
+	if (lb_is_network(vip))
+		(void)snprintf(bits, sizeof(bits), "/%u", vip->bits);
+	(void)snprintf(out, sizeof(texts[0]), vip->addr.family == 6 ? "[%s%s]:%u/%s" : "%s%s:%u/%s",
+		       lb_addr_text(&vip->addr, addr), bits, vip->port, vip->proto == PROTO_TCP ? "tcp" : "udp");
+	return out;
+}
+
+void lb_vip_key_fill(const struct lb_wish_vip *vip, struct lb_prefix_key *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->bits = 32U + vip->bits;
+	ret->port = WIRE16(vip->port);
+	ret->proto = vip->proto;
+	ret->family = vip->addr.family;
+	memcpy(ret->addr, vip->addr.addr, sizeof(ret->addr));
+}
+
+/* ---- numbers ---- */
+
+static uint64_t key_hash(const struct lb_prefix_key *key)
+{
+	uint64_t words[sizeof(*key) / 8], h = 0;
+	size_t i;
+
+	memcpy(words, key, sizeof(words));
+	for (i = 0; i < ARRAY_LEN(words); i++)
+		h = map_hash(h ^ words[i]);
+	return h;
+}
+
+/* Both maps hold numbers under hashes; where two hash alike, the later stands under the next hash that is free. */
+uint32_t lb_backend_number(const struct lb *lb, const struct lb_addr *addr)
+{
+	uint64_t hash = endpoint_hash(addr), *number;
+
+	for (number = map_get(&lb->by_addr, hash); number; number = map_get(&lb->by_addr, ++hash)) {
+		if (!memcmp(&lb->addrs[*number], addr, sizeof(*addr)))
+			return (uint32_t)*number;
+	}
+	return 0;
+}
+
+static uint32_t backend_add(struct lb *lb, const struct lb_addr *addr, struct err *err)
+{
+	uint64_t hash = endpoint_hash(addr);
+
+	if (lb->nreals == LB_REALS) {
+		(void)err_set(err, ENOSPC, "this balancer has known %u backends: it can know no more", LB_REALS - 1);
+		return 0;
+	}
+	while (map_get(&lb->by_addr, hash))
+		hash++;
+	if (map_set(&lb->by_addr, hash, lb->nreals)) {
+		(void)err_set(err, ENOMEM, "out of memory");
+		return 0;
+	}
+	lb->addrs[lb->nreals] = *addr;
+	return lb->nreals++;
+}
+
+uint32_t lb_number_backend(struct lb *lb, const struct lb_wish_backend *b, struct err *err)
+{
+	uint32_t number = lb_backend_number(lb, &b->addr);
+	struct lb_real *real;
+	char text[LB_ADDR_TEXT];
+
+	if (!number)
+		number = backend_add(lb, &b->addr, err);
+	if (!number)
+		return 0;
+	real = &lb->reals[number];
+	if (real->family && real->flags != b->flags) {
+		(void)err_set(err, EINVAL, "backend %s is wished in two ways: with one tunnel and with another",
+			      lb_addr_text(&b->addr, text));
+		return 0;
+	}
+	memcpy(real->addr, b->addr.addr, sizeof(real->addr));
+	real->family = b->addr.family;
+	real->flags = b->flags;
+	return number;
+}
+
+uint32_t lb_vip_number(const struct lb *lb, const struct lb_wish_vip *vip)
+{
+	struct lb_prefix_key key;
+	uint64_t hash, *number;
+
+	lb_vip_key_fill(vip, &key);
+	hash = key_hash(&key);
+	for (number = map_get(&lb->by_key, hash); number; number = map_get(&lb->by_key, ++hash)) {
+		if (!memcmp(&lb->vips[*number - 1].key, &key, sizeof(key)))
+			return (uint32_t)*number;
+	}
+	return 0;
+}
+
+/* All numbers anew, after one was given or taken. */
+static int vips_index(struct lb *lb)
+{
+	uint32_t i;
+
+	map_fini(&lb->by_key);
+	lb->by_key = (struct map)MAP_INIT;
+	for (i = 0; i < lb->opts.vips; i++) {
+		uint64_t hash = key_hash(&lb->vips[i].key);
+
+		if (!lb->vips[i].key.family)
+			continue;
+		while (map_get(&lb->by_key, hash))
+			hash++;
+		if (map_set(&lb->by_key, hash, i + 1))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The counters of a number that another VIP had begin at 0. */
+static void vip_forget(struct lb *lb, uint32_t number)
+{
+	int cpus = libbpf_num_possible_cpus();
+	CLEANUP_FREE struct chain_count *none = calloc((size_t)MAX(cpus, 1), sizeof(*none));
+
+	if (none)
+		(void)bpf_map_update_elem(chain_map(lb->chain, "lb_vip_counts"), &number, none, BPF_ANY);
+}
+
+/* Gives a number that neither side has; the index is made anew by the caller. */
+static uint32_t vip_add(struct lb *lb, const struct lb_wish_vip *vip, uint32_t *from)
+{
+	for (; *from < lb->opts.vips; (*from)++) {
+		struct lb_vip_state *state = &lb->vips[*from];
+
+		if (state->sides[0].wished || state->sides[1].wished)
+			continue;
+		if (state->key.family)
+			vip_forget(lb, *from + 1);
+		lb_vip_key_fill(vip, &state->key);
+		return ++*from;
+	}
+	return 0;
+}
+
+/* ---- rings ---- */
+
+static bool ring_in_use(const struct lb *lb, uint32_t ring)
+{
+	uint32_t i, side;
+
+	for (i = 0; i < lb->opts.vips; i++) {
+		for (side = 0; side < 2; side++) {
+			if (lb->vips[i].sides[side].wished && lb->vips[i].sides[side].ring == ring)
+				return true;
+		}
+	}
+	return false;
+}
+
+static int ring_make(struct lb *lb, struct lb_vip_side *side, uint32_t *from)
+{
+	while (*from < lb->nrings && ring_in_use(lb, *from))
+		(*from)++;
+	if (*from == lb->nrings)
+		return -ENOSPC; /* cannot be: there are two for each VIP */
+	side->ring = (*from)++;
+	return maglev_fill(lb->rings[side->ring].real, lb->ring_places, side->nodes, side->nnodes);
+}
+
+static bool same_nodes(const struct lb_vip_side *a, const struct lb_vip_side *b)
+{
+	return a->nnodes == b->nnodes && (!a->nnodes || !memcmp(a->nodes, b->nodes, a->nnodes * sizeof(*a->nodes)));
+}
+
+static int node_compare(const void *a, const void *b)
+{
+	const struct maglev_node *x = a, *y = b;
+
+	return x->hash != y->hash ? (x->hash < y->hash ? -1 : 1) : (int)x->real - (int)y->real;
+}
+
+static int side_nodes(struct lb *lb, const struct lb_wish_vip *vip, struct lb_vip_side *side, struct err *err)
+{
+	size_t i;
+
+	free(side->nodes);
+	side->nnodes = 0;
+	side->nodes = calloc(vip->nbackends ? vip->nbackends : 1, sizeof(*side->nodes));
+	if (!side->nodes)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < vip->nbackends; i++) {
+		struct maglev_node *node = &side->nodes[i];
+
+		node->real = (uint16_t)lb_number_backend(lb, &vip->backends[i], err);
+		if (!node->real)
+			return -EINVAL;
+		node->hash = endpoint_hash(&vip->backends[i].addr);
+		node->weight = vip->backends[i].weight;
+	}
+	side->nnodes = vip->nbackends;
+	qsort(side->nodes, side->nnodes, sizeof(*side->nodes), node_compare);
+	for (i = 1; i < side->nnodes; i++) {
+		char text[LB_ADDR_TEXT];
+
+		if (side->nodes[i].real == side->nodes[i - 1].real)
+			return err_set(err, EEXIST, "VIP %s has backend %s twice", lb_vip_text(vip),
+				       lb_addr_text(&lb->addrs[side->nodes[i].real], text));
+	}
+	return 0;
+}
+
+/* A VIP's ring on the hidden side: that of the visible side if the backends are the same. */
+static int vip_ring(struct lb *lb, struct lb_vip_state *state, bool keep, uint32_t *from)
+{
+	uint32_t hidden = chain_hidden(lb->chain);
+	struct lb_vip_side *side = &state->sides[hidden], *seen = &state->sides[!hidden];
+	int r;
+
+	side->wished = true;
+	if (keep && seen->wished && same_nodes(side, seen)) {
+		side->ring = seen->ring;
+		return 0;
+	}
+	side->ring = LB_NO_RING;
+	r = ring_make(lb, side, from);
+	if (r == -ENOENT)
+		side->ring = LB_NO_RING;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* ---- a wish ---- */
+
+static int wish_number_vips(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	uint32_t from = 0;
+	size_t i;
+
+	if (wish->nvips > lb->opts.vips)
+		return err_set(err, ENOSPC, "%zu VIPs are wished, there is room for %u", wish->nvips, lb->opts.vips);
+	/* first those that have a number, so that it is not given away */
+	for (i = 0; i < wish->nvips; i++) {
+		uint32_t number = lb_vip_number(lb, &wish->vips[i]);
+		struct lb_vip_side *side = number ? &lb->vips[number - 1].sides[chain_hidden(lb->chain)] : NULL;
+
+		if (side && side->wished)
+			return err_set(err, EEXIST, "VIP %s is wished twice", lb_vip_text(&wish->vips[i]));
+		if (side)
+			side->wished = true;
+	}
+	for (i = 0; i < wish->nvips; i++) {
+		if (lb_vip_number(lb, &wish->vips[i]))
+			continue;
+		if (!vip_add(lb, &wish->vips[i], &from))
+			return err_set(err, ENOSPC, "there is no room for VIP %s beside those that still run",
+				       lb_vip_text(&wish->vips[i]));
+		lb->vips[from - 1].sides[chain_hidden(lb->chain)].wished = true;
+	}
+	return vips_index(lb) ? err_set(err, ENOMEM, "out of memory") : 0;
+}
+
+static void wish_begin(struct lb *lb)
+{
+	uint32_t i;
+
+	for (i = 0; i < lb->opts.vips; i++) {
+		struct lb_vip_side *side = &lb->vips[i].sides[chain_hidden(lb->chain)];
+
+		side->wished = false;
+		side->ring = LB_NO_RING;
+	}
+	memset(lb->reals, 0, LB_REALS * sizeof(*lb->reals));
+}
+
+static int wish_rings(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	uint32_t places = wish->config.ring ? wish->config.ring : LB_RING, from = 0;
+	bool keep = places == lb->ring_places;
+	size_t i;
+	int r;
+
+	if (places > LB_RING || places < 2)
+		return err_set(err, EINVAL, "a ring has at most %u places, not %u", LB_RING, places);
+	lb->ring_places = places;
+	for (i = 0; i < wish->nvips; i++) {
+		uint32_t number = lb_vip_number(lb, &wish->vips[i]);
+		struct lb_vip_state *state = &lb->vips[number - 1];
+
+		r = side_nodes(lb, &wish->vips[i], &state->sides[chain_hidden(lb->chain)], err);
+		if (r < 0)
+			return r;
+		r = vip_ring(lb, state, keep, &from);
+		if (r < 0)
+			return err_errno(err, -r, "cannot build the ring of VIP %s", lb_vip_text(&wish->vips[i]));
+	}
+	return 0;
+}
+
+int lb_prepare(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	int r;
+
+	wish_begin(lb);
+	r = wish_number_vips(lb, wish, err);
+	if (!r)
+		r = wish_rings(lb, wish, err);
+	if (!r)
+		r = lb_tables_write(lb, wish, err);
+	if (r < 0)
+		wish_begin(lb);
+	return r;
+}
+
+int lb_apply(struct lb *lb, const struct lb_wish *wish, const struct chain_plan *plan, struct err *err)
+{
+	int r = lb_prepare(lb, wish, err);
+
+	return r < 0 ? r : chain_commit(lb->chain, plan, err);
+}
+
+/* ---- life cycle ---- */
+
+/* Each CPU's connection table is made here: the kernel keeps them for as long as the map that holds them. */
+static int conns_make(struct lb *lb, struct err *err)
+{
+	int cpus = libbpf_num_possible_cpus(), outer = chain_map(lb->chain, "lb_conns"), i;
+
+	if (cpus < 0 || cpus > LB_CPUS)
+		return err_set(err, E2BIG, "this host may have %d CPUs, a balancer serves %d", cpus, LB_CPUS);
+	for (i = 0; i < cpus && !lb->opts.no_cpu_tables; i++) {
+		uint32_t key = (uint32_t)i;
+		CLEANUP_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "lb_conns_cpu", sizeof(struct packet_flow),
+						      sizeof(struct lb_conn), lb->opts.conns, NULL);
+
+		if (fd < 0 || bpf_map_update_elem(outer, &key, &fd, BPF_ANY))
+			return err_errno(err, errno, "cannot make the connection table of CPU %d", i);
+	}
+	return 0;
+}
+
+static int rings_map(struct lb *lb, struct err *err)
+{
+	void *at;
+
+	lb->nrings = 2 * lb->opts.vips;
+	at = mmap(NULL, lb->nrings * sizeof(*lb->rings), PROT_READ | PROT_WRITE, MAP_SHARED,
+		  chain_map(lb->chain, "lb_rings"), 0);
+	if (at == MAP_FAILED)
+		return err_errno(err, errno, "cannot map the rings");
+	lb->rings = at;
+	return 0;
+}
+
+static int lb_load(struct lb *lb, struct err *err)
+{
+	const struct chain_size sizes[] = {
+		{ "lb_rings", 2 * lb->opts.vips },
+		{ "lb_vip_counts", lb->opts.vips + 1 },
+	};
+	size_t i;
+	int r;
+
+	for (i = 0; i < ARRAY_LEN(objects); i++) {
+		r = chain_load(lb->chain, &objects[i], sizes, ARRAY_LEN(sizes), err);
+		if (r < 0)
+			return r;
+	}
+	r = rings_map(lb, err);
+	return r < 0 ? r : conns_make(lb, err);
+}
+
+int lb_new(struct chain *chain, const struct lb_opts *opts, struct lb **ret, struct err *err)
+{
+	struct lb *lb = calloc(1, sizeof(*lb));
+	int r;
+
+	if (!lb)
+		return err_set(err, ENOMEM, "out of memory");
+	lb->chain = chain;
+	lb->opts = *opts;
+	lb->opts.vips = opts->vips ? opts->vips : VIPS_DEFAULT;
+	lb->opts.conns = opts->conns ? opts->conns : CONNS_DEFAULT;
+	lb->nreals = 1;
+	lb->reals = calloc(LB_REALS, sizeof(*lb->reals));
+	lb->addrs = calloc(LB_REALS, sizeof(*lb->addrs));
+	lb->vips = calloc(lb->opts.vips, sizeof(*lb->vips));
+	r = lb->reals && lb->addrs && lb->vips ? lb_load(lb, err) : err_set(err, ENOMEM, "out of memory");
+	if (r < 0) {
+		(void)lb_free(lb);
+		return r;
+	}
+	*ret = lb;
+	return 0;
+}
+
+struct lb *lb_free(struct lb *lb)
+{
+	uint32_t i;
+
+	if (!lb)
+		return NULL;
+	if (lb->rings)
+		(void)munmap(lb->rings, lb->nrings * sizeof(*lb->rings));
+	for (i = 0; lb->vips && i < lb->opts.vips; i++) {
+		free(lb->vips[i].sides[0].nodes);
+		free(lb->vips[i].sides[1].nodes);
+	}
+	map_fini(&lb->by_addr);
+	map_fini(&lb->by_key);
+	free(lb->reals);
+	free(lb->addrs);
+	free(lb->vips);
+	free(lb);
+	return NULL;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_NET_LB_H
+#define SAKER_NET_LB_H
+/*
+ * lb - the balancer: a wish says all of it, and is applied as a whole or not at all.
+ *
+ * VIPs and backends get numbers at their first wish and keep them, whatever is wished later: the connection tables and
+ * the counters speak of numbers.  A number is never given to another, so old entries never lead to a stranger;
+ * LB_REALS - 1 different backends in the life of a balancer are the limit, and then a wish is refused.
+ *
+ * Threads: one.  Memory: rings, two for each VIP (struct lb_ring, 131 kB), of which those of VIPs whose backends did
+ * not change serve both generations; the connection tables of lb_opts; 20 bytes a backend.
+ * Failure: a wish that is refused changes nothing.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/chain.h"
+#include "net/lb/shared.bpf.h"
+
+struct err;
+struct lb;
+
+struct lb_opts {
+	uint32_t vips;	    /* at most; 0: 512 */
+	uint32_t conns;	    /* entries of each CPU's connection table; 0: 65536 */
+	bool no_cpu_tables; /* all CPUs use the spare table of 1024 entries: for tests */
+};
+
+struct lb_wish_backend {
+	struct lb_addr addr;
+	uint32_t weight; /* 0: gets no new connections */
+	uint8_t flags;	 /* LB_REAL_*; the same for the same address in all VIPs */
+	bool down;	 /* VIPs with LB_VIP_MIGRATE: UDP flows leave it */
+};
+
+struct lb_wish_vip {
+	struct lb_addr addr;
+	uint8_t bits;	/* of the network; 32, 128: the address alone */
+	uint16_t port;	/* host byte order; 0: any */
+	uint8_t proto;	/* PROTO_TCP, PROTO_UDP */
+	uint32_t flags; /* LB_VIP_* */
+	const struct lb_wish_backend *backends;
+	size_t nbackends;
+};
+
+/* Something that leads to a backend, which need not be one of a VIP. */
+struct lb_wish_route {
+	struct lb_addr net;
+	uint8_t bits;
+	struct lb_wish_backend to;
+};
+
+struct lb_wish_id { /* a server id, or a mark of health checks */
+	uint32_t id;
+	struct lb_wish_backend to;
+};
+
+struct lb_wish_decap {
+	struct lb_addr addr;
+	uint32_t what; /* LB_DECAP_TO_HOST, _AGAIN, _RETURN */
+};
+
+struct lb_wish {
+	struct lb_config config; /* ring 0: LB_RING; gue_port in network byte order */
+	const struct lb_wish_vip *vips;
+	const struct lb_wish_id *ids, *marks;
+	const struct lb_wish_route *routes;
+	const struct lb_wish_decap *decaps;
+	size_t nvips, nids, nmarks, nroutes, ndecaps;
+};
+
+/* Life cycle: the chain stays the caller's and must outlive it. */
+int lb_new(struct chain *chain, const struct lb_opts *opts, struct lb **ret, struct err *err);
+struct lb *lb_free(struct lb *lb); /* NULL ok; returns NULL */
+
+/* Writes the wish into the chain's hidden side; chain_commit() makes it run. */
+int lb_prepare(struct lb *lb, const struct lb_wish *wish, struct err *err);
+/* lb_prepare() and chain_commit() in one. */
+int lb_apply(struct lb *lb, const struct lb_wish *wish, const struct chain_plan *plan, struct err *err);
+
+/* The numbers of what was wished once; 0: never was. */
+uint32_t lb_backend_number(const struct lb *lb, const struct lb_addr *addr);
+uint32_t lb_vip_number(const struct lb *lb, const struct lb_wish_vip *vip);
+
+/* Addresses: text to bytes; -EINVAL: it is none. */
+int lb_addr_parse(const char *text, struct lb_addr *ret);
+#define LB_ADDR_TEXT 48
+const char *lb_addr_text(const struct lb_addr *addr, char out[LB_ADDR_TEXT]);
+
+#endif

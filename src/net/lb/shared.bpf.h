@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SAKER_NET_LB_SHARED_H
+#define SAKER_NET_LB_SHARED_H
+/* shared - the tables of the balancer, as its programs and user space see them. */
+#include "net/shared.bpf.h"
+
+#define LB_RING 65537 /* places in a ring, at most: lb_config.ring says how many are used */
+#define LB_REALS 8192 /* backends; 0 is none */
+#define LB_CPUS 512
+#define LB_DECAPS 1024
+#define LB_MARKS 1024
+
+/* lb_config.flags */
+#define LB_TELL_TOO_BIG 0x01 /* packet too big: its sender is told */
+#define LB_PREFIXES 0x02     /* there are VIPs that are networks: the second look-up is worth it */
+#define LB_KATRAN_SUMS 0x04  /* GUE: the checksum of an ICMPv4 packet as Katran makes it, which is not valid */
+#define LB_DECAP_IPIP 0x08
+#define LB_DECAP_GUE 0x10
+#define LB_DECAP_STRICT 0x20 /* only tunnels that end at an address of lb_decaps */
+#define LB_DECAP_TTL 0x40    /* the inner packet's time to live is one less */
+#define LB_DECAP_WHOLE 0x80  /* no fragments past the decap stage */
+
+/* One per generation. */
+struct lb_config {
+	__be32 gue_src4;
+	__be32 gue_src6[4]; /* source addresses of GUE, and of health checks */
+	__be32 ipip_src6[3];
+	__u8 ipip_src4[2]; /* the source of IPIP: these bits, the rest is made of the flow, so that receivers spread */
+	__be16 gue_port;
+	__u8 router_mac[6]; /* the next hop */
+	__u8 own_mac[6];    /* of health checks */
+	__u32 frame_max;    /* bytes, before a header is put before it */
+	__u32 ring;	    /* places in each ring: a prime */
+	__u32 flood_rate;   /* new connections a second and CPU, above which none is remembered */
+	__u32 udp_idle_s;
+	__u32 flags;
+	__u32 pad;
+};
+
+/* lb_vip_key of an address, whatever port and protocol: port and proto 0 */
+struct lb_vip_key {
+	__be32 addr[4];
+	__be16 port; /* 0: any */
+	__u8 proto;
+	__u8 family;
+};
+
+/* A VIP that is a network: bits counts the 32 before the address, too. */
+struct lb_prefix_key {
+	__u32 bits;
+	__be16 port;
+	__u8 proto;
+	__u8 family;
+	__be32 addr[4];
+};
+
+#define LB_VIP_NO_SRC_PORT 0x0001 /* a client keeps its backend whatever its port */
+#define LB_VIP_STATELESS 0x0002	  /* no connection table */
+#define LB_VIP_QUIC 0x0004
+#define LB_VIP_DPORT_HASH 0x0008 /* only the port at the VIP decides */
+#define LB_VIP_ROUTES 0x0010	 /* the client's network decides, if there is a route */
+#define LB_VIP_LOCAL 0x0020	 /* a backend may be this host */
+#define LB_VIP_BOTH_PORTS 0x0080 /* a VIP of any port: the port is part of the hash */
+#define LB_VIP_UDP_STABLE 0x0100
+#define LB_VIP_MIGRATE 0x0200	/* UDP flows leave backends that are down */
+#define LB_VIP_SERVER_ID 0x0400 /* the TCP option 0xb7 names the backend */
+
+struct lb_vip {
+	__u32 number; /* 1..; index of lb_vip_counts */
+	__u32 ring;   /* index of lb_rings */
+	__u32 flags;
+	__u32 pad;
+};
+
+#define LB_REAL_GUE 0x01 /* else IPIP */
+#define LB_REAL_LOCAL 0x02
+
+struct lb_real {
+	__be32 addr[4];
+	__u8 family; /* 0: there is none of this number */
+	__u8 flags;
+	__u8 pad[2];
+};
+
+struct lb_ring {
+	__u16 real[LB_RING];
+	__u16 pad[3]; /* to 8 bytes: so the kernel lays out the elements of an array, which we map */
+};
+
+struct lb_route_key {
+	__u32 bits; /* counts the 32 before the address, too */
+	__u8 family;
+	__u8 pad[3];
+	__be32 addr[4];
+};
+
+struct lb_down_key {
+	__u32 vip, real;
+};
+
+struct lb_conn {
+	__u32 real;
+	__u32 seen_s; /* UDP: when it was seen last, of CLOCK_MONOTONIC */
+};
+
+struct lb_rate {
+	__u64 second;
+	__u64 fresh;
+};
+
+struct lb_addr {
+	__be32 addr[4];
+	__u8 family;
+	__u8 pad[3];
+};
+
+/* What becomes of what was in the tunnel. */
+#define LB_DECAP_TO_HOST 1
+#define LB_DECAP_AGAIN 2  /* the next stages see it */
+#define LB_DECAP_RETURN 3 /* back to where it came from */
+
+_Static_assert(sizeof(struct lb_config) == 72, "no padding");
+_Static_assert(sizeof(struct lb_real) == 20, "no padding");
+_Static_assert(sizeof(struct lb_ring) % 8 == 0, "as the kernel lays it out");
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tables - the kernel's tables of one generation, made anew from the wish and put on the chain's hidden side.
+ *
+ * A table is a map of its own, which the map of maps of its name holds: an old one goes when its place is taken.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "net/lb/internal.h"
+#include "packet/wire.h"
+
+struct table {
+	const char *name;
+	enum bpf_map_type type;
+	uint32_t key, value; /* bytes */
+};
+
+static const struct table table_vips = { "lb_vips", BPF_MAP_TYPE_HASH, sizeof(struct lb_vip_key),
+					 sizeof(struct lb_vip) };
+static const struct table table_prefixes = { "lb_prefixes", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct lb_prefix_key),
+					     sizeof(struct lb_vip) };
+static const struct table table_reals = { "lb_reals", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct lb_real) };
+static const struct table table_routes = { "lb_routes", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct lb_route_key),
+					   sizeof(uint32_t) };
+static const struct table table_ids = { "lb_ids", BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(uint32_t) };
+static const struct table table_downs = { "lb_downs", BPF_MAP_TYPE_HASH, sizeof(struct lb_down_key), sizeof(uint32_t) };
+static const struct table table_decaps = { "lb_decaps", BPF_MAP_TYPE_HASH, sizeof(struct lb_addr), sizeof(uint32_t) };
+static const struct table table_marks = { "lb_marks", BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(struct lb_real) };
+
+static int table_make(const struct table *t, size_t entries, struct err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = t->type == BPF_MAP_TYPE_LPM_TRIE ? BPF_F_NO_PREALLOC : 0);
+	int fd = bpf_map_create(t->type, t->name, t->key, t->value, entries ? (uint32_t)entries : 1, &opts);
+
+	return fd < 0 ? err_errno(err, errno, "cannot make a table '%s' of %zu entries", t->name, entries) : fd;
+}
+
+static int table_set(const struct table *t, int fd, const void *key, const void *value, uint64_t flags, struct err *err)
+{
+	if (bpf_map_update_elem(fd, key, value, flags))
+		return err_errno(err, errno, "cannot fill the table '%s'", t->name);
+	return 0;
+}
+
+static int vip_set(const struct lb *lb, const struct lb_wish_vip *wish, int vips, int prefixes, struct err *err)
+{
+	uint32_t number = lb_vip_number(lb, wish);
+	struct lb_vip vip = { .number = number,
+			      .ring = lb->vips[number - 1].sides[chain_hidden(lb->chain)].ring,
+			      .flags = wish->flags };
+	struct lb_prefix_key key;
+	struct lb_vip_key exact;
+	int r;
+
+	lb_vip_key_fill(wish, &key);
+	if (lb_is_network(wish)) {
+		r = table_set(&table_prefixes, prefixes, &key, &vip, BPF_ANY, err);
+		key.port = key.proto = 0;
+		return r < 0 ? r : table_set(&table_prefixes, prefixes, &key, &vip, BPF_ANY, err);
+	}
+	exact = (struct lb_vip_key) { .port = key.port, .proto = key.proto, .family = key.family };
+	memcpy(exact.addr, key.addr, sizeof(exact.addr));
+	r = table_set(&table_vips, vips, &exact, &vip, BPF_ANY, err);
+	exact.port = exact.proto = 0;
+	return r < 0 ? r : table_set(&table_vips, vips, &exact, &vip, BPF_ANY, err);
+}
+
+static int write_vips(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	CLEANUP_CLOSE int vips = table_make(&table_vips, 2 * wish->nvips, err);
+	CLEANUP_CLOSE int prefixes = table_make(&table_prefixes, 2 * wish->nvips, err);
+	size_t i;
+	int r = 0;
+
+	if (vips < 0 || prefixes < 0)
+		return vips < 0 ? vips : prefixes;
+	for (i = 0; i < wish->nvips && !r; i++)
+		r = vip_set(lb, &wish->vips[i], vips, prefixes, err);
+	if (!r)
+		r = chain_table(lb->chain, table_vips.name, vips, err);
+	return r < 0 ? r : chain_table(lb->chain, table_prefixes.name, prefixes, err);
+}
+
+static int write_downs(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	size_t i, k, count = 0;
+	uint32_t one = 1;
+	int r = 0;
+
+	for (i = 0; i < wish->nvips; i++) {
+		for (k = 0; k < wish->vips[i].nbackends; k++)
+			count += wish->vips[i].backends[k].down;
+	}
+	CLEANUP_CLOSE int fd = table_make(&table_downs, count, err);
+	if (fd < 0)
+		return fd;
+	for (i = 0; i < wish->nvips; i++) {
+		for (k = 0; k < wish->vips[i].nbackends && !r; k++) {
+			struct lb_down_key key = { lb_vip_number(lb, &wish->vips[i]),
+						   lb_backend_number(lb, &wish->vips[i].backends[k].addr) };
+
+			if (wish->vips[i].backends[k].down)
+				r = table_set(&table_downs, fd, &key, &one, BPF_ANY, err);
+		}
+	}
+	return r < 0 ? r : chain_table(lb->chain, table_downs.name, fd, err);
+}
+
+static int write_routes(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	CLEANUP_CLOSE int fd = table_make(&table_routes, wish->nroutes, err);
+	size_t i;
+	int r = fd < 0 ? fd : 0;
+
+	for (i = 0; i < wish->nroutes && !r; i++) {
+		const struct lb_wish_route *route = &wish->routes[i];
+		struct lb_route_key key = { .bits = 32U + route->bits, .family = route->net.family };
+		uint32_t number = lb_number_backend(lb, &route->to, err);
+
+		if (!number)
+			return -EINVAL;
+		memcpy(key.addr, route->net.addr, sizeof(key.addr));
+		r = table_set(&table_routes, fd, &key, &number, BPF_ANY, err);
+	}
+	return r < 0 ? r : chain_table(lb->chain, table_routes.name, fd, err);
+}
+
+static int write_ids(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	CLEANUP_CLOSE int fd = table_make(&table_ids, wish->nids, err);
+	size_t i;
+	int r = fd < 0 ? fd : 0;
+
+	for (i = 0; i < wish->nids && !r; i++) {
+		uint32_t number = lb_number_backend(lb, &wish->ids[i].to, err);
+
+		if (!number)
+			return -EINVAL;
+		r = table_set(&table_ids, fd, &wish->ids[i].id, &number, BPF_NOEXIST, err);
+	}
+	return r < 0 ? r : chain_table(lb->chain, table_ids.name, fd, err);
+}
+
+static int write_marks(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	CLEANUP_CLOSE int fd = table_make(&table_marks, wish->nmarks, err);
+	size_t i;
+	int r = fd < 0 ? fd : 0;
+
+	for (i = 0; i < wish->nmarks && !r; i++) {
+		const struct lb_wish_backend *to = &wish->marks[i].to;
+		struct lb_real real = { .family = to->addr.family, .flags = to->flags };
+
+		memcpy(real.addr, to->addr.addr, sizeof(real.addr));
+		r = table_set(&table_marks, fd, &wish->marks[i].id, &real, BPF_NOEXIST, err);
+	}
+	return r < 0 ? r : chain_table(lb->chain, table_marks.name, fd, err);
+}
+
+static int write_decaps(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	CLEANUP_CLOSE int fd = table_make(&table_decaps, wish->ndecaps, err);
+	size_t i;
+	int r = fd < 0 ? fd : 0;
+
+	for (i = 0; i < wish->ndecaps && !r; i++)
+		r = table_set(&table_decaps, fd, &wish->decaps[i].addr, &wish->decaps[i].what, BPF_ANY, err);
+	return r < 0 ? r : chain_table(lb->chain, table_decaps.name, fd, err);
+}
+
+/* After all others: they gave numbers. */
+static int write_reals(struct lb *lb, struct err *err)
+{
+	CLEANUP_CLOSE int fd = table_make(&table_reals, LB_REALS, err);
+	uint32_t i;
+	int r = fd < 0 ? fd : 0;
+
+	for (i = 1; i < lb->nreals && !r; i++) {
+		if (lb->reals[i].family)
+			r = table_set(&table_reals, fd, &i, &lb->reals[i], BPF_ANY, err);
+	}
+	return r < 0 ? r : chain_table(lb->chain, table_reals.name, fd, err);
+}
+
+static int write_config(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	struct lb_config config = wish->config;
+	uint32_t side = chain_hidden(lb->chain);
+	size_t i;
+
+	config.ring = lb->ring_places;
+	config.flags &= ~(uint32_t)LB_PREFIXES;
+	for (i = 0; i < wish->nvips; i++) {
+		if (lb_is_network(&wish->vips[i]))
+			config.flags |= LB_PREFIXES;
+	}
+	if (bpf_map_update_elem(chain_map(lb->chain, "lb_config"), &side, &config, BPF_ANY))
+		return err_errno(err, errno, "cannot write the balancer's configuration");
+	return 0;
+}
+
+int lb_tables_write(struct lb *lb, const struct lb_wish *wish, struct err *err)
+{
+	static int (*const writers[])(struct lb *, const struct lb_wish *, struct err *) = {
+		write_vips, write_downs, write_routes, write_ids, write_marks, write_decaps, write_config,
+	};
+	size_t i;
+	int r;
+
+	for (i = 0; i < ARRAY_LEN(writers); i++) {
+		r = writers[i](lb, wish, err);
+		if (r < 0)
+			return r;
+	}
+	return write_reals(lb, err);
+}
