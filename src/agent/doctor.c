@@ -43,13 +43,14 @@ static void host_look(struct doctor_host *h)
 	h->cpus = (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-static void ladder_look(struct doctor_finding *f, const struct kernel_object *obj)
+/* serves: bits of the rungs that are known to load. */
+static void ladder_look(struct doctor_finding *f, const struct kernel_object *obj, uint32_t serves)
 {
 	const struct kernel_rung *rungs = f->ladder->rungs;
 	struct err err = ERR_INIT;
 
 	for (; f->refused < KERNEL_RUNGS && rungs[f->refused].programs; f->refused++) {
-		if (kernel_try(obj, &rungs[f->refused], &err) >= 0) {
+		if (serves >> f->refused & 1 || kernel_try(obj, &rungs[f->refused], &err) >= 0) {
 			f->rung = &rungs[f->refused];
 			return;
 		}
@@ -57,8 +58,22 @@ static void ladder_look(struct doctor_finding *f, const struct kernel_object *ob
 	}
 }
 
+/* By ladder the first rung whose hooks are there, if all of these load at once; else nothing is known. */
+static void object_look(const struct kernel_object *obj, uint32_t rungs[KERNEL_LADDERS])
+{
+	struct err err = ERR_INIT;
+	size_t i;
+
+	kernel_rungs_there(obj, rungs);
+	for (i = 0; i < obj->nladders; i++)
+		rungs[i] &= ~rungs[i] + 1;
+	if (kernel_try_all(obj, rungs, &err) < 0)
+		memset(rungs, 0, KERNEL_LADDERS * sizeof(rungs[0]));
+}
+
 struct doctor_report *doctor_look(void)
 {
+	uint32_t serves[KERNEL_LADDERS] = { 0 };
 	struct doctor_report *r = calloc(1, sizeof(*r));
 	const struct kernel_object *const *obj;
 	size_t i;
@@ -67,12 +82,13 @@ struct doctor_report *doctor_look(void)
 		return NULL;
 	host_look(&r->host);
 	for (obj = probe_all; *obj; obj++) {
+		object_look(*obj, serves);
 		for (i = 0; i < (*obj)->nladders && r->count < DOCTOR_FINDINGS; i++) {
 			struct doctor_finding *f = &r->findings[r->count++];
 
 			f->probe = (*obj)->name;
 			f->ladder = &(*obj)->ladders[i];
-			ladder_look(f, *obj);
+			ladder_look(f, *obj, serves[i]);
 			r->working += f->rung != NULL;
 		}
 	}

@@ -2,7 +2,8 @@
 #ifndef SAKER_AGENT_DOCTOR_H
 #define SAKER_AGENT_DOCTOR_H
 /*
- * doctor - tries every program of every ladder alone on this host and says what serves what, or why not.
+ * doctor - tries the programs of every ladder on this host, each ladder alone where they do not load together, and says
+ * what serves what, or why not.
  * Attaches an empty program to a test function for a moment, nothing else.
  */
 #include <stdbool.h>

@@ -29,7 +29,7 @@
 struct loaded {
 	const struct kernel_object *obj;
 	struct bpf_object *bpf;
-	int rungs[32]; /* by ladder: index of the rung that serves, -1: none */
+	int rungs[KERNEL_LADDERS]; /* by ladder: index of the rung that serves, -1: none */
 };
 
 struct kernel {

@@ -33,6 +33,7 @@ struct kernel_rung {
 };
 
 #define KERNEL_RUNGS 4
+#define KERNEL_LADDERS 32 /* of an object, at most */
 
 struct kernel_ladder {
 	const char *observation;
@@ -112,6 +113,10 @@ struct bpf_object *kernel_bpf(struct kernel *k, const struct kernel_object *obj)
 
 /* For doctor: loads one rung alone.  0, or -errno with the hook that is missing or the verifier's last words. */
 int kernel_try(const struct kernel_object *obj, const struct kernel_rung *rung, struct err *err);
+/* By ladder: the rungs (bits) whose hooks this kernel has. */
+void kernel_rungs_there(const struct kernel_object *obj, uint32_t rungs[]);
+/* Loads all these rungs at once, which is quicker than one after the other.  0: each of them serves; else -errno. */
+int kernel_try_all(const struct kernel_object *obj, const uint32_t rungs[], struct err *err);
 /* Addresses of kernel symbols, in one pass; they keep their 0 where they are unknown. */
 struct kernel_symbol {
 	const char *name;

@@ -120,25 +120,36 @@ static const char *rung_lacks(const struct hooks *h, const struct kernel_rung *r
 	return NULL;
 }
 
-static int ladder_guess(const struct hooks *h, const struct kernel_ladder *ladder)
+static uint32_t rungs_there(const struct hooks *h, const struct kernel_ladder *ladder)
 {
+	uint32_t there = 0;
 	int i;
 
 	for (i = 0; i < KERNEL_RUNGS && ladder->rungs[i].programs; i++)
 		if (!rung_lacks(h, &ladder->rungs[i]))
-			return i;
-	return -1;
+			there |= 1U << i;
+	return there;
 }
 
-void ladders_guess(const struct kernel_object *obj, int rungs[])
+void kernel_rungs_there(const struct kernel_object *obj, uint32_t rungs[])
 {
 	struct hooks h;
 	size_t i;
 
 	hooks_open(&h, obj);
-	for (i = 0; h.object && i < obj->nladders; i++)
-		rungs[i] = ladder_guess(&h, &obj->ladders[i]);
+	for (i = 0; i < obj->nladders; i++)
+		rungs[i] = h.object ? rungs_there(&h, &obj->ladders[i]) : 0;
 	hooks_close(&h);
+}
+
+void ladders_guess(const struct kernel_object *obj, int rungs[])
+{
+	uint32_t there[KERNEL_LADDERS];
+	size_t i;
+
+	kernel_rungs_there(obj, there);
+	for (i = 0; i < obj->nladders; i++)
+		rungs[i] = there[i] ? __builtin_ctz(there[i]) : -1;
 }
 
 int ladder_find(const struct kernel_object *obj, const struct kernel_ladder *ladder)
@@ -179,17 +190,49 @@ static int hooks_look(const struct kernel_object *obj, const struct kernel_rung 
 	return r;
 }
 
-int kernel_try(const struct kernel_object *obj, const struct kernel_rung *rung, struct err *err)
+struct several {
+	const struct kernel_object *obj;
+	const uint32_t *rungs;
+};
+
+static bool rung_of_several(void *arg, const char *program)
+{
+	const struct several *s = arg;
+	size_t i, j;
+
+	for (i = 0; i < s->obj->nladders; i++)
+		for (j = 0; j < KERNEL_RUNGS; j++)
+			if (s->rungs[i] >> j & 1 && rung_has(&s->obj->ladders[i].rungs[j], program))
+				return true;
+	return false;
+}
+
+/* Loads what is wanted of it, and gives it back. */
+static int load_once(const struct kernel_object *obj, bool (*wanted)(void *arg, const char *program), void *arg,
+		     struct err *err)
 {
 	struct kernel_cfg cfg = { .nrings = 1, .observe = OBSERVE_ALL };
 	struct bpf_object *o = NULL;
+	int r = object_load(obj, &cfg, NULL, wanted, arg, &o, err);
+
+	if (r >= 0)
+		bpf_object__close(o);
+	return r;
+}
+
+int kernel_try_all(const struct kernel_object *obj, const uint32_t rungs[], struct err *err)
+{
+	struct several s = { obj, rungs };
+
+	object_quiet();
+	return load_once(obj, rung_of_several, &s, err);
+}
+
+int kernel_try(const struct kernel_object *obj, const struct kernel_rung *rung, struct err *err)
+{
 	int r;
 
 	object_quiet();
 	r = hooks_look(obj, rung, err);
-	if (r >= 0)
-		r = object_load(obj, &cfg, NULL, rung_only, (void *)(uintptr_t)rung, &o, err);
-	if (r >= 0)
-		bpf_object__close(o);
-	return r;
+	return r < 0 ? r : load_once(obj, rung_only, (void *)(uintptr_t)rung, err);
 }

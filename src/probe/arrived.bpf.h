@@ -15,7 +15,7 @@ static __always_inline int arrived_note(struct sock *sk)
 	struct sock_info *si;
 	__u64 now;
 
-	if (likely(!sk->sk_bpf_storage) || !is_tcp(sk) || sk->__sk_common.skc_state == STATE_LISTEN)
+	if (likely(!sock_has_storage(sk)) || !is_tcp(sk) || sk->__sk_common.skc_state == STATE_LISTEN)
 		return 0;
 	si = bpf_sk_storage_get(&sock_infos, sk, NULL, 0);
 	if (!si)

@@ -21,10 +21,15 @@ static __always_inline void gap_check(struct sock_info *si)
 	si->flags = (si->flags & ~(SOCK_RX_KNOWN | SOCK_COUNTED)) | SOCK_MIDSTREAM | SOCK_GAP;
 }
 
+static __always_inline bool sock_has_storage(struct sock *sk)
+{
+	return KERNEL_PLAIN(sk, struct sock)->sk_bpf_storage != NULL;
+}
+
 /* NULL for a socket that Saker has not met: a plain load says so on the way of everyone who is not recorded. */
 static __always_inline struct sock_info *sock_find(struct sock *sk)
 {
-	struct sock_info *si = sk->sk_bpf_storage ? bpf_sk_storage_get(&sock_infos, sk, NULL, 0) : NULL;
+	struct sock_info *si = sock_has_storage(sk) ? bpf_sk_storage_get(&sock_infos, sk, NULL, 0) : NULL;
 
 	if (si)
 		gap_check(si);
@@ -91,7 +96,7 @@ static __always_inline bool is_tcp(struct sock *sk)
 
 static __always_inline __u64 sock_netns(struct sock *sk)
 {
-	return sk->__sk_common.skc_net.net->net_cookie;
+	return KERNEL_PLAIN(sk, struct sock)->__sk_common.skc_net.net->net_cookie;
 }
 
 /* --- describing --- */

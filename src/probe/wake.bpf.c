@@ -25,7 +25,9 @@ static __always_inline bool by_current(struct pt_regs___x86 *regs, void *ctx)
 /* A signal woke it: that is told by events of its own. */
 static __always_inline bool signalled(struct task_struct *task)
 {
-	return (task->pending.signal.sig[0] | task->signal->shared_pending.signal.sig[0]) & ~task->blocked.sig[0];
+	return (task->pending.signal.sig[0] |
+		KERNEL_PLAIN(task, struct task_struct)->signal->shared_pending.signal.sig[0]) &
+	       ~task->blocked.sig[0];
 }
 
 /* INET sockets: who holds the lock works off the packets that came meanwhile, and wakes their readers for them. */

@@ -18,6 +18,16 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 						: (typeof(__at->field))BPF_CORE_READ(__at, field);    \
 	})
 
+/*
+ * P only to be read from: the verifier knows its type, but does not trust it.  Since 6.3 (6fcd486b3a0a) each load of a pointer
+ * from what it trusts goes several times through all names of the kernel's BTF, a millisecond, on every path that it follows.
+ */
+#define KERNEL_PLAIN(p, type)                                                           \
+	({                                                                              \
+		type *__plain = (p);                                                    \
+		(void *)bpf_rdonly_cast != NULL ? KERNEL_CAST(__plain, type) : __plain; \
+	})
+
 /* any structure of the kernel that begins with a number of 64 bits: how to read an address that stays a number */
 struct timespec64 {
 	__s64 tv_sec;

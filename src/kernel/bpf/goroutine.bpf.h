@@ -12,6 +12,7 @@
  * What is read is the program's memory: it is checked against itself (g.m.g0, g.m.curg, the status before the id), so a
  * wrong layout tells nothing rather than nonsense.
  */
+#include "kernel/bpf/cast.bpf.h"
 #include "kernel/bpf/emit.bpf.h"
 
 #define GO_STATUS_MAX 9 /* src/runtime/runtime2.go: _Gidle to _Gpreempted */
@@ -84,7 +85,7 @@ static __noinline int go_lookup(struct task_struct *self, struct go_thread *t, _
 
 static __always_inline __u64 go_program_id(struct task_struct *self)
 {
-	return self->group_leader->start_boottime + self->self_exec_id;
+	return KERNEL_PLAIN(self, struct task_struct)->group_leader->start_boottime + self->self_exec_id;
 }
 
 /* What is known of the current thread; NULL: no memory, or in the middle of such a question. */

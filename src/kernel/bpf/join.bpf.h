@@ -26,11 +26,12 @@ static __always_inline bool child_reaped(const struct ended_child *c)
 }
 
 /* Is it this thread that waited for the child? */
-static __always_inline bool child_mine(struct task_struct *self, const struct ended_children *e, __u32 child)
+static __always_inline bool child_mine(struct task_struct *self, bool alone, const struct ended_children *e,
+				       __u32 child)
 {
 	__u64 *waited;
 
-	if (self->signal->live.counter <= 1)
+	if (alone)
 		return true;
 	waited = bpf_task_storage_get(&waits, self, NULL, 0);
 	if (!waited)
@@ -61,11 +62,16 @@ __noinline int join_flush(void)
 	struct task_struct *self = bpf_get_current_task_btf();
 	__u32 tgid = self->tgid, i;
 	struct ended_children *e = bpf_map_lookup_elem(&ended, &tgid);
+	bool alone;
 
-	for (i = 0; e && i < ENDED_SLOTS; i++) {
+	if (!e)
+		return 0;
+	/* Out of the loop: since 6.3 (6fcd486b3a0a) the verifier goes through all names of the kernel's BTF at each pointer */
+	alone = self->signal->live.counter <= 1;
+	for (i = 0; i < ENDED_SLOTS; i++) {
 		__u32 child = e->child[i].tgid;
 
-		if (child && child_reaped(&e->child[i]) && child_mine(self, e, child))
+		if (child && child_reaped(&e->child[i]) && child_mine(self, alone, e, child))
 			join_tell(self, &e->child[i], child);
 	}
 	return 0;
