@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -278,5 +279,9 @@ int requests_exchanges(struct requests *r)
 		n = feed_conn(r, i);
 	for (i = 0; i < r->spans.count; i++)
 		r->spans.rows[i].service = service_of(r, &r->spans.rows[i], &r->more.rows[i]);
+	/* What was said is known now; the later stages need the room, which is a third of all. */
+	free(r->arena);
+	r->arena = NULL;
+	r->arena_len = r->arena_cap = 0;
 	return n;
 }

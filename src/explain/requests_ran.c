@@ -8,27 +8,54 @@
 
 #define GAP_NS 500000 /* between two acts of a thread of which nothing else is known: it waited */
 
-static int by_thread(const void *pa, const void *pb)
-{
-	const struct ran_row *a = pa, *b = pb;
-
-	if (a->thread != b->thread)
-		return a->thread < b->thread ? -1 : 1;
-	return (a->end_ns > b->end_ns) - (a->end_ns < b->end_ns);
-}
-
-void requests_index_ran(struct requests *r)
+/* Rows of one host come in the order of their ends, as events do; of a thread only these are compared. */
+static bool in_order(const struct ran_row *rows, uint32_t n)
 {
 	uint32_t i;
 
-	if (r->ran.count)
-		qsort(r->ran.rows, r->ran.count, sizeof(*r->ran.rows), by_thread);
+	for (i = 1; i < n; i++)
+		if (rows[i].end_ns < rows[i - 1].end_ns)
+			return false;
+	return true;
+}
+
+static int by_end(const void *pa, const void *pb)
+{
+	const struct ran_row *a = pa, *b = pb;
+
+	return (a->end_ns > b->end_ns) - (a->end_ns < b->end_ns);
+}
+
+/* Rows are many and threads few: each row goes to the next place of its thread, one pass instead of a sort. */
+void requests_index_ran(struct requests *r)
+{
+	struct ran_row *sorted = malloc((r->ran.count + 1) * sizeof(*sorted));
+	uint32_t i, at = 0;
+
+	r->failed |= !sorted;
+	if (!sorted)
+		return;
+	for (i = 0; i < r->ran.count; i++)
+		r->units.rows[r->ran.rows[i].thread].nran++;
+	for (i = 0; i < r->units.count; i++) {
+		struct unit *u = &r->units.rows[i];
+
+		u->ran = u->nran ? at : NONE;
+		at += u->nran;
+		u->nran = 0;
+	}
 	for (i = 0; i < r->ran.count; i++) {
 		struct unit *u = &r->units.rows[r->ran.rows[i].thread];
 
-		if (u->ran == NONE)
-			u->ran = i;
-		u->nran++;
+		sorted[u->ran + u->nran++] = r->ran.rows[i];
+	}
+	free(r->ran.rows);
+	r->ran.rows = sorted; /* no more are added */
+	for (i = 0; i < r->units.count; i++) {
+		const struct unit *u = &r->units.rows[i];
+
+		if (u->nran && !in_order(sorted + u->ran, u->nran))
+			qsort(sorted + u->ran, u->nran, sizeof(*sorted), by_end);
 	}
 }
 
