@@ -3,17 +3,30 @@
 
 #include <stdlib.h>
 
+#include "agent/span_facts.h"
 #include "agent/traces.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "explain/span_query.h"
 #include "store/store.h"
 
+struct asked {
+	struct traces t;
+	struct span_facts_reader *facts; /* NULL: a file, of which nothing else is known */
+};
+
 static const char *host_name(void *arg, uint32_t host)
 {
-	const struct traces *t = arg;
+	const struct asked *a = arg;
 
-	return t->a.reader ? store_host_name(t->a.reader, host) : NULL;
+	return a->t.a.reader ? store_host_name(a->t.a.reader, host) : NULL;
+}
+
+static void facts(void *arg, const struct span *span, struct span_facts *ret)
+{
+	const struct asked *a = arg;
+
+	span_facts_of(a->facts, span, ret);
 }
 
 static uint32_t root_of(const struct spans *s, uint32_t span)
@@ -26,9 +39,9 @@ static uint32_t root_of(const struct spans *s, uint32_t span)
 }
 
 /* The rows of all traces that one span speaks for; the caller frees them. */
-static int matching(struct traces *t, const char *text, uint32_t **ret, size_t *ret_count, struct err *err)
+static int matching(struct asked *a, const char *text, uint32_t **ret, size_t *ret_count, struct err *err)
 {
-	const struct spans *s = t->s;
+	const struct spans *s = a->t.s;
 	CLEANUP_FREE uint32_t *rows = malloc((s->count + 1) * sizeof(*rows));
 	CLEANUP_FREE bool *wanted = calloc(s->count + 1, sizeof(*wanted));
 	struct span_query *q = NULL;
@@ -38,7 +51,7 @@ static int matching(struct traces *t, const char *text, uint32_t **ret, size_t *
 
 	if (!rows || !wanted)
 		return err_set(err, ENOMEM, "out of memory for the rows of %zu spans", s->count);
-	r = span_query_new(text, host_name, t, &q, err);
+	r = span_query_new(text, host_name, a, &q, err);
 	if (r < 0)
 		return err_prefix(err, "cannot understand the query");
 	for (i = 0; i < s->count; i++)
@@ -81,26 +94,31 @@ int export_spans_run(const struct export_spans_opts *opts, struct export_spans_r
 	};
 	struct export_spans x = { .host_name = host_name };
 	CLEANUP_FREE uint32_t *rows = NULL;
-	struct traces t = { 0 };
-	int r = traces_open(&ao, &t, err);
+	struct asked a = { 0 };
+	struct traces *t = &a.t;
+	int r = traces_open(&ao, t, err);
 
 	*ret = (struct export_spans_result) { 0 };
 	if (r < 0)
 		return r;
-	x.s = t.s;
-	x.count = t.s->count;
-	x.arg = &t;
-	x.epoch_ns = t.a.reader ? store_host_epoch(t.a.reader, 0) : 0;
-	if (opts->query)
-		r = matching(&t, opts->query, &rows, &x.count, err);
+	x.s = t->s;
+	x.count = t->s->count;
+	x.arg = &a;
+	x.epoch_ns = t->a.reader ? store_host_epoch(t->a.reader, 0) : 0;
+	if (t->a.reader)
+		r = span_facts_open(t->a.reader, &a.facts, err);
+	x.facts = a.facts ? facts : NULL;
+	if (r >= 0 && opts->query)
+		r = matching(&a, opts->query, &rows, &x.count, err);
 	x.rows = rows;
 	if (r >= 0) {
 		ret->spans = x.count;
 		ret->traces = count_traces(&x);
-		ret->left_out = t.left_out;
-		ret->no_epoch = t.a.reader && !x.epoch_ns;
+		ret->left_out = t->left_out;
+		ret->no_epoch = t->a.reader && !x.epoch_ns;
 		r = put(opts, &x, ret, err);
 	}
-	traces_close(&t);
+	span_facts_close(a.facts);
+	traces_close(t);
 	return r;
 }

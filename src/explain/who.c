@@ -38,8 +38,9 @@ struct who {
 	size_t nroles, cap_roles;
 	struct map places, paths; /* host, netns or cgroup -> index of names */
 	struct map units, containers,
-		unnamed;   /* host, cgroup -> the same; unnamed: of containers only the path tells of */
-	struct map titles; /* hash of a title -> the same */
+		unnamed;	  /* host, cgroup -> the same; unnamed: of containers only the path tells of */
+	struct map ids, path_ids; /* likewise, the ids of both */
+	struct map titles;	  /* hash of a title -> the same */
 	char **names;
 	size_t nnames, cap_names;
 	struct map sock_of; /* host, cookie -> index of socks */
@@ -91,6 +92,8 @@ struct who *who_free(struct who *w)
 	map_fini(&w->units);
 	map_fini(&w->containers);
 	map_fini(&w->unnamed);
+	map_fini(&w->ids);
+	map_fini(&w->path_ids);
 	map_fini(&w->titles);
 	map_fini(&w->sock_of);
 	stints_fini(&w->stints);
@@ -146,6 +149,7 @@ static void learn_cgroup(struct who *w, uint64_t key, const char *path)
 		learn_name(w, &w->units, key, text);
 	if (!cgroup_container(path, &c))
 		return;
+	learn_name(w, &w->path_ids, key, c.id);
 	cgroup_short_id(c.id, text);
 	learn_name(w, &w->unnamed, key, c.name[0] ? c.name : text);
 }
@@ -161,6 +165,7 @@ void who_learn_names(struct who *w, const struct event *ev)
 		break;
 	case EVENT_CONTAINER:
 		learn_name(w, &w->containers, key_of(ev->host, EVENT_AS(container, ev)->cgroup), event_string(ev, 0));
+		learn_name(w, &w->ids, key_of(ev->host, EVENT_AS(container, ev)->cgroup), event_string(ev, 1));
 		break;
 	default:
 		break;
@@ -329,7 +334,8 @@ static uint64_t netns_in(const struct who *w, const struct event *ev)
 	({                                                                 \
 		struct who_ends ends_ = { .local_port = (e)->local_port,   \
 					  .remote_port = (e)->remote_port, \
-					  .family = (e)->family };         \
+					  .family = (e)->family,           \
+					  .protocol = (e)->protocol };     \
 		memcpy(ends_.local, (e)->local, sizeof(ends_.local));      \
 		memcpy(ends_.remote, (e)->remote, sizeof(ends_.remote));   \
 		ends_;                                                     \
@@ -485,6 +491,13 @@ const char *who_container(const struct who *w, const struct event *ev)
 	const char *name = of_cgroup(w, &w->containers, ev);
 
 	return *name ? name : of_cgroup(w, &w->unnamed, ev);
+}
+
+const char *who_container_id(const struct who *w, const struct event *ev)
+{
+	const char *id = of_cgroup(w, &w->ids, ev);
+
+	return *id ? id : of_cgroup(w, &w->path_ids, ev);
 }
 
 const char *who_unit(const struct who *w, const struct event *ev)

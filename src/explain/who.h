@@ -26,7 +26,7 @@ struct who; /* opaque */
 struct who_ends {
 	uint8_t local[16], remote[16];
 	uint16_t local_port, remote_port;
-	uint8_t family; /* enum sockfamily */
+	uint8_t family, protocol; /* enum sockfamily; enum protocol */
 };
 
 /* host_name: of a host of those that are read together; may give NULL.  several: there is more than one.  -ENOMEM */
@@ -45,13 +45,14 @@ who_place(const struct who *w,
 	  const struct event *ev); /* container, or network namespace: its own, its socket's, its process's */
 const char *who_host(const struct who *w,
 		     const struct event *ev); /* the host of several, else the place if it has a name */
-const char *who_process(const struct who *w, const struct event *ev);	/* command name */
-const char *who_title(const struct who *w, const struct event *ev);	/* what people call it: title.h */
-const char *who_container(const struct who *w, const struct event *ev); /* its name, else the start of its id */
-const char *who_unit(const struct who *w, const struct event *ev);	/* of systemd */
-const char *who_cgroup(const struct who *w, const struct event *ev);	/* path */
-uint64_t who_goroutine(const struct who *w, const struct event *ev);	/* of a Go program; 0: none */
-uint32_t who_pid(const struct who *w, const struct event *ev);		/* 0: none */
+const char *who_process(const struct who *w, const struct event *ev);	   /* command name */
+const char *who_title(const struct who *w, const struct event *ev);	   /* what people call it: title.h */
+const char *who_container(const struct who *w, const struct event *ev);	   /* its name, else the start of its id */
+const char *who_container_id(const struct who *w, const struct event *ev); /* all of it */
+const char *who_unit(const struct who *w, const struct event *ev);	   /* of systemd */
+const char *who_cgroup(const struct who *w, const struct event *ev);	   /* path */
+uint64_t who_goroutine(const struct who *w, const struct event *ev);	   /* of a Go program; 0: none */
+uint32_t who_pid(const struct who *w, const struct event *ev);		   /* 0: none */
 /* What queries may ask of an event besides its fields: all of the above.  w is borrowed; the time is the caller's. */
 struct query_scope who_scope(struct who *w, uint64_t (*since_ns)(void *time_arg, const struct event *ev),
 			     void *time_arg);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attributes - what is said of a span, protocol by protocol, in the names of OpenTelemetry's semantic conventions 1.2x. */
+/* attributes - what is said of a span, protocol by protocol, in the names of OpenTelemetry's semantic conventions 1.3x. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@ struct telling {
 	const struct spans *s;
 	const struct span *span;
 	const char *protocol, *operation, *resource, *error;
+	struct span_facts facts;
 	attribute_fn *each;
 	void *arg;
 	int r;
@@ -63,11 +64,37 @@ static void tell_true(struct telling *t, const char *key, bool so)
 
 /* --- protocols --- */
 
+/* Few values: what the standards do not know is told beside it. */
+static bool is_method(const char *text)
+{
+	static const char *const methods[] = { "CONNECT", "DELETE", "GET", "HEAD",  "OPTIONS",
+					       "PATCH",	  "POST",   "PUT", "QUERY", "TRACE" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(methods); i++)
+		if (!strcmp(methods[i], text))
+			return true;
+	return false;
+}
+
+static void tell_method(struct telling *t)
+{
+	bool known = is_method(t->operation);
+
+	if (!*t->operation)
+		return;
+	tell_text(t, "http.request.method", known ? t->operation : "_OTHER");
+	if (!known)
+		tell_text(t, "http.request.method_original", t->operation);
+}
+
 static void tell_http(struct telling *t, const char *version)
 {
 	tell_text(t, "network.protocol.name", "http");
 	tell_text(t, "network.protocol.version", version);
-	tell_text(t, "http.request.method", t->operation);
+	if (*t->facts.transport)
+		tell_text(t, "url.scheme", t->facts.tls ? "https" : "http");
+	tell_method(t);
 	if (t->span->status)
 		tell_number(t, "http.response.status_code", t->span->status);
 	/* What stood in place of {n} is not kept: then it is a template. */
@@ -113,31 +140,42 @@ static const char *next_word(const char *at, char word[WORD_MAX])
 	return at;
 }
 
-/* SELECT items: the operation, and the first table that a query names. */
-static void summary_of(const struct telling *t, char out[SUMMARY_MAX + 1])
+/* The first table that a query names, "": none; how many places name one. */
+static unsigned int table_of(const char *at, char table[WORD_MAX])
 {
-	const char *at = t->resource;
-	char word[WORD_MAX], table[WORD_MAX] = "";
+	char word[WORD_MAX], other[WORD_MAX];
+	unsigned int n = 0;
 
+	*table = 0;
 	while (*(at = next_word(at, word)) || *word) {
 		if (!*word)
 			break;
 		if (strcasecmp(word, "from") && strcasecmp(word, "into") && strcasecmp(word, "update") &&
 		    strcasecmp(word, "join"))
 			continue;
-		(void)next_word(at, table);
-		break;
+		at = next_word(at, n++ ? other : table);
 	}
+	return n;
+}
+
+/* SELECT items: the operation, and the first table. */
+static void summary_of(const struct telling *t, char out[SUMMARY_MAX + 1])
+{
+	char table[WORD_MAX];
+
+	(void)table_of(t->resource, table);
 	(void)snprintf(out, SUMMARY_MAX + 1, "%s%s%s", t->operation, *table ? " " : "", table);
 }
 
 static void tell_sql(struct telling *t)
 {
-	char summary[SUMMARY_MAX + 1];
+	char summary[SUMMARY_MAX + 1], table[WORD_MAX];
 
 	summary_of(t, summary);
 	tell_text(t, "db.system.name", t->protocol);
 	tell_text(t, "db.operation.name", t->operation);
+	if (table_of(t->resource, table) == 1) /* of several the conventions want none */
+		tell_text(t, "db.collection.name", table);
 	tell_text(t, "db.query.text", t->resource);
 	tell_text(t, "db.query.summary", summary);
 }
@@ -177,7 +215,7 @@ static const struct protocol_words {
 } protocols[] = {
 	{ "http", tell_http1, NAME_RESOURCE, true },	    { "http2", tell_http2, NAME_RESOURCE, true },
 	{ "grpc", tell_grpc, NAME_METHOD, true },	    { "postgresql", tell_sql, NAME_SUMMARY, false },
-	{ "mysql", tell_sql, NAME_SUMMARY, false },	    { "redis", tell_cache, NAME_OPERATION, false },
+	{ "mysql", tell_sql, NAME_SUMMARY, true },	    { "redis", tell_cache, NAME_OPERATION, false },
 	{ "memcached", tell_cache, NAME_OPERATION, false }, { "dns", tell_dns, NAME_RESOURCE, true },
 };
 
@@ -192,11 +230,14 @@ static const struct protocol_words *words_of(const char *protocol)
 	return &other;
 }
 
+static const struct span_facts no_facts = { .type = "", .transport = "", .container = "", .container_name = "" };
+
 static struct telling telling_of(const struct spans *s, const struct span *span, attribute_fn *each, void *arg)
 {
 	return (struct telling) {
 		.s = s,
 		.span = span,
+		.facts = no_facts,
 		.protocol = spans_protocol(s, span),
 		.operation = spans_text(s, span->operation),
 		.resource = spans_text(s, span->resource),
@@ -223,6 +264,35 @@ static void tell_error(struct telling *t)
 	else
 		(void)snprintf(word, sizeof(word), "_OTHER");
 	tell_text(t, "error.type", word);
+	if (!strncmp(t->protocol, "postgresql", 10) || !strcmp(t->protocol, "mysql") || !strcmp(t->protocol, "redis"))
+		tell_text(t, "db.response.status_code", strcmp(word, "_OTHER") ? word : "");
+}
+
+static void tell_end(struct telling *t, const char *address_key, const char *port_key, const char *address,
+		     uint16_t port)
+{
+	tell_text(t, address_key, address);
+	if (*address && port)
+		tell_number(t, port_key, port);
+}
+
+/*
+ * Whom the client asked is the server's own address, as its socket has it: names that stood in the messages are not kept, and what
+ * is between two networks may have another.
+ */
+static void tell_network(struct telling *t)
+{
+	const struct span_facts *f = &t->facts;
+	bool client = t->span->kind == SPAN_CLIENT;
+
+	tell_end(t, "server.address", "server.port", client ? f->there : f->here,
+		 client ? f->there_port : f->here_port);
+	if (!client)
+		tell_end(t, "client.address", "client.port", f->there, f->there_port);
+	tell_end(t, "network.peer.address", "network.peer.port", f->there, f->there_port);
+	tell_end(t, "network.local.address", "network.local.port", f->here, f->here_port);
+	tell_text(t, "network.transport", f->transport);
+	tell_text(t, "network.type", f->type);
 }
 
 static void tell_times(struct telling *t)
@@ -278,10 +348,14 @@ int span_attributes(const struct export_spans *x, const struct span *span, attri
 {
 	struct telling t = telling_of(x->s, span, each, arg);
 
+	if (x->facts)
+		x->facts(x->arg, span, &t.facts);
 	if (span->kind != SPAN_INTERNAL || *t.protocol)
 		words_of(t.protocol)->tell(&t);
 	if (span->kind == SPAN_CLIENT)
 		tell_text(&t, "peer.service", spans_text(x->s, span->peer));
+	if (span->kind != SPAN_INTERNAL)
+		tell_network(&t);
 	tell_error(&t);
 	if (span->tid)
 		tell_number(&t, "thread.id", span->tid);
@@ -311,6 +385,10 @@ int span_resource(const struct export_spans *x, const struct span *span, attribu
 	/* Every resource must have it; unknown_service is OpenTelemetry's word for that. */
 	tell_text(&t, "service.name", *service ? service : "unknown_service");
 	tell_text(&t, "host.name", host ? host : "");
+	if (x->facts)
+		x->facts(x->arg, span, &t.facts);
+	tell_text(&t, "container.id", t.facts.container);
+	tell_text(&t, "container.name", t.facts.container_name);
 	if (span->tgid)
 		tell_number(&t, "process.pid", span->tgid);
 	return t.r;
@@ -328,7 +406,7 @@ void span_name(const struct spans *s, const struct span *span, struct buf *out)
 		summary_of(&t, summary);
 		buf_str(out, summary);
 	} else if (*t.operation) {
-		buf_str(out, t.operation);
+		buf_str(out, strncmp(t.protocol, "http", 4) || is_method(t.operation) ? t.operation : "HTTP");
 		if (words->naming == NAME_RESOURCE && *t.resource)
 			buf_printf(out, " %s", t.resource);
 	} else {
@@ -336,10 +414,29 @@ void span_name(const struct spans *s, const struct span *span, struct buf *out)
 	}
 }
 
+/* What a server answers to wrong questions is no error of its own: only these are, as the conventions for gRPC say. */
+static bool rpc_server_fault(int32_t status)
+{
+	enum {
+		UNKNOWN = 2,
+		DEADLINE_EXCEEDED = 4,
+		UNIMPLEMENTED = 12,
+		INTERNAL = 13,
+		UNAVAILABLE = 14,
+		DATA_LOSS = 15
+	};
+
+	return status == UNKNOWN || status == DEADLINE_EXCEEDED || status == UNIMPLEMENTED || status == INTERNAL ||
+	       status == UNAVAILABLE || status == DATA_LOSS;
+}
+
 bool span_error(const struct spans *s, const struct span *span)
 {
-	bool http = !strncmp(spans_protocol(s, span), "http", 4);
+	const char *protocol = spans_protocol(s, span);
+	bool http = !strncmp(protocol, "http", 4);
 
+	if (!strcmp(protocol, "grpc") && span->kind == SPAN_SERVER && span->status)
+		return rpc_server_fault(span->status);
 	if (http && span->status >= 400 && span->status < 500)
 		return span->kind == SPAN_CLIENT;
 	return span->flags & SPAN_FAILED;

@@ -171,6 +171,64 @@ static int put(void *arg, const struct attribute *a)
 	return 0;
 }
 
+static void facts(void *arg, const struct span *span, struct span_facts *ret)
+{
+	(void)arg;
+	*ret = (struct span_facts) {
+		.here = "10.0.0.2",
+		.there = "2001:db8::7",
+		.here_port = span->kind == SPAN_CLIENT ? 40000 : 80,
+		.there_port = span->kind == SPAN_CLIENT ? 80 : 40000,
+		.type = "ipv6",
+		.transport = "tcp",
+		.container = "0123abcd",
+		.container_name = "web",
+		.tls = span->status == 200,
+	};
+}
+
+/* Whose address is whose: the server's is the other end's of a client, the own one of a server. */
+static void test_facts(void **state)
+{
+	static const struct {
+		uint8_t kind;
+		int32_t status;
+		const char *attributes;
+	} cases[] = {
+		{ SPAN_CLIENT, 200,
+		  "network.protocol.name=http;url.scheme=https;http.request.method=GET;http.response.status_code=200;"
+		  "server.address=2001:db8::7;server.port=80;network.peer.address=2001:db8::7;network.peer.port=80;"
+		  "network.local.address=10.0.0.2;network.local.port=40000;network.transport=tcp;network.type=ipv6;" },
+		{ SPAN_SERVER, 204,
+		  "network.protocol.name=http;url.scheme=http;http.request.method=GET;http.response.status_code=204;"
+		  "server.address=10.0.0.2;server.port=80;client.address=2001:db8::7;client.port=40000;"
+		  "network.peer.address=2001:db8::7;network.peer.port=40000;network.local.address=10.0.0.2;"
+		  "network.local.port=80;network.transport=tcp;network.type=ipv6;" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cases); i++) {
+		struct made m = { 0 };
+		struct export_spans x = { .s = &m.s, .count = 1, .facts = facts };
+		struct buf said = BUF_INIT;
+		struct span *s = made_span(&m);
+
+		s->protocol = made_protocol(&m, "http");
+		s->operation = made_text(&m, "GET");
+		s->service = made_text(&m, "a");
+		s->status = cases[i].status;
+		s->kind = cases[i].kind;
+		assert_int_equal(span_attributes(&x, s, put, &said), 0);
+		assert_string_equal(said.data, cases[i].attributes);
+		buf_reset(&said);
+		assert_int_equal(span_resource(&x, s, put, &said), 0);
+		assert_string_equal(said.data, "service.name=a;container.id=0123abcd;container.name=web;");
+		buf_fini(&said);
+		spans_fini(&m.s);
+	}
+}
+
 static void test_attributes(void **state)
 {
 	static const struct {
@@ -201,14 +259,27 @@ static void test_attributes(void **state)
 		  true },
 		{ "postgresql", "SELECT", "select a, b from \"Items\" where id = ?", "42P01 no such table", 0,
 		  SPAN_CLIENT, SPAN_FAILED, "SELECT Items",
-		  "db.system.name=postgresql;db.operation.name=SELECT;db.query.text=select a, b from \"Items\" where "
+		  "db.system.name=postgresql;db.operation.name=SELECT;db.collection.name=Items;db.query.text=select a, "
+		  "b from \"Items\" where "
 		  "id = ?;"
-		  "db.query.summary=SELECT Items;peer.service=there;error.type=42P01;",
+		  "db.query.summary=SELECT Items;peer.service=there;error.type=42P01;db.response.status_code=42P01;",
 		  true },
 		{ "mysql", "INSERT", "insert into shop.cart values (?)", "", 0, SPAN_SERVER, 0, "INSERT shop.cart",
-		  "db.system.name=mysql;db.operation.name=INSERT;db.query.text=insert into shop.cart values (?);"
+		  "db.system.name=mysql;db.operation.name=INSERT;db.collection.name=shop.cart;db.query.text=insert "
+		  "into shop.cart values (?);"
 		  "db.query.summary=INSERT shop.cart;",
 		  false },
+		{ "mysql", "SELECT", "select * from a join b on a.id = b.id", "42S02 no such table", 1146, SPAN_CLIENT,
+		  SPAN_FAILED, "SELECT a",
+		  "db.system.name=mysql;db.operation.name=SELECT;db.query.text=select * from a join b on a.id = b.id;"
+		  "db.query.summary=SELECT a;peer.service=there;error.type=1146;db.response.status_code=1146;",
+		  true },
+		{ "grpc", "POST", "/shop.Cart/Add", "", 5, SPAN_SERVER, SPAN_FAILED, "shop.Cart/Add",
+		  "rpc.system=grpc;rpc.service=shop.Cart;rpc.method=Add;rpc.grpc.status_code=5;", false },
+		{ "http", "BREW", "/pot", "", 418, SPAN_CLIENT, 0, "HTTP /pot",
+		  "network.protocol.name=http;http.request.method=_OTHER;http.request.method_original=BREW;"
+		  "http.response.status_code=418;url.path=/pot;peer.service=there;error.type=418;",
+		  true },
 		{ "postgresql", "BEGIN", "begin", "", 0, SPAN_CLIENT, 0, "BEGIN",
 		  "db.system.name=postgresql;db.operation.name=BEGIN;db.query.text=begin;db.query.summary=BEGIN;"
 		  "peer.service=there;",
@@ -324,7 +395,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_target), cmocka_unit_test(test_no_target), cmocka_unit_test(test_attributes),
-		cmocka_unit_test(test_links),  cmocka_unit_test(test_jaeger),
+		cmocka_unit_test(test_facts),  cmocka_unit_test(test_links),	 cmocka_unit_test(test_jaeger),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,12 +19,24 @@
 struct buf;
 struct err;
 
+#define SPAN_ADDRESS 46 /* INET6_ADDRSTRLEN */
+
+/* What is known of a span besides its row; no member is NULL; empty or 0: not known. */
+struct span_facts {
+	char here[SPAN_ADDRESS], there[SPAN_ADDRESS]; /* addresses of its own end of the connection and of the other */
+	uint16_t here_port, there_port;
+	const char *type, *transport;		/* "ipv4", "ipv6"; "tcp", "udp", "unix" */
+	const char *container, *container_name; /* id, name; borrowed */
+	bool tls;				/* what is told was said inside of TLS */
+};
+
 struct export_spans {
 	const struct spans *s;
 	const uint32_t *rows;				    /* those to write, NULL: all of s */
 	size_t count;					    /* how many */
 	uint64_t epoch_ns;				    /* Unix time of 0 on the clock of its times */
 	const char *(*host_name)(void *arg, uint32_t host); /* NULL, or NULL back: not known */
+	void (*facts)(void *arg, const struct span *span, struct span_facts *ret); /* NULL: nothing is known */
 	void *arg;
 };
 
@@ -46,7 +58,7 @@ struct attribute {
 
 typedef int attribute_fn(void *arg, const struct attribute *a); /* below 0: ends it, and is returned */
 
-/* Of who made the span: service.name, host.name, process.pid. */
+/* Of who made the span: service.name, host.name, container.id, process.pid. */
 int span_resource(const struct export_spans *x, const struct span *span, attribute_fn *each, void *arg);
 /* Of the span itself. */
 int span_attributes(const struct export_spans *x, const struct span *span, attribute_fn *each, void *arg);

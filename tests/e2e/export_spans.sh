@@ -9,6 +9,8 @@ set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tests/lib/e2e.sh
 . "$here/lib/e2e.sh"
+# shellcheck source=tests/lib/cgroups.sh
+. "$here/lib/cgroups.sh"
 
 PY=/usr/bin/python3
 CRISP=${SAKER_TEST_DATA:-/nowhere}/crisp
@@ -156,8 +158,27 @@ retries() {
 
 # --- what was recorded ---
 
+GROUP=
+e2e_clean() {
+	[ -z "$GROUP" ] || cgroup_del "$GROUP"
+}
+
+# A control group that is called as docker calls those of its containers: $CONTAINER, its id; INSIDE, by what to run there
+container_make() {
+	local top
+	CONTAINER='' INSIDE=()
+	top=$(cgroup_v2)
+	[ -n "$top" ] || { skip 'the id of a container' 'no cgroup of version 2'; return; }
+	CONTAINER=$(printf '%064x' $$)
+	GROUP=$top/docker-$CONTAINER.scope
+	mkdir "$GROUP"
+	# shellcheck disable=SC2016
+	INSIDE=(sh -c 'echo $$ >"$0/cgroup.procs"; exec "$@"' "$GROUP")
+}
+
 fields() {
-	ok 'recorded' "$SAKER" record -o rec -- $PY "$here/lib/front_back.py"
+	container_make
+	ok 'recorded' "$SAKER" record -o rec -- "${INSIDE[@]}" $PY "$here/lib/front_back.py" truth
 	"$SAKER" requests rec --all --json >requests.json 2>/dev/null
 	ok 'exported' "$SAKER" export otlp rec --file rec.otlp
 	ok 'its messages are those of its own description' protoc --decode=saker.otlp.Request \
@@ -167,7 +188,7 @@ fields() {
 	0)
 		ok "decoded by OpenTelemetry's library" decode <rec.otlp
 		decode <rec.otlp >decoded.json
-		e2e_include '' < <($PY "$here/lib/otlp_check.py" requests.json decoded.json) ;;
+		e2e_include '' < <($PY "$here/lib/otlp_check.py" requests.json decoded.json truth "$CONTAINER") ;;
 	77) skip "decoded by OpenTelemetry's library" "$(tail -n 1 fetch.log)" ;;
 	*) ok 'what package-lock.json names is what the registry gives' cat fetch.log '&&' false ;;
 	esac

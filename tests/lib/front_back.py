@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""front_back.py: an HTTP server and its client in one program: requests to /front make it ask itself for /back; one fails."""
+"""
+front_back.py [LOG]: an HTTP server and its client in one program: requests to /front make it ask itself for /back; one fails. LOG gets
+a line a request: its path, the port of the server and the port that asked.
+"""
 import http.server
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -10,6 +14,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
+        if LOG:
+            LOG.write(f"{self.path} {PORT} {self.client_address[1]}\n")
         body = b"hello"
         if self.path.startswith("/front"):
             body = urllib.request.urlopen(f"http://127.0.0.1:{PORT}/back/7").read()
@@ -22,6 +28,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+LOG = open(sys.argv[1], "w", buffering=1, encoding="utf-8") if len(sys.argv) > 1 else None
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 PORT = server.server_address[1]
 threading.Thread(target=server.serve_forever, daemon=True).start()
