@@ -42,6 +42,7 @@ enum open_state {
 	ANSWERED = 8, /* the same of the response */
 	ANSWER_ENDS = 16,
 	ANSWER_PAST = 32,
+	MISSABLE = 64, /* the response may have been in what nobody followed */
 };
 
 struct proto_open {

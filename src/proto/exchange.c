@@ -45,6 +45,14 @@ static void unlink_open(struct proto_conn *c, struct proto_open *o)
 	c->nopen--;
 }
 
+/* Have bytes of the other side passed since it was asked, that nobody could follow, or that are not a whole unit? */
+static bool passed_unseen(struct proto_conn *c, const struct proto_open *o)
+{
+	const struct proto_dir *d = answering_dir(c);
+
+	return (!d->sync || d->have) && d->nrefs && d->refs[d->nrefs - 1].boot_ns >= o->x.request.first_ns;
+}
+
 static void tell(struct proto_conn *c, struct proto_open *o)
 {
 	const uint32_t s = o->state;
@@ -55,6 +63,8 @@ static void tell(struct proto_conn *c, struct proto_open *o)
 		c->pending[!c->asker]--;
 	o->x.request.known = s & ASKED;
 	o->x.response.known = s & ANSWERED;
+	if (o->x.flags & PROTO_UNANSWERED && (s & MISSABLE || passed_unseen(c, o)))
+		o->x.flags |= PROTO_TOUCHED;
 	unlink_open(c, o);
 	if (s & ANSWERED && s & ASKED) {
 		c->good++;
@@ -409,6 +419,8 @@ void open_resync(struct proto_conn *c, struct proto_dir *d, uint64_t begin)
 	const bool ask = dir_asks(c, d);
 	struct proto_exchange *x;
 
+	for (struct proto_open *o = c->first; o && !ask; o = o->next)
+		o->state |= o->state & ANSWERED ? 0 : MISSABLE;
 	if (c->ops->by_id)
 		return;
 	x = ask ? proto_asking(c, 0) : proto_answering(c, 0);
@@ -428,6 +440,18 @@ void open_unfollowed(struct proto_conn *c, struct proto_dir *d, uint64_t begin)
 	x = ask ? proto_ask(c, 0, begin) : proto_answer(c, 0, begin);
 	if (x)
 		x->flags |= PROTO_TOUCHED | (ask ? PROTO_TIMING : 0);
+	if (ask ? c->alone < ALONE_MIN : proto_awaiting(c, 0) != NULL) /* it may be more than one message */
+		open_lost(c, d, false);
+}
+
+/* Is a message under way that says itself where it ends, and has not? */
+static bool unfinished(struct proto_conn *c, const struct proto_open *o)
+{
+	const struct proto_dir *d = answering_dir(c);
+
+	if (c->ops->by_id)
+		return proto_under_way(&o->x, false) || proto_under_way(&o->x, true);
+	return proto_under_way(&o->x, false) && d->sync && d->at != UINT64_MAX;
 }
 
 void open_end(struct proto_conn *c, uint32_t flags)
@@ -438,6 +462,8 @@ void open_end(struct proto_conn *c, uint32_t flags)
 		o->x.flags |= flags;
 		if (!(o->state & ANSWERED) && !(o->x.flags & PROTO_ONE_WAY))
 			o->x.flags |= PROTO_UNANSWERED;
+		if (unfinished(c, o))
+			o->x.flags |= PROTO_TOUCHED;
 		end_here(c, o);
 		tell(c, o);
 	}

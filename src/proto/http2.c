@@ -326,6 +326,7 @@ static void on_response(struct proto_conn *c, const struct http2 *h, struct side
 	struct proto_exchange *x = proto_answering(c, s->stream);
 	const struct fields *f = &s->f;
 	const bool trailers = x;
+	bool last;
 
 	if (f->status >= 100 && f->status < 200)
 		return; /* informational: the answer follows */
@@ -335,12 +336,13 @@ static void on_response(struct proto_conn *c, const struct http2 *h, struct side
 		x = proto_answer(c, s->stream, s->begin);
 		if (!x)
 			return;
-		*proto_note(x) = s->stream;
+		*proto_note(x) |= s->stream; /* it may have been noted that this is perhaps gRPC */
 	}
-	/* the status of gRPC stands in the trailers, or with nothing else */
-	if (f->cut || (f->unknown && f->grpc_status < 0 && (trailers || f->status < 0)))
-		x->flags |= PROTO_TOUCHED;
 	put_status(x, f);
+	/* the status of gRPC stands in the last fields, which may be the only ones ("Trailers-Only") */
+	last = trailers || (s->end_stream && !strcmp(x->protocol, "grpc"));
+	if (f->cut || (f->unknown && f->grpc_status < 0 && (last || f->status < 0)))
+		x->flags |= PROTO_TOUCHED;
 	if (s->end_stream)
 		end_message(c, x, false, end);
 }

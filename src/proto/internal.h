@@ -28,6 +28,7 @@ struct proto_view {
 	uint64_t fed;	 /* bytes that have passed from offset on, kept or not: the last piece ends at offset + fed */
 	bool asks;	 /* said by the side that asks */
 	bool cut;	 /* bytes right behind these were not kept: to wait for more is vain */
+	bool mid;	 /* begins(): what the side said before in this turn was not followed */
 	bool datagram;
 };
 #define PROTO_VIEW_MAX (64 * 1024)

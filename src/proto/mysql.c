@@ -54,6 +54,7 @@ enum command {
 	COM_STMT_BULK_EXECUTE = 250, /* MariaDB */
 	NOTE_CONNECT = 256,
 };
+#define NOTE_LONG 512u /* with the command: it is of many packets, and the number of the answer's first one is any */
 
 static const char *const command_names[] = {
 	"SLEEP",	  "QUIT",	 "INIT_DB",	 "QUERY",
@@ -83,6 +84,7 @@ struct mysql {
 	bool connecting, compressed;
 	bool goes_on[2];     /* [asks]: the next packet continues one */
 	bool fresh;	     /* a request has come since the answers were lost */
+	uint8_t number;	     /* of the last packet of an answer, or of what the client puts into it */
 	uint32_t server_can; /* capabilities of the greeting */
 	enum stage stage;
 	uint32_t left, columns;
@@ -148,6 +150,8 @@ static void put_error(struct proto_exchange *x, const struct packet *p)
 	char state[8] = "", text[PROTO_ERROR_TEXT];
 	size_t i = 3;
 
+	if (p->have < p->len && p->have < PROTO_ERROR_TEXT)
+		x->flags |= PROTO_TOUCHED;
 	if (p->have < 3)
 		return;
 	if (p->have >= 9 && p->at[3] == '#') {
@@ -195,7 +199,7 @@ static void put_connect(struct proto_conn *c, struct proto_exchange *x, const st
 	else if (i < p->have)
 		proof = p->at[i++];
 	i += MIN(proof, (uint64_t)PACKET_MAX);
-	if (can & CAN_CONNECT_WITH_DB && i < p->have)
+	if (can & CAN_CONNECT_WITH_DB && i < p->have && memchr(p->at + i, 0, p->have - i))
 		proto_text(x->peer, sizeof(x->peer), p->at + i, text_len(p, i));
 	(void)snprintf(x->resource, sizeof(x->resource), "user %s%s%s", text, x->peer[0] ? ", database " : "", x->peer);
 	if (p->have < p->len)
@@ -268,7 +272,7 @@ static void on_command(struct proto_conn *c, struct mysql *s, const struct packe
 	x = proto_ask(c, 0, p->begin);
 	if (!x)
 		return;
-	*proto_note(x) = command;
+	*proto_note(x) = command | (p->len == PACKET_MAX ? NOTE_LONG : 0);
 	if (command < ARRAY_LEN(command_names))
 		(void)snprintf(x->operation, sizeof(x->operation), "%s", command_names[command]);
 	switch (command) {
@@ -303,16 +307,21 @@ static void on_command(struct proto_conn *c, struct mysql *s, const struct packe
 
 static void on_ask(struct proto_conn *c, struct mysql *s, const struct packet *p, uint8_t number)
 {
-	if (!p->len || s->goes_on[1])
-		return; /* an end of data, or a part of it */
+	if (!p->len || s->goes_on[1]) { /* an end of data, or a part of it */
+		s->number = number;
+		return;
+	}
 	if ((s->connecting || !p->begin) && number) {
 		on_connect(c, s, p);
 		return;
 	}
-	s->fresh |= !number;
-	if (!number)
-		on_command(c, s, p);
-	/* else: proofs of who it is, the content of a file */
+	if (number) { /* proofs of who it is, the content of a file */
+		s->number = number;
+		return;
+	}
+	s->fresh = true;
+	s->connecting = false;
+	on_command(c, s, p);
 }
 
 /* ---- the answering side ---- */
@@ -382,7 +391,7 @@ static void on_connected(struct proto_conn *c, struct mysql *s, struct proto_exc
 
 static void on_first(struct proto_conn *c, struct mysql *s, struct proto_exchange *x, const struct packet *p)
 {
-	const uint64_t note = *proto_note(x);
+	const uint64_t note = *proto_note(x) & ~(uint64_t)NOTE_LONG;
 
 	switch (note) {
 	case NOTE_CONNECT:
@@ -489,31 +498,50 @@ static bool is_progress(const struct packet *p)
 	return p->at[0] == ERROR && p->have >= 3 && le(p->at + 1, 2) == 0xffff;
 }
 
-static void on_answer(struct proto_conn *c, struct mysql *s, const struct packet *p, uint8_t number)
+/* The packets of an answer are numbered, the first one with 1 unless the client has said more than its command. */
+static bool is_next(struct proto_conn *c, struct mysql *s, uint8_t number)
+{
+	struct proto_exchange *x = proto_answering(c, 0);
+
+	if (x)
+		return number == (uint8_t)(s->number + 1);
+	x = proto_awaiting(c, 0);
+	return number == 1 || (x && (*proto_note(x) & (NOTE_CONNECT | NOTE_LONG) || *proto_note(x) == COM_CHANGE_USER));
+}
+
+/* False: something between was missed, or misunderstood. */
+static bool on_answer(struct proto_conn *c, struct mysql *s, const struct packet *p, uint8_t number)
 {
 	struct proto_exchange *x;
 
 	if (p->begin == 0 && !number && p->len && p->at[0] != ERROR) {
 		on_greeting(s, p);
-		return;
+		return true;
 	}
-	if (!p->len || s->goes_on[0] || is_progress(p))
-		return;
 	if (s->stage == STAGE_HELD && (number <= 1 || !is_eof(p)))
 		held_settle(c, s);
 	x = proto_answering(c, 0);
+	if (!is_next(c, s, number)) {
+		if (x)
+			x->flags |= PROTO_TOUCHED;
+		return false;
+	}
+	s->number = number;
+	if (!p->len || s->goes_on[0] || is_progress(p))
+		return true;
 	if (!x) {
 		s->stage = STAGE_FIRST;
 		x = proto_answer(c, 0, p->begin);
 	}
 	if (!x)
-		return;
+		return true;
 	if (p->at[0] == ERROR && s->stage != STAGE_DEFINITIONS && s->stage != STAGE_PARAMETERS) {
 		put_error(x, p);
 		answer_end(c, s, x, p);
-		return;
+		return true;
 	}
 	on_stage(c, s, x, p);
+	return true;
 }
 
 /* ---- packets ---- */
@@ -536,22 +564,25 @@ static int64_t mysql_read(struct proto_conn *c, void *state, const struct proto_
 		return PROTO_MORE;
 	if (v->asks)
 		on_ask(c, s, &p, v->data[3]);
-	else
-		on_answer(c, s, &p, v->data[3]);
+	else if (!on_answer(c, s, &p, v->data[3]))
+		return PROTO_LOST;
 	s->goes_on[v->asks] = p.len == PACKET_MAX;
 	return HEADER + (int64_t)p.len;
 }
 
-/* Packets that follow one another with numbers that do; 0: they do not.  *ret_exact: they end where the bytes do. */
+/* Packets that follow one another with numbers that do (each command begins anew); 0: they do not.  *ret_exact: they end
+ * where the bytes do. */
 static unsigned int chain(const struct proto_view *v, bool *ret_exact)
 {
 	uint64_t at = 0;
 	unsigned int n = 0;
+	uint8_t next = v->have >= HEADER ? v->data[3] : 0;
 
 	*ret_exact = false;
 	while (at + HEADER <= v->have) {
-		if (v->data[at + 3] != (uint8_t)(v->data[3] + n))
+		if (v->data[at + 3] != next && (!v->asks || v->data[at + 3]))
 			return 0;
+		next = v->data[at + 3] + 1;
 		n++;
 		at += HEADER + (uint64_t)le(v->data + at, 3);
 		*ret_exact = at == v->fed;
@@ -616,13 +647,14 @@ static bool mysql_begins(void *state, const struct proto_view *v)
 {
 	const struct mysql *s = state;
 	bool exact;
+	unsigned int n = v->have > HEADER ? chain(v, &exact) : 0;
 
-	if (v->have <= HEADER || !chain(v, &exact))
+	if (!n)
 		return false;
 	if (v->asks)
 		return is_command(v) && (exact || v->cut || v->fed > v->have);
 	/* the middle of rows looks like anything; an answer begins behind a request */
-	return s->fresh && v->data[3] == 1;
+	return s->fresh && v->data[3] == 1 && (!v->mid || exact || n >= 2);
 }
 
 static void mysql_lost(struct proto_conn *c, void *state, bool asks)
@@ -630,9 +662,12 @@ static void mysql_lost(struct proto_conn *c, void *state, bool asks)
 	struct mysql *s = state;
 
 	s->goes_on[asks] = false;
-	if (asks)
+	(void)c;
+	if (asks) {
+		s->connecting = false;
 		return;
-	held_settle(c, s);
+	}
+	s->held = 0; /* more of it may have been in what is missing: it ends with the turn */
 	s->stage = STAGE_FIRST;
 	s->fresh = false;
 }

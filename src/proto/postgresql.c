@@ -25,6 +25,7 @@
 #define STARTUP_MAX 10000 /* as the server */
 #define TEXT_WAIT 16384	  /* so much of a message is waited for */
 #define LENGTH_MAX (1u << 30)
+#define BEHIND_MAX 40 /* Describe, Execute and Sync behind the last message that was kept: of the same statement */
 
 /* What an exchange is: proto_note(). */
 enum {
@@ -35,6 +36,7 @@ enum {
 	NOTE_SYNC = 16,
 	NOTE_DESCRIBES = 32,
 	NOTE_CLOSES = 64,
+	NOTE_BINDS = 128,
 };
 
 struct postgresql {
@@ -96,7 +98,8 @@ static void startup_parameters(struct proto_conn *c, struct proto_exchange *x, s
 		database_len = user_len;
 	}
 	proto_text(peer, sizeof(peer), database, database_len);
-	proto_all(c, 0, peer);
+	if (!b.cut) /* else another one may be in what was not kept, or the rest of this one */
+		proto_all(c, 0, peer);
 	(void)snprintf(x->peer, sizeof(x->peer), "%s", peer);
 	proto_text(peer, sizeof(peer), user, user_len);
 	(void)snprintf(x->resource, sizeof(x->resource), "user %s, database %s", peer, x->peer);
@@ -232,6 +235,7 @@ static void on_bind(struct postgresql *s, struct proto_exchange *x, struct body 
 
 	prepared_alias(&s->prepared, key, prepared_key('S', name, len));
 	put_prepared(s, x, key);
+	*proto_note(x) |= NOTE_BINDS;
 }
 
 /* Describe and Close: of a statement or a portal. */
@@ -334,6 +338,8 @@ static void on_ask(struct proto_conn *c, struct postgresql *s, const struct prot
 		on_execute(s, x, b);
 	else
 		on_named(s, x, b, type == 'C');
+	if (v->cut && v->offset + v->have < end + HEADER && v->offset + v->fed > end + BEHIND_MAX)
+		x->flags |= PROTO_TOUCHED; /* behind what was kept there may be other statements */
 	s->ask_held = type == 'E' ? end : 0;
 }
 
@@ -381,7 +387,7 @@ static void put_error(struct proto_exchange *x, struct body b)
 		else if (field == 'M')
 			proto_text(text, sizeof(text), value, len);
 	}
-	x->flags |= PROTO_FAILED;
+	x->flags |= PROTO_FAILED | (b.cut && !b.len && strlen(text) < sizeof(text) - 1 ? PROTO_TOUCHED : 0);
 	(void)snprintf(x->error, sizeof(x->error), "%s %.*s", state, (int)(sizeof(x->error) - sizeof(state) - 1), text);
 }
 
@@ -614,10 +620,14 @@ static void postgresql_lost(struct proto_conn *c, void *state, bool asks)
 	struct postgresql *s = state;
 
 	if (asks) {
+		struct proto_exchange *x = proto_asking(c, 0);
+
+		if (x && *proto_note(x) & NOTE_PARSES && !(*proto_note(x) & NOTE_BINDS))
+			x->flags |= PROTO_TOUCHED; /* whether it is executed is not known */
 		s->ask_held = 0;
 		return;
 	}
-	answer_settle(c, s);
+	s->answer_held = 0; /* more of it may have been in what is missing */
 	s->skipping = s->negotiates = s->fresh = false;
 }
 

@@ -54,7 +54,7 @@ enum proto_flags {
 	PROTO_TIMING = 2,      /* no parser knows or could follow: a turn of the conversation */
 	PROTO_UNANSWERED = 4,  /* no response until the connection ended, or was no longer waited for */
 	PROTO_UNASKED = 8,     /* a response whose request was before the recording, or lost */
-	PROTO_TOUCHED = 16,    /* bytes were missing: what is told may be incomplete */
+	PROTO_TOUCHED = 16,    /* bytes were missing, or the end was: what is told may be incomplete */
 	PROTO_ONE_WAY = 32,    /* no response is ever sent to this */
 	PROTO_CLIENT = 64,     /* this end asked; else it answered */
 	PROTO_ENCRYPTED = 128, /* TLS that is not seen through */

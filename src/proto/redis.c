@@ -511,8 +511,10 @@ static int64_t redis_read(struct proto_conn *c, void *state, const struct proto_
 static void redis_lost(struct proto_conn *c, void *state, bool asks)
 {
 	struct redis *r = state;
+	struct proto_exchange *x = asks && r->left[1] ? proto_asking(c, 0) : NULL;
 
-	(void)c;
+	if (x && r->arg < 4 && !x->resource[0])
+		x->flags |= PROTO_TOUCHED; /* a key may have been in it */
 	r->left[asks] = 0;
 }
 

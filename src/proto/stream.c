@@ -165,6 +165,7 @@ static bool resync(struct proto_conn *c, struct proto_dir *d, const struct proto
 		.fed = p->bytes,
 		.asks = dir_asks(c, d),
 		.cut = p->have < p->bytes,
+		.mid = !turned && d->seen,
 	};
 
 	if (p->have && c->ops->continues && open_in_middle(c, d) && c->ops->continues(c->state, &v)) {
@@ -180,7 +181,7 @@ static bool resync(struct proto_conn *c, struct proto_dir *d, const struct proto
 		d->seen = true;
 		return false;
 	}
-	if (d->soft && !turned) /* it was not one message only */
+	if (v.mid) /* how many messages were in what passed in this turn nobody knows */
 		open_lost(c, d, false);
 	d->soft = false;
 	open_resync(c, d, p->offset);
@@ -246,6 +247,8 @@ void dir_feed(struct proto_conn *c, const struct proto_piece *p)
 		q.have = old < q.have ? q.have - old : 0;
 		q.data += q.have ? old : 0;
 	}
+	if (turned && q.offset > d->next) /* the turn may have been earlier */
+		open_touch(c, other);
 	if (turned && c->last >= 0)
 		open_turn(c, &c->dirs[c->last]);
 	if (turned)
