@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# parallel: yes
+# timeout: 300
+#
+# A million random packets through the balancer's programs and through a model of them in plain C (tests/lib/lb_model.c): the verdict
+# and the bytes are equal.  PACKETS and SEED make other ones.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib/e2e.sh
+. "$here/lib/e2e.sh"
+
+e2e_begin
+"${LB_RANDOM:-$(dirname "$SAKER")/../tests/lb_random}" "${PACKETS:-1000000}" "${SEED:-$(date +%s)}" >tap
+e2e_include '' <tap
+ok 'it came to its end' grep -q '^1\.\.1$' tap
+# each reason that a packet alone can bring about was one
+unseen=$(awk '$2 == 0' tap | grep -vE 'decap: drop: (a fragment|the kernel)|lb: drop: (too big|its backend|the kernel)|silent|spare|too many|refused|no more')
+equal 'every verdict and note was seen' "$unseen" ''
+e2e_end

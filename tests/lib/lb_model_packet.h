@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_TESTS_LB_MODEL_PACKET_H
+#define SAKER_TESTS_LB_MODEL_PACKET_H
+/* lb_model_packet - a packet as the model of the balancer sees it; inside of the model only. */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "packet/meta.h"
+
+/* The packet, as bytes; offsets from the frame's first. */
+struct packet {
+	uint8_t *at;
+	size_t bytes;
+	size_t link, l4, payload, inner;
+	size_t told; /* of IP, from link on */
+	int family, proto;
+	uint8_t tos, tcp_flags;
+	bool broken, options, fragment, later, extensions, echo, error, tunnel, gue;
+	struct packet_flow flow; /* family 0: none */
+	uint8_t vip[16];	 /* the address at which a VIP is looked for */
+};
+
+static inline unsigned get16(const uint8_t *p)
+{
+	return (unsigned)p[0] << 8 | p[1];
+}
+
+static inline void put16(uint8_t *p, unsigned v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static inline bool fits(const struct packet *p, size_t offset, size_t n)
+{
+	return offset + n <= p->bytes;
+}
+
+/* A frame of at least 14 bytes; gue_port 0: none. */
+void model_parse(struct packet *p, uint8_t *frame, size_t bytes, unsigned gue_port);
+
+#endif
