@@ -15,6 +15,7 @@ export class Heat {
 	#anchor = null; /* the cell at which the choice began */
 	#cursor = null;
 	#dragging = false;
+	#kept = 0; /* which one was chosen before this drag */
 	#frame = 0;
 
 	/* chosen(region, which): { from, to, min, max } in ns, or null; which: 0, or 1 of the second; say(words) */
@@ -33,9 +34,8 @@ export class Heat {
 	}
 
 	/* data: of /api/heat */
-	show(data, regions) {
+	show(data) {
 		this.data = data;
-		this.regions = [...regions];
 		this.#cursor = this.#anchor = null;
 		const rows = data.cells.map((cell) => cell[1]).filter(Boolean);
 
@@ -45,11 +45,19 @@ export class Heat {
 		this.paint();
 	}
 
+	/* The regions that the page has now; one that is just dragged stays. */
+	mark(...regions) {
+		if (!this.#dragging)
+			this.regions = regions;
+		this.paint();
+	}
+
 	/* Whether there may be a second region, and which one is chosen next. */
 	compare(two, which = 0) {
+		if (this.two !== two || this.which !== which)
+			this.#cursor = this.#anchor = null;
 		this.two = two;
 		this.which = two ? which : 0;
-		this.#cursor = this.#anchor = null;
 		this.paint();
 	}
 
@@ -101,8 +109,9 @@ export class Heat {
 			return;
 		this.canvas.setPointerCapture(e.pointerId);
 		this.#dragging = true;
+		this.#kept = this.which;
 		if (this.two && e.shiftKey)
-			this.which = 1;
+			this.which = 1; /* for this time */
 		this.#anchor = this.#cursor = this.#cellAt(e);
 		this.#choose(this.#anchor, this.#cursor);
 	}
@@ -119,7 +128,10 @@ export class Heat {
 			return;
 		this.#move(e);
 		this.#dragging = false;
-		this.hooks.chosen(this.regions[this.which], this.which);
+		const { which } = this;
+
+		this.which = this.#kept;
+		this.hooks.chosen(this.regions[which], which);
 	}
 
 	#key(e) {

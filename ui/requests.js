@@ -138,9 +138,9 @@ export class Requests {
 		byId('requests-error').hidden = true;
 		byId('requests-query').removeAttribute('aria-invalid');
 		if (whole)
-			this.heat.show(heat, [region, beside]);
-		this.heat.regions = [region, beside];
-		this.heat.compare(groups, region && this.heat.which);
+			this.heat.show(heat);
+		this.heat.mark(region, beside);
+		this.heat.compare(groups, region ? this.heat.which : 0);
 		this.list = list;
 		byId('requests-groups').setAttribute('aria-pressed', String(groups));
 		byId('requests-sort').hidden = groups;

@@ -43,17 +43,22 @@ if [ -n "$why" ] || [ $status != 0 ]; then
 	skip 'the page in a browser' "$why"
 	e2e_end
 fi
-recording_demo demo "$prefix" >demo.log 2>&1 &
+{ recording_demo demo "$prefix" >demo.log 2>&1; : >demo.made; } &
 demo=$!
-made loss recording_loss loss
+recording_loss loss >loss.log 2>&1 &
+loss=$!
+recording_hostile hostile >hostile.log 2>&1 &
+hostile=$!
 made requests recording_requests requests
-made hostile recording_hostile hostile
 made scene "$SAKER_BUILD/tests/scene" scene 20000 --hostile
 zookeeper=$SAKER_TEST_DATA/falcon/zookeeper/zktrace_full.log
 [ ! -e "$zookeeper" ] || made clocks "$SAKER" import falcon -o clocks "$zookeeper"
 made large "$SAKER_BUILD/tests/scene" large 1000000
 "$SAKER" show large | wc -l >large.count
+ok 'recorded: loss' wait $loss
+ok 'recorded: hostile' wait $hostile
+# the demo takes longest: the others are looked at meanwhile
+e2e_include '' < <(node "$here/ui/run.mjs" "$WORK" "$prefix")
 wait $demo
 ok 'recorded: demo' [ -e demo/metadata ]
-e2e_include '' < <(node "$here/ui/run.mjs" "$WORK" "$prefix")
 e2e_end

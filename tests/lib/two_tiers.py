@@ -4,7 +4,7 @@
 
 usage: two_tiers.py REQUESTS SLOW_MS
 
-Each tenth answer of the back takes SLOW_MS more, of which it writes a line: those are asked for under another name. Each twentieth
+Each tenth answer of the back takes SLOW_MS more, of which it writes a line; those are asked for as /late. Each twentieth
 request fails there, and the front passes that on.
 """
 import http.client
@@ -47,8 +47,7 @@ class Front(Handler):
     def do_GET(self):
         if not Front.connection:
             Front.connection = http.client.HTTPConnection("127.0.0.1", Front.back)
-        number = self.path.rsplit("/", 1)[1]
-        Front.connection.request("GET", ("/late/" if number.endswith("0") else "/stock/") + number)
+        Front.connection.request("GET", self.path.replace("/order/", "/stock/"))
         answer = Front.connection.getresponse()
         body = answer.read()
         self.answer(answer.status, body)
@@ -71,7 +70,7 @@ def main(requests, slow_ms):
     client = http.client.HTTPConnection("127.0.0.1", port)
     failed = 0
     for number in range(int(requests)):
-        client.request("GET", f"/order/{number}")
+        client.request("GET", f"/{'order' if number % 10 else 'late'}/{number}")
         answer = client.getresponse()
         answer.read()
         failed += answer.status != 200

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -21,14 +22,14 @@ process.setMaxListeners(0);
 
 let count = 0, failed = 0;
 
+/* Cases may run beside one another: each is counted when it ends. */
 export async function test(what, body) {
-	count++;
 	try {
 		await body();
-		console.log(`ok ${count} - ${what}`);
+		console.log(`ok ${++count} - ${what}`);
 	} catch (e) {
 		failed++;
-		console.log(`not ok ${count} - ${what}`);
+		console.log(`not ok ${++count} - ${what}`);
 		console.log(String(e.stack || e).replace(/^/gm, '# '));
 	}
 }
@@ -41,6 +42,15 @@ export function skip(what, why) {
 export function plan() {
 	console.log(`1..${count}`);
 	process.exitCode = failed ? 1 : 0;
+}
+
+/* Until a file is there. */
+export async function appears(file) {
+	for (const end = Date.now() + 3 * WAIT_MS; !existsSync(file);) {
+		if (Date.now() > end)
+			throw new Error(`there is no ${file}`);
+		await new Promise((done) => setTimeout(done, 50));
+	}
 }
 
 /* --- saker --- */
@@ -124,8 +134,10 @@ export class Page {
 		assert.deepEqual(this.troubles, []);
 	}
 
-	async shot(name) {
-		await this.idle();
+	/* idle: of what does not grow */
+	async shot(name, idle = true) {
+		if (idle)
+			await this.idle();
 		await this.raw.screenshot({ path: join(SHOTS, `${name}.png`) });
 	}
 
@@ -187,6 +199,20 @@ export class Page {
 				type: hit.event.type, x: scale.x(window.saker.app.diagram.value(hit.event)),
 				y: rows.middle(i) - scroller.scrollTop }))).filter((m) => m.x > 0 && m.x < scale.width && m.y > 0 && m.y < height);
 		});
+	}
+
+	/* One of these that has no other within so many pixels on its lane; it is gone closer to until there is one. */
+	async alone(gap) {
+		for (let zooms = 0; zooms < 16; zooms++) {
+			const marks = await this.marks(), { width, height } = await this.canvas();
+			const found = marks.find((m) => m.x > 40 && m.x < width - 40 && m.y < height - 20 &&
+				marks.every((o) => o === m || o.y !== m.y || Math.abs(o.x - m.x) > gap));
+
+			if (found)
+				return found;
+			await this.keyboard.press('+');
+		}
+		throw new Error('no event stands by itself');
 	}
 
 	async canvas() {

@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
-import { address, lines, open, saker, serve, skip, test } from './harness.mjs';
+import { writeFileSync } from 'node:fs';
+import { address, appears, lines, open, saker, serve, skip, test } from './harness.mjs';
 
 const ANY = ['--listen', '127.0.0.1:0'];
 
@@ -154,8 +154,7 @@ async function follows(chrome, dir) {
 	assert.ok((await page.view()).to >= first, 'the end is in view');
 	await grown(page, first + 1e9);
 	await page.keyboard.press('u');
-	await page.idle();
-	await page.shot('live');
+	await page.shot('live', false);
 	await page.keyboard.press('+');
 	await page.keyboard.press('+');
 	await page.keyboard.press('l');
@@ -183,8 +182,7 @@ async function follows(chrome, dir) {
 async function ends(chrome, dir) {
 	const { stop, ended } = recorder(dir);
 
-	while (!existsSync(`${dir}/metadata`))
-		await new Promise((done) => setTimeout(done, 50));
+	await appears(`${dir}/metadata`);
 	await withPage(chrome, [dir], async (page) => {
 		await grown(page, await last(page));
 		stop();
@@ -197,7 +195,7 @@ async function ends(chrome, dir) {
 	}, '--live');
 }
 
-/* places: { loss, hostile, scene, large, clocks, live }; name: of the hostile program */
+/* places: { loss, hostile, scene, large, clocks }; name: of the hostile program */
 export async function others(chrome, places, { name, events }) {
 	await test('losses are told and hatched', () => withPage(chrome, [places.loss], (page) => tellsLoss(page, places.loss)));
 	await test('hostile names and lines stay text', () => withPage(chrome, [places.hostile], (page) => staysText(page, places.hostile, name)));
@@ -207,6 +205,12 @@ export async function others(chrome, places, { name, events }) {
 	else
 		skip('what clocks leave open is told', 'no data of others: SAKER_TEST_DATA');
 	await test(`${thousands(events)} events`, () => withPage(chrome, [places.large], (page) => opensLarge(page, events)));
-	await test('saker record --live: the page follows, pauses, goes on', () => follows(chrome, `${places.live}1`));
-	await test('saker serve --live: the page learns that the recording has ended', () => ends(chrome, `${places.live}2`));
+}
+
+/* These wait most of their time for a recording that grows: beside one another, and beside all else. dir: of new recordings */
+export async function growing(chrome, dir) {
+	await Promise.all([
+		test('saker record --live: the page follows, pauses, goes on', () => follows(chrome, `${dir}1`)),
+		test('saker serve --live: the page learns that the recording has ended', () => ends(chrome, `${dir}2`)),
+	]);
 }

@@ -62,9 +62,7 @@ async function touches(chrome, url) {
 	await page.click('#story .cause .told');
 	await page.idle();
 	await page.keyboard.press('Escape');
-	const marks = await page.marks(), width = (await page.canvas()).width;
-	const alone = marks.find((m) => m.x > 40 && m.x < width - 40 && marks.every((o) => o === m || o.y !== m.y ||
-		Math.abs(o.x - m.x) > 20));
+	const alone = await page.alone(20);
 
 	await page.raw.touchscreen.tap(box.x + alone.x, box.y + alone.y);
 	await page.selects(alone.id);
