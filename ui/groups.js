@@ -9,6 +9,7 @@ import { count, duration, plural } from './text.js';
 
 const SHOWN = 10; /* lines of a table, before the reader asks for all */
 const SERVICES = 8; /* likewise, of the bars */
+const ALSO = 4; /* of what the same requests have */
 
 export class Groups {
 	#answer = new Latest();
@@ -209,5 +210,8 @@ function said({ service, attribute, value }) {
 function also({ also: list, also_left_out: left }) {
 	if (!list.length)
 		return null;
-	return el('div', { class: 'also' }, 'the same requests: ', list.map((a, i) => [i ? ', ' : '', said(a)]), left ? `, and ${count(left)} more` : '');
+	const more = list.length - ALSO + left;
+
+	return el('div', { class: 'also', title: list.map((a) => `${a.attribute} ${a.value} at ${a.service}`).join('\n') }, 'the same requests: ',
+		list.slice(0, ALSO).map((a, i) => [i ? ', ' : '', said(a)]), more > 0 ? `, and ${count(more)} more` : '');
 }

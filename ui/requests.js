@@ -119,6 +119,7 @@ export class Requests {
 
 		byId('requests-all').hidden = Boolean(state.trace);
 		byId('trace').hidden = !state.trace;
+		this.root.classList.toggle('one', Boolean(state.trace));
 		try {
 			if (state.trace)
 				await this.trace.show(state.trace, state.against);

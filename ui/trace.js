@@ -102,7 +102,7 @@ export class Trace {
 
 		return el('li', { class: span.on_path ? 'span on' : 'span', 'data-span': span.id, 'data-path': String(span.on_path) },
 			indented(el('span', { class: 'name' },
-				el('button', { title: `show in the diagram: ${evidence}`, onclick: () => this.#goto(span) },
+				el('button', { title: `${span.service} ${span.operation || span.protocol} ${span.resource}\nshow in the diagram: ${evidence}`, onclick: () => this.#goto(span) },
 					el('span', { class: 'sign', title: span.on_path ? 'on the critical path' : undefined }, span.on_path ? '◆' : '·'),
 					' ', el('bdi', {}, el('b', {}, span.service), ` ${span.operation || span.protocol} ${span.resource}`)),
 				el('span', { class: 'of' }, ` ${span.kind}${span.flags.length ? ` · ${span.flags.join(', ')}` : ''}` +

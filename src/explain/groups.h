@@ -6,7 +6,7 @@
  * the one has more often than the other.
  *
  * An attribute is something said of a span, with its service: that it takes part, its operation, resource, status, error,
- * host, process, who asked it or which backend it asked, and whose doing its largest wait was.  A request has it if one of its
+ * host, process, who asked it or which backend it asked, whose doing its largest wait was, and the words of its program (saker.h).  A request has it if one of its
  * spans has.  It is more frequent in one group if Fisher's exact test (two-sided) of how many have it gives less than 0.01
  * divided by the number of attributes that were tested (Bonferroni): those that at least GROUPS_LEAST requests of both groups
  * together have, and not all; so what is tested does not depend on which group has it.  Of attributes that exactly the same requests
@@ -30,6 +30,7 @@ struct err;
 
 /* In the order in which they are told of, where the same requests have several. */
 enum group_attribute_key {
+	ATTRIBUTE_WORD, /* of the program: key and value */
 	ATTRIBUTE_RESOURCE,
 	ATTRIBUTE_OPERATION,
 	ATTRIBUTE_BACKEND,
@@ -89,5 +90,7 @@ void groups_json(struct buf *b, const struct groups *g, const char *(*host_name)
 /* groups_attributes.c: fills in attributes; -ENOMEM */
 int groups_attributes(struct groups *g);
 const char *group_attribute_name(uint8_t key);
+/* What a word says; false: it is none. */
+bool group_word(const struct spans *s, const struct group_attribute *a, struct span_attribute *ret);
 
 #endif

@@ -15,7 +15,7 @@ struct tally {
 	const struct spans *s;
 	struct group_attribute *list;
 	size_t n, cap;
-	struct map places;
+	struct map places, words; /* of the list; where a word stands first, by the hash of it */
 	uint32_t left_out;
 	bool failed;
 };
@@ -23,13 +23,21 @@ struct tally {
 const char *group_attribute_name(uint8_t key)
 {
 	static const char *const names[ATTRIBUTE_KEYS] = {
-		[ATTRIBUTE_RESOURCE] = "resource", [ATTRIBUTE_OPERATION] = "operation", [ATTRIBUTE_BACKEND] = "backend",
-		[ATTRIBUTE_STATUS] = "status",	   [ATTRIBUTE_ERROR] = "error",		[ATTRIBUTE_BLAME] = "blame",
-		[ATTRIBUTE_HOST] = "host",	   [ATTRIBUTE_CALLER] = "caller",	[ATTRIBUTE_PROCESS] = "process",
-		[ATTRIBUTE_SERVICE] = "service",
+		[ATTRIBUTE_WORD] = "word",	 [ATTRIBUTE_RESOURCE] = "resource", [ATTRIBUTE_OPERATION] = "operation",
+		[ATTRIBUTE_BACKEND] = "backend", [ATTRIBUTE_STATUS] = "status",	    [ATTRIBUTE_ERROR] = "error",
+		[ATTRIBUTE_BLAME] = "blame",	 [ATTRIBUTE_HOST] = "host",	    [ATTRIBUTE_CALLER] = "caller",
+		[ATTRIBUTE_PROCESS] = "process", [ATTRIBUTE_SERVICE] = "service",
 	};
 
 	return key < ATTRIBUTE_KEYS ? names[key] : "";
+}
+
+/* A word is where it stands first in the texts; it ends as those of spans do. */
+bool group_word(const struct spans *s, const struct group_attribute *a, struct span_attribute *ret)
+{
+	const char *at = spans_text(s, a->value);
+
+	return a->key == ATTRIBUTE_WORD && span_attribute_next(&at, ret);
 }
 
 /* --- counting --- */
@@ -79,6 +87,48 @@ static void count(struct tally *t, uint32_t trace, bool one, uint32_t service, u
 		a->examples[a->nexamples++] = trace;
 }
 
+static size_t word_size(const struct span_attribute *a)
+{
+	return a->key_len + 1 + a->text_len;
+}
+
+/* The same for each place at which it stands; 0: there was no room, or its hash is another's. */
+static uint32_t word(struct tally *t, const struct span_attribute *a)
+{
+	uint64_t hash = word_size(a), *at;
+	const char *first;
+	size_t i;
+
+	for (i = 0; i < word_size(a); i++)
+		hash = map_hash(hash ^ (uint64_t)(unsigned char)a->key[i] << 32);
+	at = map_get(&t->words, hash);
+	if (!at && t->words.count < GROUPS_ATTRIBUTES_MAX) {
+		if (map_set(&t->words, hash, (uint64_t)(a->key - t->s->text)) < 0)
+			t->failed = true;
+		return (uint32_t)(a->key - t->s->text);
+	}
+	first = at ? t->s->text + *at : NULL;
+	if (!first || strncmp(first, a->key, word_size(a)) != 0 ||
+	    (first[word_size(a)] && first[word_size(a)] != SPAN_ATTRIBUTE_END)) {
+		t->left_out++;
+		return 0;
+	}
+	return (uint32_t)*at;
+}
+
+static void count_words(struct tally *t, uint32_t trace, bool one, const struct span *row)
+{
+	const char *at = spans_text(t->s, row->attributes);
+	struct span_attribute a;
+	uint32_t value;
+
+	while (row->attributes && span_attribute_next(&at, &a)) {
+		value = word(t, &a);
+		if (value)
+			count(t, trace, one, row->service, ATTRIBUTE_WORD, value);
+	}
+}
+
 static void count_span(struct tally *t, uint32_t trace, bool one, const struct span *row)
 {
 	const struct {
@@ -101,6 +151,7 @@ static void count_span(struct tally *t, uint32_t trace, bool one, const struct s
 	for (i = 0; i < sizeof(said) / sizeof(said[0]); i++)
 		if (said[i].there)
 			count(t, trace, one, row->service, said[i].key, said[i].value);
+	count_words(t, trace, one, row);
 }
 
 /* The slowest first: they are the examples. */
@@ -165,6 +216,7 @@ int groups_attributes(struct groups *g)
 	count_group(&t, &g->one, true);
 	count_group(&t, &g->other, false);
 	map_fini(&t.places);
+	map_fini(&t.words);
 	g->attributes = t.list;
 	g->left_out = t.left_out;
 	if (t.failed || !g->one.count || !g->other.count)

@@ -61,23 +61,43 @@ static const struct dominant_effect *reason(const struct groups *g)
 	return NULL;
 }
 
-static void number_text(struct buf *b, const struct spans *s, const struct group_attribute *a)
+/* What it says: a text of the spans, or a number. */
+static void value_text(struct buf *b, const struct spans *s, const struct group_attribute *a)
 {
 	const char *text = spans_text(s, a->value);
+	struct span_attribute word;
 
-	if (a->key == ATTRIBUTE_STATUS || a->key == ATTRIBUTE_HOST || a->key == ATTRIBUTE_PROCESS)
+	if (group_word(s, a, &word))
+		buf_add(b, word.text, word.text_len);
+	else if (a->key == ATTRIBUTE_STATUS || a->key == ATTRIBUTE_HOST || a->key == ATTRIBUTE_PROCESS)
 		buf_printf(b, "%d", (int32_t)a->value);
 	else
-		buf_text(b, text, strlen(text));
+		buf_str(b, text);
+}
+
+static void key_text(struct buf *b, const struct spans *s, const struct group_attribute *a)
+{
+	struct span_attribute word;
+
+	if (group_word(s, a, &word))
+		buf_add(b, word.key, word.key_len);
+	else
+		buf_str(b, group_attribute_name(a->key));
 }
 
 /* `; 30 of 30 have resource /slow of back, 2 of 500 of the others` */
 static void attribute_words(struct buf *b, const struct groups *g, const struct group_attribute *a)
 {
 	const char *service = spans_text(g->s, a->service);
+	struct buf said = BUF_INIT;
 
-	buf_printf(b, "; %u of %u have %s ", a->one, g->one.count, group_attribute_name(a->key));
-	number_text(b, g->s, a);
+	key_text(&said, g->s, a);
+	buf_char(&said, ' ');
+	value_text(&said, g->s, a);
+	buf_printf(b, "; %u of %u have ", a->one, g->one.count);
+	buf_text(b, said.data ? said.data : "", said.len);
+	b->failed |= said.failed;
+	buf_fini(&said);
 	if (a->key != ATTRIBUTE_SERVICE && a->key != ATTRIBUTE_HOST) {
 		buf_str(b, " at ");
 		buf_text(b, service, strlen(service));
@@ -297,19 +317,19 @@ struct host_names {
 static void attribute_json(struct buf *b, const struct groups *g, const struct group_attribute *a,
 			   const struct host_names *hosts)
 {
-	struct buf value = BUF_INIT;
+	struct buf key = BUF_INIT, value = BUF_INIT;
 	const char *name = a->key == ATTRIBUTE_HOST && hosts->name ? hosts->name(hosts->arg, a->value) : NULL;
 
 	if (name && *name)
 		buf_str(&value, name);
-	else if (a->key == ATTRIBUTE_STATUS || a->key == ATTRIBUTE_HOST || a->key == ATTRIBUTE_PROCESS)
-		buf_printf(&value, "%d", (int32_t)a->value);
 	else
-		buf_str(&value, spans_text(g->s, a->value));
+		value_text(&value, g->s, a);
+	key_text(&key, g->s, a);
 	text_json(b, "{\"service\"", spans_text(g->s, a->service));
-	buf_printf(b, ",\"attribute\":\"%s\"", group_attribute_name(a->key));
+	text_json(b, ",\"attribute\"", key.data ? key.data : "");
 	text_json(b, ",\"value\"", value.data ? value.data : "");
-	b->failed |= value.failed;
+	b->failed |= value.failed || key.failed;
+	buf_fini(&key);
 	buf_fini(&value);
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -294,6 +295,42 @@ static void test_json(void **state)
 	spans_fini(&s);
 }
 
+/* Words of programs: the same one at other places of the texts is the same, one that begins alike is not. */
+static void test_words(void **state)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	struct spans_make m = { 0 };
+	uint32_t one[20], other[30], i;
+	const struct group_attribute *a;
+	struct span_attribute word;
+	struct groups g;
+	struct spans s;
+
+	(void)state;
+	for (i = 0; i < 50; i++) {
+		char words[64];
+		struct span *row = add(&m, SPAN_NONE, "web", "", 1000000 * (i + 1ULL), 1000);
+
+		/* plan=gold or plan=golden; its number differs each time, so that no two texts are the same */
+		(void)snprintf(words, sizeof(words), "n\x1d%u\x1eplan\x1f%s%s", i, i < 20 ? "gold" : "golden",
+			       i % 2 ? "\x1elast\x1f\x01<b>" : "");
+		row->attributes = spans_make_text(&m, words, strlen(words));
+		*(i < 20 ? &one[i] : &other[i - 20]) = i;
+	}
+	assert_int_equal(spans_make_link(&m, &s), 0);
+	assert_int_equal(groups_between(&s, one, 20, other, 30, &g, NULL), 0);
+	assert_int_equal(g.nattributes, 1);
+	a = &g.attributes[0];
+	assert_true(a->key == ATTRIBUTE_WORD && a->one == 20 && a->other == 0);
+	assert_true(group_word(&s, a, &word) && word.key_len == 4 && word.text_len == 4 &&
+		    !memcmp(word.text, "gold", 4));
+	assert_int_equal(g.tested, 3); /* gold, golden, last; what one request has is not */
+	groups_json(&b, &g, NULL, NULL);
+	assert_non_null(strstr(b.data, "\"attribute\":\"plan\",\"value\":\"gold\",\"one\":20,\"other\":0"));
+	groups_fini(&g);
+	spans_fini(&s);
+}
+
 /* --- little --- */
 
 static void test_few(void **state)
@@ -341,7 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_planted), cmocka_unit_test(test_naive), cmocka_unit_test(test_slow),
-		cmocka_unit_test(test_json),	cmocka_unit_test(test_few),
+		cmocka_unit_test(test_json),	cmocka_unit_test(test_words), cmocka_unit_test(test_few),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 240
+# timeout: 300
 #
 # The page in headless Chromium, over real recordings: tests/ui/. Screenshots come to build/ui/shots.
 set -u

@@ -6,9 +6,11 @@
  * demo/shop.sh load with a fault. They are looked at before they are kept.
  */
 import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { SHOTS, browser, open, serve } from './harness.mjs';
 
 const SIZE = { width: 1280, height: 800 };
+const SLOW_NS = Number(process.env.SLOW_MS || 40) * 1e6; /* requests of the shop that are chosen take so long or more */
 
 async function withPage(chrome, recording, options, take) {
 	const server = await serve([recording], '--listen', '127.0.0.1:0');
@@ -26,6 +28,7 @@ async function cause(page) {
 	await page.until(() => window.saker.app.diagram.selection?.past);
 	await page.keyboard.press('-');
 	await page.keyboard.press('-');
+	await page.raw.evaluate(() => document.activeElement.blur());
 }
 
 /* Close to the election of a leader, so that the lines of the nodes can be read. */
@@ -56,6 +59,32 @@ async function requests(page) {
 	await page.shot('page-trace');
 }
 
+/* Those that were slow, beside all the rest. */
+async function groups(page) {
+	await page.keyboard.press('s');
+	await page.raw.locator('#groups .sentence').waitFor();
+	await page.idle();
+	const [from, to] = await page.raw.evaluate((ns) => {
+		const { heat } = window.saker.app.requests, box = heat.canvas.getBoundingClientRect();
+
+		return [[0, Math.ceil(heat.data.octave * Math.log2(ns))], [heat.data.columns - 1, heat.high]].map((cell) => {
+			const { x, y } = heat.middle(cell);
+
+			return [box.left + x, box.top + y];
+		});
+	}, SLOW_NS);
+
+	await page.raw.mouse.move(...from);
+	await page.raw.mouse.down();
+	await page.raw.mouse.move(...to, { steps: 4 });
+	await page.raw.mouse.up();
+	await page.until(() => document.querySelector('#groups .set.one b')?.textContent === 'chosen');
+	await page.idle();
+	const { x, y, width, height } = await page.raw.locator('#requests').boundingBox();
+
+	await page.raw.screenshot({ path: join(SHOTS, 'page-groups.png'), clip: { x, y: y + 4, width, height: height - 5 } });
+}
+
 async function map(page) {
 	await page.keyboard.press('m');
 	await page.raw.locator('#map .node').first().waitFor();
@@ -68,6 +97,7 @@ const chrome = await browser();
 mkdirSync(SHOTS, { recursive: true });
 if (recording === '--shop') {
 	await withPage(chrome, scene, {}, requests);
+	await withPage(chrome, scene, { viewport: { width: 1280, height: 1960 } }, groups);
 	await withPage(chrome, scene, { viewport: { width: 2180, height: 900 } }, map);
 	process.exit();
 }
