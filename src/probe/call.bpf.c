@@ -108,7 +108,7 @@ static __always_inline bool call_kind_wanted(const struct call *c)
  */
 static __always_inline bool call_look(struct call *c, struct file *then)
 {
-	c->file = call_file(c->me, c->fd);
+	c->file = call_file(c->fd);
 	if (then && c->file != then) {
 		c->file = then;
 		c->flags |= CALL_UNSURE;
@@ -165,8 +165,8 @@ static __noinline bool call_moves(struct call *c, bool second)
 	case __NR_tee:
 		return second && call_side(c, regs->si, 0, CALL_WRITES, 0);
 	case __NR_vmsplice:
-		return second && call_side(c, regs->di, 0,
-					   file_writable(call_file(c->me, regs->di)) ? CALL_WRITES : CALL_READS, 0);
+		return second &&
+		       call_side(c, regs->di, 0, file_writable(call_file(regs->di)) ? CALL_WRITES : CALL_READS, 0);
 	}
 	return false;
 }
@@ -193,7 +193,7 @@ static __noinline int call_named(struct call *c)
 	c->fd = call_made(c);
 	c->buf = 0;
 	if (c->fd >= 0) {
-		c->file = call_file(c->me, c->fd);
+		c->file = call_file(c->fd);
 		c->inode = file_inode(c->file);
 	}
 	if (observed(OBSERVE_PIPE) && c->inode && inode_kind(c->inode) == CALL_PIPE)
@@ -270,7 +270,7 @@ static __always_inline void call_ended(struct pt_regs *regs, long ret, __u64 nr,
 
 static __always_inline __s64 file_position(struct task_struct *me, __u32 fd)
 {
-	struct file *file = call_file(me, fd);
+	struct file *file = call_file(fd);
 
 	return KERNEL_READ(file, struct file, f_pos);
 }
@@ -297,7 +297,7 @@ static __always_inline void call_begins(struct pt_regs *regs, __u64 nr, __u32 sh
 		e->pos = file_position(me, sends ? regs->si : regs->di);
 		e->pos_to = file_position(me, sends ? regs->di : regs->dx);
 	} else if (!(shape & CALL_NAMES)) {
-		e->file = call_file(me, regs->di);
+		e->file = call_file(regs->di);
 		e->pos = file_position(me, regs->di);
 	}
 }
@@ -343,7 +343,7 @@ static __always_inline bool descriptor_wanted(__u32 fd, __u8 kind)
 /* A function of its own, so that the verifier goes through it once and not once for each turn of the loop. */
 __noinline int descriptor_found(__u32 fd)
 {
-	struct inode *inode = file_inode(call_file(bpf_get_current_task_btf(), fd));
+	struct inode *inode = file_inode(call_file(fd));
 
 	return inode && descriptor_wanted(fd, inode_kind(inode));
 }

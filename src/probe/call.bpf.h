@@ -81,15 +81,24 @@ static __always_inline bool observed(__u32 kinds)
 	return cfg.observe & kinds;
 }
 
-/* The open file behind a descriptor of the current thread, NULL: none. */
-static __always_inline struct file *call_file(struct task_struct *me, __u32 fd)
+/*
+ * Not static: verified once.  For each read of a pointer through the task, in each state, the verifier searches all of BTF
+ * by name (btf_nested_type_is_trusted()).
+ */
+__noinline __u64 call_file_at(__u32 fd)
 {
-	struct files_struct *files = me->files;
+	struct files_struct *files = bpf_get_current_task_btf()->files;
 	struct fdtable *fdt = files ? files->fdt : NULL;
 
 	if (!fdt || fd >= fdt->max_fds)
-		return NULL;
-	return pointer_read((void *)((__u64)fdt->fd + fd * sizeof(struct file *)));
+		return 0;
+	return (__u64)pointer_read((void *)((__u64)fdt->fd + fd * sizeof(struct file *)));
+}
+
+/* The open file behind a descriptor of the current thread, NULL: none. */
+static __always_inline struct file *call_file(__u32 fd)
+{
+	return (struct file *)call_file_at(fd);
 }
 
 #define TS_COMPAT_BIT 2 /* arch/x86/include/asm/thread_info.h: a 32-bit call, with numbers of its own */

@@ -82,7 +82,7 @@ static __always_inline void log_memfd(struct task_struct *me, const struct log_m
 	if (m->controllen < 20 || bpf_probe_read_user(&c, 20, (void *)m->control) < 0 || c.level != SOL_SOCKET_NR ||
 	    c.type != SCM_RIGHTS_NR)
 		return;
-	inode = file_inode(call_file(me, c.fd));
+	inode = file_inode(call_file(c.fd));
 	if (!inode)
 		return;
 	w->written = BPF_CORE_READ(inode, i_size);

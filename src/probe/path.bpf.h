@@ -143,7 +143,7 @@ static __always_inline __u64 path_base(struct task_struct *me, int dir)
 {
 	if (dir == AT_FDCWD_NR)
 		return PATH_OF_CWD;
-	return file_path(call_file(me, dir));
+	return file_path(call_file(dir));
 }
 
 /* What the program gave, with its NUL: absent, too long and unreadable it is empty. */

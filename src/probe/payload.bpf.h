@@ -44,7 +44,7 @@ static __always_inline bool payload_wanted(struct sock_info *si, bool sent)
 /* A socket of the kernel's own may be used within a thread's call about something else. */
 static __always_inline bool payload_call_is_of(struct task_struct *me, __u32 fd, __u64 sk)
 {
-	struct file *file = call_file(me, fd);
+	struct file *file = call_file(fd);
 	struct inode *inode = file_inode(file);
 	struct socket *socket;
 
@@ -52,6 +52,11 @@ static __always_inline bool payload_call_is_of(struct task_struct *me, __u32 fd,
 		return false;
 	socket = (struct socket *)KERNEL_READ(file, struct file, private_data);
 	return socket && (__u64)KERNEL_READ(socket, struct socket, sk) == sk;
+}
+
+__noinline int payload_recognise(const struct recognise_head *head, __u32 bytes)
+{
+	return head ? recognise(head, bytes) : RECOGNISED_NOTHING;
 }
 
 /* Looks at the first bytes; false: nothing is kept of this message. */
@@ -75,7 +80,7 @@ static __always_inline bool payload_ask(struct sock_info *si, struct payload_ran
 	}
 	if (si->proto && !recognise_tls(&head))
 		return si->proto != RECOGNISED_TLS;
-	proto = recognise(&head, r->bytes);
+	proto = payload_recognise(&head, r->bytes);
 	if (!proto)
 		return false;
 	if (proto == RECOGNISED_TLS) {
@@ -129,8 +134,10 @@ static __always_inline void payload_fill(struct event_payload_piece *p, struct s
 		}                                                                                                     \
 	})
 
-static __always_inline void payload_flat(struct sock_info *si, const struct payload_range *r, __u64 from, __u32 kept)
+__noinline int payload_flat(struct sock_info *si, const struct payload_range *r, __u64 from, __u32 kept)
 {
+	if (!si || !r)
+		return 0;
 	barrier_var(kept);
 	if (kept <= PAYLOAD_ROOM(128))
 		PAYLOAD_EMIT(si, r, from, kept, 128);
@@ -142,6 +149,7 @@ static __always_inline void payload_flat(struct sock_info *si, const struct payl
 		PAYLOAD_EMIT(si, r, from, kept, 584);
 	else if (kept <= PAYLOAD_ROOM(1096))
 		PAYLOAD_EMIT(si, r, from, kept, 1096);
+	return 0;
 }
 
 /* Puts together what lies in several places; returns how much. */
@@ -166,8 +174,8 @@ static __always_inline __u32 payload_gather(struct event_payload_piece *p, struc
 	return at;
 }
 
-static __always_inline void payload_gathered(struct sock_info *si, const struct payload_range *r,
-					     struct payload_source *s, __u32 kept)
+__noinline int payload_gathered(struct sock_info *si, const struct payload_range *r, struct payload_source *s,
+				__u32 kept)
 {
 	struct scratch *room = scratch_take(EVENT_PAYLOAD_PIECE);
 	struct event_payload_piece *p = (void *)room;
@@ -176,8 +184,8 @@ static __always_inline void payload_gathered(struct sock_info *si, const struct 
 	__u32 len;
 
 	if (!room)
-		return;
-	if (st && ring) {
+		return 0;
+	if (si && r && s && st && ring) {
 		if (st->pending[0] | st->pending[1])
 			loss_flush();
 		kept = payload_gather(p, s, kept);
@@ -195,9 +203,10 @@ static __always_inline void payload_gathered(struct sock_info *si, const struct 
 			loss_note(EVENT_PAYLOAD_PIECE, p->h.seq, r->now);
 	}
 	scratch_drop(room);
+	return 0;
 }
 
-/* Not static: verified once, not from each place that calls it. */
+/* Not static, here and above: verified once, not from each place that calls it and in each state there. */
 __noinline int payload_take(struct sock_info *si, struct payload_range *r)
 {
 	struct task_struct *me = bpf_get_current_task_btf();

@@ -119,15 +119,19 @@ static __always_inline bool attaching(void)
 	return c && c->attaching;
 }
 
-/* While attaching: whoever is found by a hook may have children that the snapshot has already passed. */
-static __always_inline void found_select(__u32 tgid)
+/*
+ * While attaching: whoever is found by a hook may have children that the snapshot has already passed.  Not static: verified
+ * once, not for each child of the loop that calls it.
+ */
+__noinline int found_select(__u32 tgid)
 {
 	struct kernel_control *c = control_get();
 
 	if (tgid_selected(tgid) || !c)
-		return;
+		return 0;
 	tgid_select(tgid);
 	__sync_fetch_and_add(&c->found, 1);
+	return 0;
 }
 
 /* While attaching: is one of those a selected process whose children are not all known yet? */
