@@ -5,6 +5,7 @@ All is on loopback, in a temporary folder, and gone at the end; only processes t
 """
 import contextlib
 import csv
+import ctypes
 import json
 import os
 import re
@@ -60,6 +61,68 @@ def end(process, sig=signal.SIGTERM):
         process.wait()
 
 
+def cpu_ns(pids):
+    """CPU time of all threads that these processes have now."""
+    total = 0
+    for pid in pids:
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{tid}/schedstat") as f:
+                total += int(f.read().split()[0])
+    return total
+
+
+@contextlib.contextmanager
+def load_cpu():
+    """The calling thread runs where load does, and its sleeps end when they are to."""
+    PR_SET_TIMERSLACK = 29
+    before = os.sched_getaffinity(0)
+    if LOAD_CPU:
+        os.sched_setaffinity(0, {int(LOAD_CPU[-1])})
+    ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, 0, 0, 0, 0)
+        os.sched_setaffinity(0, before)
+
+
+class Paced:
+    """One request at a time at a fixed rate, over CLIENTS connections by turns: the server waits before each."""
+
+    def __init__(self, server, rate):
+        self.rate, self.request = rate, server.request()
+        self.socks = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(CLIENTS)]
+        for s in self.socks:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socks[0].sendall(self.request)
+        time.sleep(0.1)  # all of an answer is there
+        self.answer = len(self.socks[0].recv(65536))
+
+    def ask(self, s):
+        s.sendall(self.request)
+        left = self.answer
+        while left > 0:
+            left -= len(s.recv(left)) or left
+
+    def run(self, seconds):
+        """(requests, seconds that they took): who falls behind catches up"""
+        total = int(self.rate * seconds)
+        with load_cpu():
+            begin = time.perf_counter()
+            for n in range(total):
+                rest = begin + n / self.rate - time.perf_counter()
+                if rest > 0:
+                    time.sleep(rest)
+                self.ask(self.socks[n % CLIENTS])
+                if time.perf_counter() - begin > 2 * seconds:
+                    break
+            return n + 1, time.perf_counter() - begin
+
+    def close(self):
+        for s in self.socks:
+            s.close()
+
+
 class Work:
     """A temporary folder."""
 
@@ -91,11 +154,7 @@ class Server:
         end(self.process)
 
     def cpu_ns(self):
-        total = 0
-        for pid in self.pids():
-            with open(f"/proc/{pid}/schedstat") as f:
-                total += int(f.read().split()[0])
-        return total
+        return cpu_ns(self.pids())
 
     def measure(self, seconds):
         """(requests a second, p99 in ms, CPU time of the server in us a request) of about that many seconds."""
@@ -116,6 +175,10 @@ class Redis(Server):
     def command(self):
         return ["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1",
                 "--dir", self.work.dir]
+
+    @staticmethod
+    def request():
+        return b"*3\r\n$3\r\nSET\r\n$16\r\nkey:__rand_int__\r\n$3\r\nxxx\r\n"
 
     def load(self, requests):
         out = subprocess.run(LOAD_CPU + ["redis-benchmark", "-p", str(self.port), "-c", str(CLIENTS), "-t", "set", "--csv",
@@ -161,6 +224,10 @@ class Nginx(Server):
                     f"root {root}; }} }}\n")
         return ["nginx", "-p", root, "-c", f"{root}/conf", "-e", f"{root}/error"]
 
+    @staticmethod
+    def request():
+        return b"GET /page HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
     def load(self, seconds):
         out = subprocess.run(LOAD_CPU + ["wrk", "-t1", f"-c{CLIENTS}", f"-d{seconds}s", "--latency",
                               f"http://127.0.0.1:{self.port}/page"], capture_output=True, text=True, check=True).stdout
@@ -182,6 +249,10 @@ class unrecorded:
 
     def words(self):
         return ""
+
+    def pids(self):
+        """The processes whose CPU time is the observer's own."""
+        return []
 
 
 class Strace(unrecorded):
@@ -240,6 +311,9 @@ class Recorder(unrecorded):
         if not out:
             raise RuntimeError(f"saker record: {err}")
         self.result = json.loads(out)
+
+    def pids(self):
+        return [self.process.pid]
 
     def event_rate(self):
         return self.result["events"] / (self.result["span_ns"] / 1e9)

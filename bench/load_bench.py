@@ -2,19 +2,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What recording costs redis and nginx under load: throughput, p99, memory, and whether a budget is kept.
 
-usage: bench/load_bench.py [--rounds N] [--seconds S] [CASE...]     cases: redis nginx profiles bystander budget memory
-smoke: --rounds 1 --seconds 1 redis nginx profiles bystander budget
+usage: bench/load_bench.py [--rounds N] [--seconds S] [CASE...]     cases: redis nginx profiles requests bystander budget memory
+smoke: --rounds 1 --seconds 1 redis nginx requests bystander budget
 
 Every round measures all variants on the same server, in an order that turns from round to round; a figure is
 the median over the rounds of the ratio within a round. Prints rows of a Markdown table.
 """
 import argparse
 import statistics
+import subprocess
 import sys
 
-from load import Nginx, Redis, Recorder, Strace, Work, unrecorded
+from load import Nginx, Paced, Redis, Recorder, Strace, Work, cpu_ns, end, unrecorded
 
 GOAL_RECORDED, GOAL_BYSTANDER, GOAL_BUDGET = 5, 1, 2
+PACE = 10000  # requests a second
+
+# What is observed where requests are told, and less or more of it. "another" has the hooks of "requests" and records
+# somebody else: what is left is the price of a hook on this machine, and one look at one bit.
+REQUESTS = {"requests": ["--with", "sched"], "sockets": ["--without", "all", "--with", "process,socket", "--payload", "0"],
+            "all": ["--with", "all"]}
 
 # Kinds of observation, and the goal in % of throughput: 15 where only system calls show pipes, files and logs
 PROFILES = {"process": "", "process,socket": "", "process,socket,wake": "<= 5 %", "process,socket,wake,log": "<= 15 %",
@@ -141,6 +148,88 @@ def budget(args, work):
         f"{statistics.median(after):.2f} %; {shed} `shed` events in {len(costs)} recordings")
 
 
+class Another(Recorder):
+    """Records a process that sleeps."""
+
+    def __init__(self, work, args):
+        self.sleeper = subprocess.Popen(["sleep", "1000"])
+        super().__init__(work, args + ["-p", str(self.sleeper.pid)])
+
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        end(self.sleeper)
+
+
+def closed_loop(args, work):
+    """wrk asks as fast as nginx answers."""
+    with Nginx(work) as server:
+        pid = ["-p", str(server.pid)]
+        variants = [("plain", unrecorded), ("strace", lambda: Strace(server.pids())),
+                    ("another", lambda: Another(work, REQUESTS["requests"]))]
+        variants += [(name, lambda words=words: Recorder(work, words + pid)) for name, words in REQUESTS.items()]
+        rounds = rounds_of(server, variants, args)
+
+    def kept(name, what, goal=""):
+        values = [100 * r[name].rate / r["plain"].rate for r in rounds]
+        events = [f"{r[name].observer.event_rate() / 1e3:.0f} k events/s, " for r in rounds
+                  if isinstance(r[name].observer, Recorder)]
+        row(f"nginx, {what}: throughput kept", f"{statistics.median(values):.1f} %", goal,
+            f"{len(rounds)} rounds, {spread(values)}; {statistics.median_low(events) if events else ''}"
+            f"the server's own CPU time a request {dearer(rounds, name):+.1f} %; p99 {slower(rounds, name):.2f} x")
+
+    rate = statistics.median(r["plain"].rate for r in rounds)
+    kept("requests", f"what `saker requests` records, of {rate:.0f} requests/s", ">= 90 %")
+    row("nginx, what `saker requests` records: p99", f"{slower(rounds, 'requests'):.2f} x", "<= 1.10 x",
+        f"{statistics.median(r['plain'].p99_ms for r in rounds):.2f} ms unrecorded; "
+        f"{sum(r['requests'].observer.result['lost'] for r in rounds)} events lost")
+    kept("another", "the same hooks, another process recorded")
+    kept("sockets", "`--with process,socket --payload 0` alone")
+    kept("all", "`--with all`, as well pipes, files, disks")
+    kept("strace", "strace -f")
+
+
+def at_a_pace(server, args, work):
+    """[{variant: (cores of the server, cores of the observer)}] where all is asked for PACE times a second."""
+    rounds = []
+    client = Paced(server, PACE)
+    client.run(0.2)
+    variants = [("plain", unrecorded), ("requests", lambda: Recorder(work, REQUESTS["requests"] + ["-p", str(server.pid)]))]
+    for turn in range(args.rounds):
+        found = {}
+        for name, start in variants[turn % 2:] + variants[:turn % 2]:
+            with start() as observer:
+                before = server.cpu_ns(), cpu_ns(observer.pids())
+                requests, seconds = client.run(args.seconds)
+                found[name] = ((server.cpu_ns() - before[0]) / 1e9 / seconds,
+                               (cpu_ns(observer.pids()) - before[1]) / 1e9 / seconds, requests / seconds)
+            print(f"# {server.name} round {turn + 1} {name}: {found[name][0]:.3f} cores, observer {found[name][1]:.3f}, "
+                  f"{found[name][2]:.0f} requests/s {observer.words()}", file=sys.stderr, flush=True)
+        rounds.append(found)
+    client.close()
+    return rounds
+
+
+def paced(kind, args, work):
+    with kind(work) as server:
+        rounds = at_a_pace(server, args, work)
+    points = [100 * (r["requests"][0] - r["plain"][0]) for r in rounds]
+    plain = statistics.median(100 * r["plain"][0] for r in rounds)
+    agent = [r["requests"][1] for r in rounds]
+    rate = statistics.median(r["requests"][2] for r in rounds)
+    row(f"{server.name} at {PACE} requests/s, what `saker requests` records: the server's own CPU",
+        f"{statistics.median(points):+.1f} points", "<= +4 points" if kind is Redis else "",
+        f"of a core, {len(rounds)} rounds, {spread(points)}; {plain:.1f} % unrecorded; one request at a time, {rate:.0f}/s")
+    row(f"{server.name} at {PACE} requests/s: the recorder's CPU", f"{statistics.median(agent):.3f} cores", "<= 0.10",
+        f"{len(agent)} rounds, {min(agent):.3f} to {max(agent):.3f}")
+
+
+def requests(args, work):
+    """What it costs to have all that requests are told from: the goals of docs/shown.md."""
+    closed_loop(args, work)
+    paced(Redis, args, work)
+    paced(Nginx, args, work)
+
+
 def memory(args, work):
     """Resident memory of a recorder whose rings and window are busy."""
     with Redis(work) as server, Recorder(work, ["-p", str(server.pid)]) as recorder:
@@ -150,7 +239,7 @@ def memory(args, work):
     row("rings in total", f"{rings / 2**20:.1f} MB", "<= 32 MB", "by default; each is mapped twice")
 
 
-CASES = {f.__name__: f for f in (redis, nginx, profiles, bystander, budget, memory)}
+CASES = {f.__name__: f for f in (redis, nginx, profiles, requests, bystander, budget, memory)}
 
 
 def main():
