@@ -3,9 +3,12 @@
 
 #include <stddef.h>
 
+#include "agent/stored.h"
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "event/event.h"
 #include "explain/requests.h"
+#include "explain/spans_db.h"
 #include "explain/story.h"
 #include "order/order.h"
 #include "store/store.h"
@@ -45,6 +48,7 @@ static int feed(const struct analysis_opts *opts, struct analysis *a, struct err
 	if (r < 0)
 		return r;
 	while ((r = event_source_next(source, &ev, err)) > 0) {
+		a->payloads |= ev->type->id == EVENT_PAYLOAD;
 		r = order_add(a->order, ev, err);
 		if (r >= 0 && a->story)
 			r = story_add(a->story, ev, err);
@@ -69,27 +73,70 @@ static int start_requests(const struct analysis_opts *opts, struct analysis *a, 
 	return requests_new(&ro, &a->requests, err);
 }
 
+/*
+ * The story tells of requests, too: of those that were stored, else they are derived in the same pass, and, unless they
+ * were asked for besides, given up again.
+ */
+static int start_story(const struct analysis_opts *opts, struct analysis *a, struct spans_db **ret, struct err *err)
+{
+	char key[STORED_KEY_MAX];
+	int r = story_new(store_hosts(a->reader) > 1 ? host_name : NULL, a->reader, &a->story, err);
+
+	if (r < 0)
+		return r;
+	set_clocks(a);
+	if (opts->requests)
+		return 0;
+	r = stored_open(a->reader, opts, key, ret, err);
+	return r ? r : start_requests(opts, a, err);
+}
+
+static int tell_story(const struct analysis_opts *opts, struct analysis *a, struct spans_db *db, struct err *err)
+{
+	struct spans stored = { 0 };
+	struct err why = ERR_INIT;
+	int r = 0;
+
+	if (db && spans_db_all(db, &stored, NULL, &why) < 0)
+		stored_complain(opts, &why);
+	else if (db)
+		r = story_requests(a->story, &stored, err);
+	else if (a->requests && a->payloads)
+		r = story_requests(a->story, requests_spans(a->requests), err);
+	spans_fini(&stored);
+	return r < 0 ? r : story_tell(a->story, a->order, err);
+}
+
+static int solve(const struct analysis_opts *opts, struct analysis *a, struct spans_db *db, struct err *err)
+{
+	int r = order_solve(a->order, err);
+
+	if (r >= 0 && a->requests && (opts->requests || a->payloads))
+		r = requests_build(a->requests, a->order, err);
+	if (r >= 0 && a->story)
+		r = tell_story(opts, a, db, err);
+	if (!opts->requests)
+		a->requests = requests_free(a->requests);
+	return r;
+}
+
 int analysis_open(const struct analysis_opts *opts, struct analysis *ret, struct err *err)
 {
 	struct analysis a = { 0 };
+	struct spans_db *db = NULL;
 	int r = store_open(opts->paths, opts->npaths, &a.reader, err);
 
 	if (r >= 0)
 		r = order_new(NULL, &a.order, err);
 	if (r >= 0 && opts->story)
-		r = story_new(store_hosts(a.reader) > 1 ? host_name : NULL, a.reader, &a.story, err);
-	if (r >= 0 && a.story)
-		set_clocks(&a);
+		r = start_story(opts, &a, &db, err);
 	if (r >= 0 && opts->requests)
 		r = start_requests(opts, &a, err);
 	if (r >= 0)
 		r = feed(opts, &a, err);
 	if (r >= 0)
-		r = order_solve(a.order, err);
-	if (r >= 0 && a.story)
-		r = story_tell(a.story, a.order, err);
-	if (r >= 0 && a.requests)
-		r = requests_build(a.requests, a.order, err);
+		r = solve(opts, &a, db, err);
+	spans_db_close(db);
 	if (r < 0)
 		analysis_close(&a);
 	else

@@ -2,9 +2,10 @@
 #ifndef SAKER_AGENT_ANALYSE_H
 #define SAKER_AGENT_ANALYSE_H
 /*
- * analyse - recordings opened, put into causal order, and their story told, in one pass over the events.
+ * analyse - recordings opened, put into causal order, and their story told, in one pass over the events.  The story tells of
+ * requests, too, where messages were recorded.
  *
- * Threads: one.  Memory: that of order/ and, with a story, of explain/story; with requests, of explain/requests.
+ * Threads: one.  Memory: that of order/ and, with a story, of explain/story; with either, of explain/requests.
  */
 #include <stdbool.h>
 
@@ -19,6 +20,7 @@ struct analysis {
 	struct order *order;
 	struct story *story;	   /* NULL unless asked for */
 	struct requests *requests; /* likewise */
+	bool payloads;		   /* there are messages that requests can be read from */
 };
 
 struct analysis_opts {

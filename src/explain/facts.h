@@ -8,7 +8,9 @@
 
 #define NS_PER_S 1000000000ULL
 #define NS_PER_MS 1000000ULL
-#define FACTS_MAX 200000 /* of each kind; the rest is counted */
+#define WEIGHT_SLOW 800	    /* the line of slow requests, against those of incidents */
+#define WEIGHT_SLOW_TOO 300 /* likewise where there is a cause that is no request's */
+#define FACTS_MAX 200000    /* of each kind; the rest is counted */
 
 /* A signal, a stop, a death by memory, a trouble, a log line: one event that may matter. */
 struct fact {
@@ -112,6 +114,7 @@ struct story {
 	size_t nincidents;
 	struct besides besides;
 	char besides_text[256];
+	struct story_line slow; /* of requests; nrefs 0: nothing is to be told of them */
 	struct story_line *lines;
 	size_t nlines, lines_cap;
 };
@@ -151,6 +154,7 @@ int tell_effects(struct story *s, const struct incident *inc);	 /* -ENOMEM */
 int tell_wait(struct story *s, const struct incident *inc);	 /* -ENOMEM */
 int tell_slow(struct story *s);					 /* -ENOMEM */
 void tell_troubles(struct story *s, const struct incident *inc); /* NULL: nothing befell anybody */
+void tell_requests(struct story *s);
 
 /* The last timer that ended a wait of the actor at most `within` before t; NULL: none */
 const struct timer *timer_before(const struct story *s, uint32_t actor, uint64_t t, uint64_t within_ns);

@@ -160,6 +160,7 @@ static int tell_all(struct story *s)
 	}
 	r = first ? tell_effects(s, first) : tell_slow(s);
 	tell_troubles(s, first);
+	tell_requests(s);
 	return r;
 }
 

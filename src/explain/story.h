@@ -4,7 +4,8 @@
 /*
  * story - what happened, in at most STORY_LINES sentences, found by general rules: who was stopped, killed or
  * died, and by whom; who was cut off; who fell silent and for how long; which timer ended a wait, whose answer was
- * waited for; what lifted it; resets, retransmissions, refused connections; log lines at level error.  No rule knows
+ * waited for; what lifted it; resets, retransmissions, refused connections; log lines at level error; what makes slow
+ * requests slow.  No rule knows
  * any application.
  *
  * Use: story_add() every event, then order_solve(), then story_tell().  Every line says whether it was observed
@@ -21,6 +22,7 @@
 
 struct story;
 struct err;
+struct spans;
 struct event;
 
 #define STORY_LINES 8
@@ -46,6 +48,8 @@ struct story *story_free(struct story *s); /* NULL ok; returns NULL */
 /* Before events of the host are added: what to add to its times so that they are on the clock of host 0. */
 void story_clock(struct story *s, uint32_t host, int64_t shift_ns);
 int story_add(struct story *s, const struct event *ev, struct err *err);
+/* Before story_tell(), where there are any: what makes the slow ones slow is told in one line.  They are read there only. */
+int story_requests(struct story *s, const struct spans *spans, struct err *err);
 int story_tell(struct story *s, const struct order *o, struct err *err);
 
 /* After story_tell(): lines in an order of time that keeps causes before effects; borrowed. */

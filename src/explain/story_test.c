@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "explain/spans_testing.h"
 #include "explain/story.h"
 
 #define MS *1000000ULL
@@ -289,11 +290,61 @@ static void test_shutdown(void **state)
 			    "|1 failed connect, 1 reset, 1 process that ended with a status other than 0 (sh[6])\n");
 }
 
+/* Each twelfth of 300 requests waits that much longer for a lock: the 15 slowest, all of these, are 5 %. */
+static void tell_slow_requests(uint64_t more_ns, struct buf *out)
+{
+	const struct story_line *lines;
+	struct story *story = NULL;
+	struct order *order = NULL;
+	struct err err = ERR_INIT;
+	struct made m;
+	size_t i, n;
+
+	made_requests(&m, 300, 1);
+	for (i = 0; i < m.s.count; i += 12) {
+		m.s.rows[i].end_ns += more_ns;
+		m.s.rows[i].time_ns[TIME_LOCK] += more_ns;
+	}
+	assert_int_equal(order_new(NULL, &order, &err), 0);
+	assert_int_equal(order_solve(order, &err), 0);
+	assert_int_equal(story_new(NULL, NULL, &story, &err), 0);
+	assert_int_equal(story_requests(story, &m.s, &err), 0);
+	assert_int_equal(story_tell(story, order, &err), 0);
+	n = story_lines(story, &lines);
+	assert_true(n <= 1);
+	buf_str(out, n ? lines[0].text : "");
+	if (n) {
+		for (i = 0; i < m.s.count && m.s.rows[i].begin.id != lines[0].refs[0].id; i += 12)
+			;
+		assert_true(i < m.s.count && lines[0].nrefs == 2 && lines[0].inferred && !lines[0].cause);
+		assert_int_equal(lines[0].refs[1].id, m.s.rows[i].end.id);
+		assert_int_equal(lines[0].boot_ns, m.s.rows[i].begin_ns);
+	}
+	story_free(story);
+	order_free(order);
+	spans_fini(&m.s);
+}
+
+static void test_slow_requests(void **state)
+{
+	CLEANUP(buf_fini) struct buf none = BUF_INIT;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+	static const char begins[] = "the slowest 5 % of 300 requests take ";
+
+	(void)state;
+	tell_slow_requests(200 MS, &out);
+	assert_memory_equal(out.data, begins, sizeof(begins) - 1);
+	assert_non_null(strstr(out.data, " because of web GET: waiting for a lock (20"));
+	tell_slow_requests(0, &none); /* what is between 2 and 22 ms by chance has no reason */
+	assert_string_equal(none.data, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_rows),	 cmocka_unit_test(test_silence),   cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_two_cuts), cmocka_unit_test(test_two_hosts), cmocka_unit_test(test_shutdown),
+		cmocka_unit_test(test_rows),	      cmocka_unit_test(test_silence),	cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_two_cuts),      cmocka_unit_test(test_two_hosts), cmocka_unit_test(test_shutdown),
+		cmocka_unit_test(test_slow_requests),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

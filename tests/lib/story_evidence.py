@@ -98,7 +98,15 @@ def complained(_, events):
     return all(e["type"] == "log" and e["level"] in ("error", "fatal") for e in events)
 
 
+def slow(_, events):
+    """The request of one process, from its first byte on to the last one of its answer."""
+    first, last = events
+    return first["tgid"] == last["tgid"] and first["type"] in MESSAGES and last["type"] in MESSAGES and first["boot_ns"] <= last["boot_ns"]
+
+
+MESSAGES = ("send", "recv", "dgram_send", "dgram_recv", "payload", "note")
 SHAPES = [
+    (r"^the slowest \d+ % of [\d,]+ requests take .* because of ", slow),
     (r"^[\d,]+ log lines? at level error", complained),
     (r"'s last message to ", last_message),
     (r"^(?:.*?\[\d+\]'s )?[^\[]*\[(\d+)\](?: on \S+)? sent (SIG\w+) to [^\[]*\[(\d+)\]", sent_signal),
