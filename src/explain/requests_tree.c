@@ -196,10 +196,8 @@ static int set_traces(struct requests *r)
 	for (i = 0; trace && i < s->count; i++) {
 		struct span *row = &s->rows[i], *root = &s->rows[s->traces[trace[i]].root];
 
-		if (!root->trace[0] && !root->trace[1]) {
-			root->trace[0] = map_hash(root->id ^ 0x9e3779b97f4a7c15ULL);
-			root->trace[1] = map_hash(root->id + 1);
-		}
+		if (!root->trace[0] && !root->trace[1])
+			span_trace_id(root->id, root->trace);
 		memcpy(row->trace, root->trace, sizeof(row->trace));
 	}
 	s->cap_traces = s->ntraces;

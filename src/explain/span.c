@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/map.h"
 
 static const struct {
 	const char *name, *key;
@@ -30,6 +31,12 @@ static const char *const evidences[EVIDENCE_KINDS] = {
 };
 
 static const char *const kinds[SPAN_KINDS] = { "server", "client", "internal" };
+
+void span_trace_id(uint64_t root_id, uint64_t ret[2])
+{
+	ret[0] = map_hash(root_id ^ 0x9e3779b97f4a7c15ULL);
+	ret[1] = map_hash(root_id + 1);
+}
 
 void spans_fini(struct spans *s)
 {

@@ -113,6 +113,9 @@ static inline const char *spans_protocol(const struct spans *s, const struct spa
 	return span->protocol < s->nprotocols ? s->protocols[span->protocol] : "";
 }
 
+/* The id of the trace of a root, where the messages carried none. */
+void span_trace_id(uint64_t root_id, uint64_t ret[2]);
+
 void spans_fini(struct spans *s); /* frees rows, traces and text; NULL ok */
 
 const char *span_time_name(enum span_time t);	      /* "running", "waiting for a CPU", ... */

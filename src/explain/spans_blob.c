@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "base/cleanup.h"
 #include "base/err.h"
 
 #define VARINT_MAX 10
@@ -99,8 +98,9 @@ static void put_span(struct buf *b, const struct blob_tree *tree, const struct s
 		put_fixed(b, s->trace[0]);
 		put_fixed(b, s->trace[1]);
 	}
-	put_fixed(b, s->id);
 	put_signed(b, s->parent == SPAN_NONE ? 0 : (uint64_t)self - s->parent);
+	if (!tree->derived || s->parent != SPAN_NONE)
+		put_fixed(b, s->id);
 	put(b, p->shape);
 	put(b, p->resource);
 	put(b, p->thread);
@@ -119,14 +119,33 @@ static void put_span(struct buf *b, const struct blob_tree *tree, const struct s
 	put_times(b, s, head & HEAD_TIMES);
 }
 
-void spans_blob_write(const struct blob_tree *tree, const struct span_packed *rows, size_t count, struct buf *out)
+static uint64_t root_id(const struct span_packed *rows, size_t count)
 {
-	struct span first = { .begin_ns = tree->begin_ns };
 	size_t i;
 
-	put(out, count);
+	for (i = 0; i + 1 < count && rows[i].span.parent != SPAN_NONE; i++)
+		;
+	return count ? rows[i].span.id : 0;
+}
+
+void spans_blob_write(struct blob_place *place, const struct blob_tree *tree, const struct span_packed *rows,
+		      size_t count, struct buf *out)
+{
+	struct span first = { .begin_ns = tree->begin_ns, .begin.id = place->event, .sock = place->sock };
+	size_t i;
+
+	put(out, (uint64_t)count << 1 | tree->derived);
+	if (tree->derived) {
+		put_fixed(out, root_id(rows, count));
+	} else {
+		put_fixed(out, tree->trace[0]);
+		put_fixed(out, tree->trace[1]);
+	}
+	put_signed(out, tree->begin_ns - place->begin_ns);
+	put_signed(out, tree->after_ns);
 	for (i = 0; i < count; i++)
 		put_span(out, tree, &rows[i], (uint32_t)i, i ? &rows[i - 1].span : &first);
+	*place = (struct blob_place) { tree->begin_ns, rows[0].span.begin.id, rows[0].span.sock };
 }
 
 /* --- reading --- */
@@ -214,8 +233,17 @@ static uint32_t get_parent(struct cursor *c, uint32_t self, size_t count)
 	return (uint32_t)parent;
 }
 
-static void get_span(struct cursor *c, const struct blob_tree *tree, struct span_packed *p, uint32_t self, size_t count,
-		     const struct span *before)
+/* That of the root was told before, where the trace has its id from it. */
+static void get_id(struct cursor *c, const struct blob_tree *tree, uint64_t root_id, struct span *s, uint32_t self,
+		   size_t count)
+{
+	s->parent = get_parent(c, self, count);
+	s->id = tree->derived && s->parent == SPAN_NONE ? root_id : get_fixed(c);
+}
+
+/* root_id: of a tree that is derived. */
+static void get_span(struct cursor *c, const struct blob_tree *tree, uint64_t root_id, struct span_packed *p,
+		     uint32_t self, size_t count, const struct span *before)
 {
 	struct span *s = &p->span;
 	unsigned int head = get_u32(c);
@@ -223,8 +251,7 @@ static void get_span(struct cursor *c, const struct blob_tree *tree, struct span
 	c->bad |= head > HEAD_ALL;
 	s->trace[0] = head & HEAD_TRACE ? get_fixed(c) : tree->trace[0];
 	s->trace[1] = head & HEAD_TRACE ? get_fixed(c) : tree->trace[1];
-	s->id = get_fixed(c);
-	s->parent = get_parent(c, self, count);
+	get_id(c, tree, root_id, s, self, count);
 	p->shape = get_u32(c);
 	p->resource = get_u32(c);
 	p->thread = get_u32(c);
@@ -242,27 +269,72 @@ static void get_span(struct cursor *c, const struct blob_tree *tree, struct span
 	c->bad |= !c->bad && head != head_of(tree, p, before);
 }
 
-int spans_blob_read(const struct blob_tree *tree, const void *data, size_t len, struct span_packed **ret,
-		    size_t *ret_count, struct err *err)
+static int more_rows(struct blob_reader *rd, size_t count)
 {
-	struct cursor c = { .at = data, .end = (const unsigned char *)data + len };
-	struct span first = { .begin_ns = tree->begin_ns };
-	uint64_t count = len ? get(&c) : 0, i;
-	CLEANUP_FREE struct span_packed *rows = NULL;
+	struct span_packed *grown;
 
-	if (c.bad || !count || count > len / BLOB_SPAN_MIN)
-		return err_set(err, EBADMSG, "damaged: %zu bytes cannot be the spans of a request", len);
-	rows = calloc(count, sizeof(*rows));
-	if (!rows)
-		return err_set(err, ENOMEM, "out of memory for %zu spans", (size_t)count);
-	for (i = 0; i < count && !c.bad; i++)
-		get_span(&c, tree, &rows[i], (uint32_t)i, count, i ? &rows[i - 1].span : &first);
-	if (c.bad || c.at != c.end)
-		return err_set(err, EBADMSG, "damaged: span %zu of %zu of a request ends at byte %zu of %zu", (size_t)i,
-			       (size_t)count, (size_t)(c.at - (const unsigned char *)data), len);
-	*ret = TAKE(rows);
-	*ret_count = count;
+	if (count <= rd->cap)
+		return 0;
+	grown = realloc(rd->rows, 2 * count * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	rd->rows = grown;
+	rd->cap = 2 * count;
 	return 0;
+}
+
+/* Returns the root's id, where that is told. */
+static uint64_t get_tree(struct cursor *c, struct blob_reader *rd)
+{
+	uint64_t head = get(c), id = 0;
+
+	rd->tree.derived = head & 1;
+	rd->count = head >> 1;
+	if (rd->tree.derived) {
+		id = get_fixed(c);
+		span_trace_id(id, rd->tree.trace);
+	} else {
+		rd->tree.trace[0] = get_fixed(c);
+		rd->tree.trace[1] = get_fixed(c);
+	}
+	rd->tree.begin_ns = rd->place.begin_ns + get_signed(c);
+	rd->tree.after_ns = get_signed(c);
+	c->bad |= !rd->count || rd->count > (size_t)(c->end - c->at) / BLOB_SPAN_MIN;
+	return id;
+}
+
+int spans_blob_next(struct blob_reader *rd, struct err *err)
+{
+	struct cursor c = { .at = rd->at, .end = rd->end };
+	struct span first = { .begin.id = rd->place.event, .sock = rd->place.sock };
+	size_t i = 0, roots = 0;
+	uint64_t id;
+
+	if (rd->at == rd->end)
+		return 0;
+	id = get_tree(&c, rd);
+	if (c.bad)
+		return err_set(err, EBADMSG, "damaged: %zu bytes cannot be the spans of a request",
+			       (size_t)(rd->end - rd->at));
+	if (more_rows(rd, rd->count) < 0)
+		return err_set(err, ENOMEM, "out of memory for %zu spans", rd->count);
+	memset(rd->rows, 0, rd->count * sizeof(*rd->rows));
+	first.begin_ns = rd->tree.begin_ns;
+	for (; i < rd->count && !c.bad; i++) {
+		get_span(&c, &rd->tree, id, &rd->rows[i], (uint32_t)i, rd->count, i ? &rd->rows[i - 1].span : &first);
+		roots += rd->rows[i].span.parent == SPAN_NONE;
+	}
+	if (c.bad || (rd->tree.derived && roots != 1))
+		return err_set(err, EBADMSG, "damaged: span %zu of %zu of a request cannot be read", i, rd->count);
+	rd->place = (struct blob_place) { rd->tree.begin_ns, rd->rows[0].span.begin.id, rd->rows[0].span.sock };
+	rd->at = c.at;
+	return 1;
+}
+
+void spans_blob_fini(struct blob_reader *rd)
+{
+	free(rd->rows);
+	*rd = (struct blob_reader) { 0 };
 }
 
 /* --- log lines --- */
@@ -328,4 +400,59 @@ int spans_blob_read_logs(const void *data, size_t len, struct span_packed *rows,
 	}
 	*ret = refs;
 	return 0;
+}
+
+void spans_blob_write_part(struct buf *block, size_t *last, size_t tree, const struct buf *logs)
+{
+	if (!logs->len)
+		return;
+	put(block, tree - *last);
+	put(block, logs->len);
+	buf_add(block, logs->data, logs->len);
+	*last = tree;
+}
+
+int spans_blob_part(struct blob_parts *p, size_t tree, const void **ret, size_t *ret_len, struct err *err)
+{
+	struct cursor c = { .at = p->at, .end = p->end };
+	uint64_t step, len;
+
+	if (p->at == p->end)
+		return 0;
+	step = get(&c);
+	c.bad |= p->begun && !step;
+	if (!c.bad && p->tree + step > tree)
+		return 0;
+	len = get(&c);
+	if (c.bad || p->tree + step != tree || !len || len > (size_t)(c.end - c.at))
+		return err_set(err, EBADMSG, "damaged: these cannot be the log lines of requests");
+	*ret = c.at;
+	*ret_len = len;
+	p->at = c.at + len;
+	p->tree = tree;
+	p->begun = true;
+	return 1;
+}
+
+/* --- ids --- */
+
+void spans_blob_write_id(struct buf *out, uint32_t before, struct blob_id id)
+{
+	put(out, id.high - before);
+	put(out, id.block);
+}
+
+int spans_blob_id(const unsigned char **at, const unsigned char *end, struct blob_id *id, struct err *err)
+{
+	struct cursor c = { .at = *at, .end = end };
+	uint32_t step;
+
+	if (*at == end)
+		return 0;
+	step = get_u32(&c);
+	c.bad |= step > UINT32_MAX - id->high;
+	id->high += step;
+	id->block = get_u32(&c);
+	*at = c.at;
+	return c.bad ? err_set(err, EBADMSG, "damaged: these cannot be ids of requests") : 1;
 }

@@ -17,7 +17,6 @@
 #include "explain/spans_blob.h"
 #include "explain/spans_sql.h"
 
-/* Indexes come last: rows that are sorted already fill their pages. */
 static const char schema[] =
 	"PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
 	"CREATE TABLE about (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -28,12 +27,13 @@ static const char schema[] =
 	" status INTEGER, protocol INTEGER, service INTEGER, operation INTEGER, error INTEGER, peer INTEGER, host "
 	"INTEGER,"
 	" begin_host INTEGER, end_host INTEGER);"
-	"CREATE TABLE traces (n INTEGER PRIMARY KEY, high INTEGER, low INTEGER, begin INTEGER, duration INTEGER,"
-	" after INTEGER, service INTEGER, operation INTEGER, flags INTEGER, count INTEGER, spans BLOB, logs BLOB);"
+	"CREATE TABLE blocks (n INTEGER PRIMARY KEY, begin INTEGER, shortest INTEGER, longest INTEGER, spans BLOB, "
+	"logs "
+	"BLOB);"
+	"CREATE TABLE ids (n INTEGER PRIMARY KEY, first INTEGER, list BLOB);"
 	"BEGIN;";
-static const char indexes[] =
-	"CREATE INDEX by_id ON traces (high >> 32); CREATE INDEX by_service ON traces (service, duration);"
-	"COMMIT;";
+
+#define BLOB_BYTES 4000 /* of a row, with its head, so that it fills a page and needs no other */
 
 /* Rows of one size, each once, numbered from 1 on. */
 struct dict {
@@ -51,10 +51,17 @@ struct writer {
 	uint32_t *first, *last;		      /* of each root: its tree's spans */
 	struct span_packed *rows;	      /* of the tree at hand */
 	size_t cap_rows;
-	uint32_t *local; /* of each span: its place in its tree */
-	struct buf blob, logs;
-	uint64_t begin_ns; /* of the first tree */
-	bool failed;	   /* out of memory */
+	uint32_t *local;       /* of each span: its place in its tree */
+	struct buf tree, logs; /* at hand */
+	struct writer_block {
+		struct buf spans, logs;
+		struct blob_place place;
+		uint64_t begin_ns, shortest_ns, longest_ns;
+		size_t trees, last_logs;
+	} block;
+	struct blob_id *ids; /* of each tree */
+	uint32_t nblocks;
+	bool failed; /* out of memory */
 };
 
 static uint64_t hash_of(const char *row, size_t size)
@@ -242,9 +249,9 @@ static void cleanup_stmtp(sqlite3_stmt **st)
 	(void)sqlite3_finalize(*st);
 }
 
-static int pack_tree(struct writer *w, uint32_t root, uint32_t *ret_flags, size_t *ret_count, struct err *err)
+static int pack_tree(struct writer *w, uint32_t root, size_t *ret_count, struct err *err)
 {
-	uint32_t at, flags = 0;
+	uint32_t at;
 	size_t n = 0;
 
 	for (at = w->first[root]; at != SPAN_NONE; at = w->next[at], n++) {
@@ -258,59 +265,140 @@ static int pack_tree(struct writer *w, uint32_t root, uint32_t *ret_flags, size_
 			w->cap_rows = cap;
 		}
 		pack(w, at, &w->rows[n]);
-		flags |= w->s->rows[at].flags;
 	}
-	*ret_flags = flags;
 	*ret_count = n;
 	return 0;
 }
 
-static int put_tree(struct writer *w, const struct span_trace *t, int64_t n, sqlite3_stmt *st, struct err *err)
+static int put_block(struct writer *w, sqlite3_stmt *st, struct err *err)
 {
+	struct writer_block *b = &w->block;
+	int r;
+
+	if (!b->trees)
+		return 0;
+	bind(st, (int64_t[]) { ++w->nblocks, (int64_t)b->begin_ns, (int64_t)b->shortest_ns, (int64_t)b->longest_ns },
+	     4);
+	(void)sqlite3_bind_blob64(st, 5, b->spans.data, b->spans.len, SQLITE_STATIC);
+	(void)sqlite3_bind_blob64(st, 6, b->logs.len ? b->logs.data : NULL, b->logs.len, SQLITE_STATIC);
+	r = done(w, st, err);
+	buf_reset(&b->spans);
+	buf_reset(&b->logs);
+	b->trees = b->last_logs = 0;
+	return r;
+}
+
+/* Into the block, or a new one where that has no room. */
+static int put_tree(struct writer *w, const struct blob_tree *tree, size_t count, sqlite3_stmt *st, struct err *err)
+{
+	struct writer_block *b = &w->block;
+	struct blob_place place = b->place;
+	int r;
+
+	buf_reset(&w->tree);
+	if (b->trees)
+		spans_blob_write(&place, tree, w->rows, count, &w->tree);
+	if (!b->trees || b->spans.len + b->logs.len + w->tree.len + w->logs.len > BLOB_BYTES) {
+		r = put_block(w, st, err);
+		if (r < 0)
+			return r;
+		b->begin_ns = tree->begin_ns;
+		b->shortest_ns = UINT64_MAX;
+		b->longest_ns = 0;
+		place = (struct blob_place) { .begin_ns = tree->begin_ns };
+		buf_reset(&w->tree);
+		spans_blob_write(&place, tree, w->rows, count, &w->tree);
+	}
+	b->place = place;
+	buf_add(&b->spans, w->tree.data, w->tree.len);
+	spans_blob_write_part(&b->logs, &b->last_logs, b->trees++, &w->logs);
+	return 0;
+}
+
+static int put_trace(struct writer *w, size_t i, sqlite3_stmt *st, struct err *err)
+{
+	const struct span_trace *t = &w->s->traces[i];
 	const struct span *root = t->root < w->s->count ? &w->s->rows[t->root] : NULL;
+	struct writer_block *b = &w->block;
+	uint64_t derived[2], duration_ns;
 	struct blob_tree tree;
-	uint32_t flags = 0;
 	size_t count = 0;
 	int r;
 
 	if (!root || root->parent != SPAN_NONE || w->first[t->root] == SPAN_NONE)
-		return err_set(err, EINVAL, "request %lld has no root", (long long)n);
-	r = pack_tree(w, t->root, &flags, &count, err);
+		return err_set(err, EINVAL, "request %zu has no root", i + 1);
+	r = pack_tree(w, t->root, &count, err);
 	if (r < 0)
 		return r;
 	w->first[t->root] = SPAN_NONE; /* once */
-	tree = (struct blob_tree) { { root->trace[0], root->trace[1] }, t->begin_ns };
-	buf_reset(&w->blob);
+	span_trace_id(root->id, derived);
+	tree = (struct blob_tree) { .trace = { root->trace[0], root->trace[1] },
+				    .begin_ns = t->begin_ns,
+				    .after_ns = t->end_ns - root->end_ns,
+				    .derived = root->trace[0] == derived[0] && root->trace[1] == derived[1] };
 	buf_reset(&w->logs);
-	spans_blob_write(&tree, w->rows, count, &w->blob);
 	spans_blob_write_logs(w->rows, count, &w->logs);
-	if (w->failed || w->blob.failed || w->logs.failed)
+	r = put_tree(w, &tree, count, st, err);
+	if (r < 0)
+		return r;
+	duration_ns = root->end_ns - root->begin_ns;
+	b->shortest_ns = duration_ns < b->shortest_ns ? duration_ns : b->shortest_ns;
+	b->longest_ns = duration_ns > b->longest_ns ? duration_ns : b->longest_ns;
+	w->ids[i] = (struct blob_id) { (uint32_t)(root->trace[0] >> 32), w->nblocks + 1 };
+	if (w->failed || w->tree.failed || w->logs.failed || b->spans.failed || b->logs.failed)
 		return err_set(err, ENOMEM, "out of memory for the table of requests");
-	bind(st,
-	     (int64_t[]) { n, spans_sql_high(root->trace[0]), (int64_t)root->trace[1],
-			   (int64_t)(t->begin_ns - w->begin_ns), (int64_t)(root->end_ns - root->begin_ns),
-			   (int64_t)(t->end_ns - root->end_ns), string_id(w, root->service),
-			   string_id(w, root->operation), flags, (int64_t)count },
-	     10);
-	(void)sqlite3_bind_blob64(st, 11, w->blob.data, w->blob.len, SQLITE_STATIC);
-	(void)sqlite3_bind_blob64(st, 12, w->logs.len ? w->logs.data : NULL, w->logs.len, SQLITE_STATIC);
-	return done(w, st, err);
+	return 0;
 }
 
-static int put_trees(struct writer *w, struct err *err)
+static int put_traces(struct writer *w, struct err *err)
 {
 	CLEANUP(cleanup_stmtp) sqlite3_stmt *st = NULL;
 	size_t i, all = 0;
-	int r = prepare(w, "INSERT INTO traces VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", &st, err);
+	int r = prepare(w, "INSERT INTO blocks VALUES (?, ?, ?, ?, ?, ?)", &st, err);
 
-	w->begin_ns = w->s->ntraces ? w->s->traces[0].begin_ns : 0;
+	w->ids = malloc((w->s->ntraces + 1) * sizeof(*w->ids));
+	if (!w->ids)
+		return err_set(err, ENOMEM, "out of memory for the ids of %zu requests", w->s->ntraces);
 	for (i = 0; r >= 0 && i < w->s->ntraces; i++) {
-		r = put_tree(w, &w->s->traces[i], (int64_t)i + 1, st, err);
+		r = put_trace(w, i, st, err);
 		all += w->s->traces[i].count;
 	}
 	if (r >= 0 && all != w->s->count)
 		return err_set(err, EINVAL, "%zu spans are in %zu requests, but there are %zu", all, w->s->ntraces,
 			       w->s->count);
+	return r < 0 ? r : put_block(w, st, err);
+}
+
+static int by_id(const void *pa, const void *pb)
+{
+	const struct blob_id *a = pa, *b = pb;
+
+	if (a->high != b->high)
+		return a->high < b->high ? -1 : 1;
+	return (a->block > b->block) - (a->block < b->block);
+}
+
+static int put_ids(struct writer *w, struct err *err)
+{
+	CLEANUP(cleanup_stmtp) sqlite3_stmt *st = NULL;
+	CLEANUP(buf_fini) struct buf list = BUF_INIT;
+	int r = prepare(w, "INSERT INTO ids VALUES (?, ?, ?)", &st, err);
+	size_t i = 0;
+	int64_t n = 0;
+
+	qsort(w->ids, w->s->ntraces, sizeof(*w->ids), by_id);
+	while (r >= 0 && i < w->s->ntraces) {
+		uint32_t first = w->ids[i].high, before = first;
+
+		buf_reset(&list);
+		for (; i < w->s->ntraces && list.len < BLOB_BYTES; before = w->ids[i++].high)
+			spans_blob_write_id(&list, before, w->ids[i]);
+		if (list.failed)
+			return err_set(err, ENOMEM, "out of memory for the table of requests");
+		bind(st, (int64_t[]) { ++n, first }, 2);
+		(void)sqlite3_bind_blob64(st, 3, list.data, list.len, SQLITE_STATIC);
+		r = done(w, st, err);
+	}
 	return r;
 }
 
@@ -368,7 +456,7 @@ static int put_about(struct writer *w, struct err *err)
 {
 	CLEANUP(cleanup_stmtp) sqlite3_stmt *st = NULL;
 	int r = prepare(w,
-			"INSERT INTO about VALUES ('key', ?1), ('spans', ?2), ('left_out', ?3), ('begin_ns', ?4),"
+			"INSERT INTO about VALUES ('key', ?1), ('spans', ?2), ('left_out', ?3),"
 			" ('program', 'saker " SAKER_VERSION "')",
 			&st, err);
 	char text[128];
@@ -378,7 +466,6 @@ static int put_about(struct writer *w, struct err *err)
 	(void)sqlite3_bind_text(st, 1, w->about->key, -1, SQLITE_STATIC);
 	(void)sqlite3_bind_int64(st, 2, (int64_t)w->s->count);
 	(void)sqlite3_bind_int64(st, 3, (int64_t)w->about->left_out);
-	(void)sqlite3_bind_int64(st, 4, (int64_t)w->begin_ns);
 	r = done(w, st, err);
 	(void)snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d", SPANS_DB_APPLICATION,
 		       SPANS_DB_VERSION);
@@ -454,8 +541,11 @@ static void writer_fini(struct writer *w)
 	free(w->last);
 	free(w->local);
 	free(w->rows);
-	buf_fini(&w->blob);
+	free(w->ids);
+	buf_fini(&w->tree);
 	buf_fini(&w->logs);
+	buf_fini(&w->block.spans);
+	buf_fini(&w->block.logs);
 }
 
 static int make(struct writer *w, struct err *err)
@@ -467,7 +557,9 @@ static int make(struct writer *w, struct err *err)
 	if (sqlite3_open_v2(":memory:", &w->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) != SQLITE_OK ||
 	    sqlite3_exec(w->sql, schema, NULL, NULL, NULL) != SQLITE_OK)
 		return sql_error(w, err);
-	r = put_trees(w, err);
+	r = put_traces(w, err);
+	if (r >= 0)
+		r = put_ids(w, err);
 	if (r >= 0)
 		r = put_strings(w, err);
 	if (r >= 0)
@@ -476,7 +568,7 @@ static int make(struct writer *w, struct err *err)
 		r = put_threads(w, err);
 	if (r >= 0)
 		r = put_about(w, err);
-	if (r >= 0 && sqlite3_exec(w->sql, indexes, NULL, NULL, NULL) != SQLITE_OK)
+	if (r >= 0 && sqlite3_exec(w->sql, "COMMIT", NULL, NULL, NULL) != SQLITE_OK)
 		r = sql_error(w, err);
 	return r;
 }

@@ -4,12 +4,11 @@
 /*
  * spans_db - the spans that were derived from a recording, kept beside it: a SQLite file that sqlite3 opens, too.
  *
- * TABLES.  A row of `traces` is a tree of spans: its number n is its place by begin, the columns tell of its root, `spans`
- * has all its spans and `logs` the events of their log lines (spans_blob.h), so a trace is read in one piece.  begin is counted from about's begin_ns, duration is the root's, and
- * `after` is how much later the last of the others ends.  high and low
- * are the trace's id as SQLite's signed numbers; in high the uppermost bit is turned over, so that ids sort as they read.
+ * TABLES.  A row of `blocks` has as many trees of spans as fill a page of the file, in order of begin: `spans` has their spans and
+ * `logs` the events of their log lines (spans_blob.h).  `begin` is that of its first tree; `shortest` and `longest` are durations of
+ * roots, so that who wants the slowest reads few blocks.  n counts from 1 on without gaps.  `ids` says in which block a trace is: in
+ * `list` the first 32 bits of ids, sorted, and blocks; `first` is the first of these.
  * `strings`, `shapes` (what many spans have in common) and `threads` are what numbers in spans stand for; string 0 is "".
- * Two indexes: by the first half of high, and by (service, duration), which also serves lists of all services: there are few.
  *
  * A file holds what was derived from a recording as it was, which its key says, by this version of the derivation
  * (SPANS_DB_VERSION); whoever finds another key derives anew.  It is made in memory and put in the place of the old one
@@ -28,7 +27,7 @@ struct err;
 struct spans_db;
 
 /* Whatever changes what spans a recording gives makes it greater, and so does another layout. */
-#define SPANS_DB_VERSION 5
+#define SPANS_DB_VERSION 6
 #define SPANS_DB_NAME ".requests.sqlite" /* a dot: babeltrace2 takes every other file of a recording for a stream */
 
 struct spans_db_about {

@@ -563,23 +563,28 @@ static void test_no_trees(void **state)
 static void test_format(void **state)
 {
 	static const unsigned char bytes[] = {
-		2, /* spans */
-		0,  1,	  2,  3, 4, 5, 6,  7,
-		8,  0,	  5,  1, 3,	       /* head, id, no parent, shape 5, resource 1, thread 3 */
-		0,  0xd0, 15, 6, 8, 9, 10, 11, /* at begin, 1000 ns, event 3 and 4 behind, socket, bytes */
-		3,  0xe8, 6,		       /* running 872, waiting for a CPU the rest */
-		14, 1,	  2,  3, 4, 5, 6,  7,
-		9,  2,	  5,  0, 3,	      /* times that do not add up, same socket, blame; parent: one back */
-		7,  20,	  4,  1, 0, 0, 0,  0, /* blame 7, 10 later, 2 ns, the event before it, bytes 0 */
+		4,  1,	  0,  0, 0, 0,	0,  0,	0,     /* 2 spans of the trace 1, 2 */
+		2,  0,	  0,  0, 0, 0,	0,  0,	0, 14, /* begins with the block, its last span ends 7 behind the root */
+		0,  0,	  1,  2, 3, 4,	5,  6,	7, 8,  5, 1, 3, /* head, no parent, id, shape 5, resource 1, thread 3 */
+		0,  0xd0, 15, 6, 8, 9,	10, 11, /* at begin, 1000 ns, event 3 and 4 behind, socket, bytes */
+		3,  0xe8, 6,			/* running 872, waiting for a CPU the rest */
+		30, 2,	  1,  2, 3, 4,	5,  6,	7, 9, /* times that do not add up, same socket, blame, words; parent: one back */
+		5,  0,	  3,  7, 4, 20, 4,  1,	0, 0,  0, 0, /* blame 7, words 4, 10 later, 2 ns, the event before it, bytes 0 */
+		3,  8,	  7,  6, 5, 4,	3,  2,	1,	     /* another tree: of a span whose id gives the trace's */
+		20, 0,	  4,  0, 5, 1,	3,  0,	0, 2,  0, 0, 0,
+		0, /* 10 later; an event behind the first of the tree before */
 	};
-	struct blob_tree tree = { .trace = { 1, 2 }, .begin_ns = 100 };
-	CLEANUP_FREE struct span_packed *rows = NULL;
+	struct blob_reader rd = { .at = bytes, .end = bytes + sizeof(bytes), .place.begin_ns = 100 };
+	struct blob_place place = { .begin_ns = 100 };
+	const struct span_packed *rows;
 	struct buf out = BUF_INIT;
 	struct scratch *s = *state;
-	size_t count = 0;
+	uint64_t derived[2];
 
-	OK(s, spans_blob_read(&tree, bytes, sizeof(bytes), &rows, &count, &s->err));
-	assert_int_equal(count, 2);
+	assert_int_equal(spans_blob_next(&rd, &s->err), 1);
+	rows = rd.rows;
+	assert_int_equal(rd.count, 2);
+	assert_true(rd.tree.trace[0] == 1 && rd.tree.trace[1] == 2 && rd.tree.after_ns == 7 && !rd.tree.derived);
 	assert_true(rows[0].span.id == 0x0807060504030201 && rows[0].span.trace[1] == 2 &&
 		    rows[0].span.begin_ns == 100);
 	assert_true(rows[0].span.end_ns == 1100 && rows[0].span.begin.id == 3 && rows[0].span.end.id == 7);
@@ -588,10 +593,17 @@ static void test_format(void **state)
 	assert_true(rows[0].shape == 5 && rows[0].resource == 1 && rows[0].thread == 3 && !rows[0].blame);
 	assert_true(rows[0].span.parent == SPAN_NONE && rows[1].span.parent == 0 && rows[1].blame == 7);
 	assert_true(rows[1].span.begin_ns == 110 && rows[1].span.end_ns == 112 && rows[1].span.begin.id == 2);
-	assert_true(rows[1].span.sock == 9 && rows[1].span.end.id == 2);
-	spans_blob_write(&tree, rows, count, &out);
+	assert_true(rows[1].span.sock == 9 && rows[1].span.end.id == 2 && rows[1].attributes == 4);
+	spans_blob_write(&place, &rd.tree, rd.rows, rd.count, &out);
+	assert_int_equal(spans_blob_next(&rd, &s->err), 1);
+	span_trace_id(0x0102030405060708, derived);
+	assert_true(rd.count == 1 && rd.rows[0].span.id == 0x0102030405060708 && rd.rows[0].span.begin.id == 4);
+	assert_true(rd.tree.trace[0] == derived[0] && rd.tree.trace[1] == derived[1] && rd.tree.begin_ns == 110);
+	spans_blob_write(&place, &rd.tree, rd.rows, rd.count, &out);
 	assert_int_equal(out.len, sizeof(bytes));
 	assert_memory_equal(out.data, bytes, out.len);
+	assert_int_equal(spans_blob_next(&rd, &s->err), 0);
+	spans_blob_fini(&rd);
 	buf_fini(&out);
 }
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lists of spans_db.  By begin they follow the rows; a moment's row is found by halving, because rows are numbered by begin.
- * By duration they follow the index of each service, and the first of each are merged.
+ * Lists of spans_db: the blocks that may have something are read, tree by tree.  By begin they follow one another; a moment's is
+ * found by halving.  By duration those with the longest (or shortest) roots come first, and when the rest has none that is longer
+ * than what was found already, that is all.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/array.h"
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "explain/spans_db.h"
@@ -16,75 +16,133 @@
 #include "explain/spans_sql.h"
 
 #define ID_DIGITS 16
+#define SPARE 256 /* rows beyond the limit, until those that are too many are dropped */
 
 struct found {
 	struct spans_db_row row;
-	int64_t n;
+	uint64_t n; /* by begin */
 	uint32_t service, operation;
+};
+
+struct block {
+	uint64_t bound_ns; /* the longest root in it, or the shortest */
+	uint32_t n;
 };
 
 struct list {
 	struct spans_db *db;
 	const struct spans_db_filter *f;
-	int64_t first, last; /* rows */
+	struct block *blocks; /* in the order in which they are read */
+	size_t nblocks, cap_blocks;
 	int64_t service, operation;
 	uint64_t high_from, high_to; /* both in it */
+	struct spans_brief *briefs;
+	size_t nbriefs;
 	struct found *rows;
-	size_t count;
+	size_t count, cap;
 	struct err *err;
 };
 
-static int one(struct spans_db *db, const char *text, int64_t arg, int64_t *ret, struct err *err)
+/* The last block that begins before a moment; 1: the first. */
+static int block_at(struct spans_db *db, uint64_t ns, int64_t blocks, int64_t *ret, struct err *err)
 {
-	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
-	int r = spans_read_prepare(db, text, &st, err);
-
-	if (r < 0)
-		return r;
-	(void)sqlite3_bind_int64(st, 1, arg);
-	r = spans_read_step(db, st, err);
-	if (r > 0 && sqlite3_column_type(st, 0) == SQLITE_NULL)
-		return 0;
-	if (r > 0)
-		*ret = sqlite3_column_int64(st, 0);
-	return r;
-}
-
-/* The first row that begins at a moment or later. */
-static int row_at(struct spans_db *db, uint64_t ns, int64_t rows, int64_t *ret, struct err *err)
-{
-	int64_t low = 1, high = rows + 1, begin;
-	uint64_t base = spans_read_begin(db);
+	int64_t low = 1, high = blocks, begin;
 
 	while (low < high) {
-		int64_t middle = low + (high - low) / 2;
-		int r = one(db, "SELECT begin FROM traces WHERE n = ?", middle, &begin, err);
+		int64_t middle = low + (high - low + 1) / 2;
+		int r = spans_read_number(db, "SELECT begin FROM blocks WHERE n = ?", middle, &begin, err);
 
 		if (r < 0)
 			return r;
-		if (r && base + (uint64_t)begin < ns)
-			low = middle + 1;
+		if (r && (uint64_t)begin < ns)
+			low = middle;
 		else
-			high = middle;
+			high = middle - 1;
 	}
 	*ret = low;
 	return 0;
 }
 
-static int find_rows(struct list *l)
+static int add_block(struct list *l, uint32_t n, uint64_t bound_ns)
 {
-	int64_t rows = 0;
-	int r = one(l->db, "SELECT max(n) FROM traces WHERE n > ?", 0, &rows, l->err);
+	if (l->nblocks == l->cap_blocks) {
+		size_t cap = l->cap_blocks ? 2 * l->cap_blocks : 64;
+		struct block *grown = realloc(l->blocks, cap * sizeof(*grown));
 
-	l->first = 1;
-	l->last = rows;
-	if (r > 0 && l->f->from_ns)
-		r = row_at(l->db, l->f->from_ns, rows, &l->first, l->err);
-	if (r >= 0 && rows && l->f->to_ns) {
-		r = row_at(l->db, l->f->to_ns, rows, &l->last, l->err);
-		l->last--;
+		if (!grown)
+			return err_set(l->err, ENOMEM, "out of memory for a list of requests");
+		l->blocks = grown;
+		l->cap_blocks = cap;
 	}
-	return r < 0 ? r : 0;
+	l->blocks[l->nblocks++] = (struct block) { bound_ns, n };
+	return 0;
+}
+
+static int find_by_id(struct list *l)
+{
+	CLEANUP_FREE uint32_t *blocks = NULL;
+	size_t n = 0, i;
+	int r = spans_read_ids(l->db, (uint32_t)(l->high_from >> 32), (uint32_t)(l->high_to >> 32), &blocks, &n,
+			       l->err);
+
+	for (i = 0; r >= 0 && i < n; i++)
+		r = add_block(l, blocks[i], 0);
+	return r;
+}
+
+static int find_by_begin(struct list *l)
+{
+	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
+	bool descending = l->f->descending;
+	int64_t first = 1, last = 0;
+	int r = spans_read_number(l->db, "SELECT max(n) FROM blocks WHERE n > ?", 0, &last, l->err);
+
+	if (r > 0 && l->f->from_ns)
+		r = block_at(l->db, l->f->from_ns, last, &first, l->err);
+	if (r >= 0 && last && l->f->to_ns)
+		r = block_at(l->db, l->f->to_ns, last, &last, l->err);
+	if (r >= 0)
+		r = spans_read_prepare(l->db,
+				       "SELECT n, shortest, longest FROM blocks WHERE n BETWEEN ? AND ? ORDER BY n",
+				       &st, l->err);
+	if (r < 0)
+		return r;
+	(void)sqlite3_bind_int64(st, 1, first);
+	(void)sqlite3_bind_int64(st, 2, last);
+	while (r >= 0 && (r = spans_read_step(l->db, st, l->err)) > 0)
+		r = add_block(l, (uint32_t)sqlite3_column_int64(st, 0),
+			      (uint64_t)sqlite3_column_int64(st, descending ? 2 : 1));
+	return r;
+}
+
+static int by_bound(const void *a, const void *b, void *arg)
+{
+	const struct block *x = a, *y = b;
+	int order = x->bound_ns < y->bound_ns ? -1 : x->bound_ns > y->bound_ns;
+
+	if (order)
+		return *(const bool *)arg ? -order : order;
+	return x->n < y->n ? -1 : x->n > y->n;
+}
+
+static int find_blocks(struct list *l)
+{
+	bool descending = l->f->descending;
+	int r = l->f->id ? find_by_id(l) : find_by_begin(l);
+	size_t i;
+
+	if (r < 0 || !l->nblocks)
+		return r;
+	if (l->f->sort == SPANS_BY_DURATION)
+		qsort_r(l->blocks, l->nblocks, sizeof(*l->blocks), by_bound, &descending);
+	else if (descending)
+		for (i = 0; i < l->nblocks / 2; i++) {
+			struct block swap = l->blocks[i];
+
+			l->blocks[i] = l->blocks[l->nblocks - 1 - i];
+			l->blocks[l->nblocks - 1 - i] = swap;
+		}
+	return 0;
 }
 
 /* 0: there is no such string; "" has 0 all the same, and says so. */
@@ -123,115 +181,130 @@ static int id_range(struct list *l)
 	return 0;
 }
 
-static void query_text(const struct list *l, bool by_duration, struct buf *b)
+static int compare(const void *a, const void *b, void *arg)
 {
-	const struct spans_db_filter *f = l->f;
+	const struct spans_db_filter *f = arg;
+	const struct found *x = a, *y = b;
+	uint64_t dx = x->row.end_ns - x->row.begin_ns, dy = y->row.end_ns - y->row.begin_ns;
 
-	buf_str(b, "SELECT n, high, low, begin, duration, service, operation, flags, count FROM traces WHERE 1");
-	if (f->from_ns || f->to_ns)
-		buf_str(b, " AND n BETWEEN ?1 AND ?2");
-	if (f->id)
-		buf_str(b, " AND high >> 32 BETWEEN ?3 >> 32 AND ?4 >> 32 AND high BETWEEN ?3 AND ?4");
-	if (by_duration || f->service)
-		buf_str(b, " AND service = ?5");
-	if (f->operation)
-		buf_str(b, " AND operation = ?6");
-	if (f->min_ns)
-		buf_str(b, " AND duration >= ?7");
-	if (f->max_ns)
-		buf_str(b, " AND duration <= ?8");
-	if (f->flags)
-		buf_str(b, " AND flags & ?9");
-	if (f->flags_not)
-		buf_str(b, " AND NOT flags & ?10");
-	buf_printf(b, " ORDER BY %s %s", by_duration ? "duration" : "n", f->descending ? "DESC" : "ASC");
-	if (by_duration) /* equal ones by begin, whichever way */
-		buf_str(b, ", n");
-	if (f->limit)
-		buf_printf(b, " LIMIT %u", f->limit);
+	if (f->sort == SPANS_BY_BEGIN)
+		return (x->n < y->n ? -1 : 1) * (f->descending ? -1 : 1);
+	if (dx != dy)
+		return (dx < dy ? -1 : 1) * (f->descending ? -1 : 1);
+	return x->n < y->n ? -1 : 1; /* equal ones by begin, whichever way */
 }
 
-static int take(struct list *l, sqlite3_stmt *st)
+static void sort_rows(struct list *l)
 {
-	struct found *grown = array_grown(l->rows, l->count, sizeof(*grown)), *row;
-	uint64_t begin = spans_read_begin(l->db) + (uint64_t)sqlite3_column_int64(st, 3);
+	struct spans_db_filter f = *l->f;
 
-	if (!grown)
-		return err_set(l->err, ENOMEM, "out of memory for a list of requests");
-	l->rows = grown;
-	row = &grown[l->count++];
-	*row = (struct found) {
-		.n = sqlite3_column_int64(st, 0),
-		.service = (uint32_t)sqlite3_column_int64(st, 5),
-		.operation = (uint32_t)sqlite3_column_int64(st, 6),
-		.row = { .trace = { (uint64_t)spans_sql_high((uint64_t)sqlite3_column_int64(st, 1)),
-				    (uint64_t)sqlite3_column_int64(st, 2) },
-			 .begin_ns = begin,
-			 .end_ns = begin + (uint64_t)sqlite3_column_int64(st, 4),
-			 .flags = (uint32_t)sqlite3_column_int64(st, 7),
-			 .spans = (uint32_t)sqlite3_column_int64(st, 8) },
-	};
+	if (l->count)
+		qsort_r(l->rows, l->count, sizeof(*l->rows), compare, &f);
+	if (l->f->limit && l->count > l->f->limit)
+		l->count = l->f->limit;
+}
+
+static bool wanted(const struct list *l, const struct found *x)
+{
+	const struct spans_db_filter *f = l->f;
+	uint64_t duration = x->row.end_ns - x->row.begin_ns;
+
+	return x->row.begin_ns >= f->from_ns && (!f->to_ns || x->row.begin_ns < f->to_ns) && duration >= f->min_ns &&
+	       (!f->max_ns || duration <= f->max_ns) && (!f->flags || x->row.flags & f->flags) &&
+	       !(x->row.flags & f->flags_not) && (!f->service || x->service == l->service) &&
+	       (!f->operation || x->operation == l->operation) &&
+	       (!f->id || (x->row.trace[0] >= l->high_from && x->row.trace[0] <= l->high_to));
+}
+
+static int describe(struct list *l, const struct blob_reader *t, struct found *ret)
+{
+	const struct span *root = NULL;
+	size_t i;
+
+	*ret = (struct found) { .row = { .trace = { t->tree.trace[0], t->tree.trace[1] },
+					 .begin_ns = t->tree.begin_ns,
+					 .spans = (uint32_t)t->count } };
+	for (i = 0; i < t->count; i++) {
+		const struct span_packed *p = &t->rows[i];
+
+		if (!p->shape || p->shape > l->nbriefs)
+			return err_set(l->err, EBADMSG, "'%s' is damaged: there is no shape %u", l->db->path, p->shape);
+		ret->row.flags |= l->briefs[p->shape - 1].flags;
+		if (root || p->span.parent != SPAN_NONE)
+			continue;
+		root = &p->span;
+		ret->service = l->briefs[p->shape - 1].service;
+		ret->operation = l->briefs[p->shape - 1].operation;
+	}
+	if (!root)
+		return err_set(l->err, EBADMSG, "'%s' is damaged: a request without a root", l->db->path);
+	ret->row.end_ns = ret->row.begin_ns + (root->end_ns - root->begin_ns);
 	return 0;
 }
 
-static int collect(struct list *l, bool by_duration)
+static int take(struct list *l, const struct found *x)
 {
-	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
-	struct buf text = BUF_INIT;
-	int64_t values[10] = { l->first,    l->last,	    spans_sql_high(l->high_from), spans_sql_high(l->high_to),
-			       l->service,  l->operation,   (int64_t)l->f->min_ns,	  (int64_t)l->f->max_ns,
-			       l->f->flags, l->f->flags_not };
-	int r, i;
+	if (l->count == l->cap) {
+		size_t cap = l->cap ? 2 * l->cap : 64;
+		struct found *grown = realloc(l->rows, cap * sizeof(*grown));
 
-	query_text(l, by_duration, &text);
-	r = text.failed ? err_set(l->err, ENOMEM, "out of memory for a list of requests")
-			: spans_read_prepare(l->db, text.data, &st, l->err);
-	buf_fini(&text);
-	if (r < 0)
-		return r;
-	for (i = 0; i < 10; i++)
-		(void)sqlite3_bind_int64(st, i + 1, values[i]);
-	while ((r = spans_read_step(l->db, st, l->err)) > 0) {
-		r = take(l, st);
-		if (r < 0)
-			break;
+		if (!grown)
+			return err_set(l->err, ENOMEM, "out of memory for a list of requests");
+		l->rows = grown;
+		l->cap = cap;
+	}
+	l->rows[l->count++] = *x;
+	return 0;
+}
+
+static int collect_block(struct list *l, uint32_t n, struct blob_reader *tree)
+{
+	struct blob_parts logs;
+	struct found x;
+	uint64_t nth;
+	int r = spans_read_block(l->db, n, tree, &logs, l->err);
+
+	for (nth = 0; r >= 0 && (r = spans_read_next(l->db, tree, l->err)) > 0; nth++) {
+		r = describe(l, tree, &x);
+		x.n = (uint64_t)n << 32 | nth;
+		if (r >= 0 && wanted(l, &x))
+			r = take(l, &x);
 	}
 	return r;
 }
 
-static int compare_duration(const void *a, const void *b, void *arg)
+/* Nothing in this block and those behind it is before what was found. */
+static bool enough(struct list *l, const struct block *b)
 {
-	const struct found *x = a, *y = b;
-	uint64_t dx = x->row.end_ns - x->row.begin_ns, dy = y->row.end_ns - y->row.begin_ns;
-	int order = dx < dy ? -1 : dx > dy;
+	const struct spans_db_row *last;
+	uint64_t ns;
 
-	if (order)
-		return *(const bool *)arg ? -order : order;
-	return x->n < y->n ? -1 : 1;
+	if (!l->f->limit || l->count < l->f->limit)
+		return false;
+	if (l->f->sort == SPANS_BY_BEGIN)
+		return true;
+	if (l->f->id || /* nobody knows how long those are */
+	    (l->f->limit > SPARE && l->count < (size_t)l->f->limit + SPARE) /* sorting costs, too */)
+		return false;
+	sort_rows(l);
+	last = &l->rows[l->count - 1].row;
+	ns = last->end_ns - last->begin_ns;
+	return l->f->descending ? b->bound_ns < ns : b->bound_ns > ns;
 }
 
-/* Each service's first, merged. */
-static int collect_services(struct list *l)
+static int collect(struct list *l)
 {
-	bool descending = l->f->descending;
-	int64_t last = -1;
-	int r;
+	struct blob_reader tree = { 0 };
+	size_t i;
+	int r = spans_read_briefs(l->db, &l->briefs, &l->nbriefs, l->err);
 
-	for (;;) {
-		r = one(l->db, "SELECT min(service) FROM traces WHERE service > ?", last, &l->service, l->err);
-		if (r <= 0 || l->service <= last)
-			break;
-		last = l->service;
-		r = collect(l, true);
-		if (r < 0)
-			return r;
-		qsort_r(l->rows, l->count, sizeof(*l->rows), compare_duration, &descending);
-		if (l->f->limit && l->count > l->f->limit) {
-			l->count = l->f->limit;
-			/* array_grown() takes the room from the count: it is at least this much */
-		}
-	}
-	return r < 0 ? r : 0;
+	if (r >= 0)
+		r = find_blocks(l);
+	for (i = 0; r >= 0 && i < l->nblocks && !enough(l, &l->blocks[i]); i++)
+		r = collect_block(l, l->blocks[i].n, &tree);
+	spans_blob_fini(&tree);
+	sort_rows(l);
+	return r;
 }
 
 static int hand_out(struct list *l, spans_db_row_fn *each, void *arg)
@@ -260,20 +333,16 @@ int spans_db_list(struct spans_db *db, const struct spans_db_filter *f, spans_db
 	struct list l = { .db = db, .f = f, .err = err };
 	int r = f->id ? id_range(&l) : 0, service = 1, operation = 1;
 
-	if (r >= 0)
-		r = find_rows(&l);
 	if (r >= 0 && f->service)
 		r = service = string_number(&l, f->service, &l.service);
 	if (r >= 0 && f->operation)
 		r = operation = string_number(&l, f->operation, &l.operation);
-	if (r >= 0 && service && operation) {
-		if (f->sort == SPANS_BY_BEGIN)
-			r = collect(&l, false);
-		else
-			r = f->service ? collect(&l, true) : collect_services(&l);
-	}
+	if (r >= 0 && service && operation)
+		r = collect(&l);
 	if (r >= 0)
 		r = hand_out(&l, each, arg);
 	free(l.rows);
+	free(l.blocks);
+	free(l.briefs);
 	return r;
 }

@@ -1,226 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The reading half of spans_db. */
-#include <fcntl.h>
+/* The reading half of spans_db: spans, from blocks and the tables of what they have in common. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/array.h"
-#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/map.h"
-#include "explain/spans_blob.h"
 #include "explain/spans_db.h"
 #include "explain/spans_read.h"
 #include "explain/spans_sql.h"
-
-#define BLOB_BYTES_MAX (256 << 20)
-
-struct spans_db {
-	char *path;
-	sqlite3 *sql;
-	uint64_t spans, left_out, begin_ns;
-	sqlite3_stmt *string, *shape, *thread;
-};
-
-static int damaged(const struct spans_db *db, struct err *err)
-{
-	int code = sqlite3_errcode(db->sql);
-
-	if (code == SQLITE_NOMEM)
-		return err_set(err, ENOMEM, "out of memory for '%s'", db->path);
-	if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE)
-		return err_set(err, EBADMSG, "'%s' is damaged", db->path);
-	return err_set(err, EBADMSG, "'%s' is damaged: %s", db->path, sqlite3_errmsg(db->sql));
-}
-
-int spans_read_prepare(struct spans_db *db, const char *text, sqlite3_stmt **ret, struct err *err)
-{
-	return sqlite3_prepare_v2(db->sql, text, -1, ret, NULL) == SQLITE_OK ? 0 : damaged(db, err);
-}
-
-void spans_read_finalize(sqlite3_stmt **st)
-{
-	(void)sqlite3_finalize(*st);
-}
-
-/* 1: a row; 0: the end. */
-int spans_read_step(struct spans_db *db, sqlite3_stmt *st, struct err *err)
-{
-	switch (sqlite3_step(st)) {
-	case SQLITE_ROW:
-		return 1;
-	case SQLITE_DONE:
-		return 0;
-	default:
-		return damaged(db, err);
-	}
-}
-
-/* --- life cycle --- */
-
-static int pragma(struct spans_db *db, const char *text, int64_t *ret, struct err *err)
-{
-	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
-	int r = spans_read_prepare(db, text, &st, err);
-
-	if (r >= 0)
-		r = spans_read_step(db, st, err);
-	if (r > 0)
-		*ret = sqlite3_column_int64(st, 0);
-	return r;
-}
-
-static int about(struct spans_db *db, const char *key, struct err *err)
-{
-	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
-	int r = spans_read_prepare(db, "SELECT name, value FROM about", &st, err);
-	bool same = !key;
-
-	while (r >= 0 && (r = spans_read_step(db, st, err)) > 0) {
-		const char *name = (const char *)sqlite3_column_text(st, 0), *text;
-
-		if (!name)
-			continue;
-		if (!strcmp(name, "spans"))
-			db->spans = (uint64_t)sqlite3_column_int64(st, 1);
-		else if (!strcmp(name, "left_out"))
-			db->left_out = (uint64_t)sqlite3_column_int64(st, 1);
-		else if (!strcmp(name, "begin_ns"))
-			db->begin_ns = (uint64_t)sqlite3_column_int64(st, 1);
-		else if (!strcmp(name, "key") && key && (text = (const char *)sqlite3_column_text(st, 1)))
-			same = !strcmp(text, key);
-	}
-	if (r >= 0 && !same)
-		return err_set(err, ESTALE, "'%s' was made of the recording as it was before", db->path);
-	return r;
-}
-
-static int look(struct spans_db *db, const char *key, struct err *err)
-{
-	int64_t application = 0, version = 0;
-	int r = pragma(db, "PRAGMA application_id", &application, err);
-
-	if (r >= 0)
-		r = pragma(db, "PRAGMA user_version", &version, err);
-	if (r >= 0 && application != SPANS_DB_APPLICATION)
-		return err_set(err, EBADMSG, "'%s' is damaged: it is no table of requests", db->path);
-	if (r >= 0 && version != SPANS_DB_VERSION)
-		return err_set(err, ESTALE, "'%s' was made by another version of saker", db->path);
-	if (r >= 0)
-		r = about(db, key, err);
-	if (r >= 0)
-		r = spans_read_prepare(db, "SELECT text FROM strings WHERE id = ?", &db->string, err);
-	if (r >= 0)
-		r = spans_read_prepare(db, "SELECT * FROM shapes WHERE id = ?", &db->shape, err);
-	if (r >= 0)
-		r = spans_read_prepare(db, "SELECT tgid, tid, start_ns FROM threads WHERE id = ?", &db->thread, err);
-	return r;
-}
-
-/* The file is nobody's to lock or to write: immutable.  Its schema is not trusted with functions. */
-static int open_file(struct spans_db *db, const char *dir, struct err *err)
-{
-	CLEANUP_FREE char *uri = NULL, *real = realpath(dir, NULL);
-	struct buf b = BUF_INIT;
-	const unsigned char *c;
-
-	buf_str(&b, "file:");
-	for (c = (const unsigned char *)(real ? real : dir); *c; c++)
-		buf_printf(&b, *c <= ' ' || *c >= 0x7f || strchr("%?#", *c) ? "%%%02x" : "%c", *c);
-	buf_str(&b, "/" SPANS_DB_NAME "?immutable=1");
-	uri = buf_take(&b);
-	if (!uri)
-		return err_set(err, ENOMEM, "out of memory for '%s'", db->path);
-	if (sqlite3_open_v2(uri, &db->sql, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOFOLLOW, NULL) !=
-	    SQLITE_OK)
-		return damaged(db, err);
-	(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	(void)sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	(void)sqlite3_limit(db->sql, SQLITE_LIMIT_LENGTH, BLOB_BYTES_MAX);
-	return 0;
-}
-
-int spans_db_open(const char *dir, const char *key, struct spans_db **ret, struct err *err)
-{
-	struct spans_db *db = calloc(1, sizeof(*db));
-	struct stat st;
-	int r;
-
-	if (!db || asprintf(&db->path, "%s/" SPANS_DB_NAME, dir) < 0) {
-		free(db);
-		return err_set(err, ENOMEM, "out of memory for '%s'", dir);
-	}
-	if (lstat(db->path, &st))
-		r = err_errno(err, errno, "cannot open '%s'", db->path);
-	else if (!S_ISREG(st.st_mode))
-		r = err_set(err, EBADMSG, "'%s' is no file", db->path);
-	else if (access(db->path, R_OK))
-		r = err_errno(err, errno, "cannot open '%s'", db->path);
-	else
-		r = open_file(db, dir, err);
-	if (r >= 0)
-		r = look(db, key, err);
-	if (r < 0)
-		spans_db_close(db);
-	else
-		*ret = db;
-	return r < 0 ? r : 0;
-}
-
-struct spans_db *spans_db_close(struct spans_db *db)
-{
-	if (!db)
-		return NULL;
-	(void)sqlite3_finalize(db->string);
-	(void)sqlite3_finalize(db->shape);
-	(void)sqlite3_finalize(db->thread);
-	(void)sqlite3_close(db->sql);
-	free(db->path);
-	free(db);
-	return NULL;
-}
-
-uint64_t spans_db_count(const struct spans_db *db)
-{
-	return db->spans;
-}
-
-uint64_t spans_db_left_out(const struct spans_db *db)
-{
-	return db->left_out;
-}
-
-uint64_t spans_read_begin(const struct spans_db *db)
-{
-	return db->begin_ns;
-}
-
-int spans_read_string(struct spans_db *db, uint32_t id, char **ret, struct err *err)
-{
-	char *text = NULL;
-	int r = 1;
-
-	if (id) {
-		(void)sqlite3_bind_int64(db->string, 1, id);
-		r = spans_read_step(db, db->string, err);
-	}
-	if (r > 0) {
-		const char *got = id ? (const char *)sqlite3_column_text(db->string, 0) : "";
-
-		text = got ? strdup(got) : NULL;
-	}
-	(void)sqlite3_reset(db->string);
-	if (!text)
-		return r < 0 ? r : err_set(err, EBADMSG, "'%s' is damaged: there is no string %u", db->path, id);
-	*ret = text;
-	return 0;
-}
-
-/* --- spans --- */
 
 /* What is being read; the maps lead from numbers in the file to places here. */
 struct reading {
@@ -423,14 +213,17 @@ static int unpack(struct reading *rd, const struct span_packed *p, struct span *
 	return r < 0 ? r : thread_of(rd, p->thread, ret);
 }
 
-/* Of rows [base, base + count). */
-static int take_logs(struct reading *rd, sqlite3_stmt *st, struct span_packed *rows, size_t count)
+/* Of rows [base, base + count), which are the tree-th of its block. */
+static int take_logs(struct reading *rd, struct blob_parts *logs, size_t tree, struct span_packed *rows, size_t count)
 {
 	CLEANUP_FREE struct order_ref *refs = NULL;
-	const void *blob = sqlite3_column_blob(st, 5);
-	size_t base = rd->out.count, i;
+	const void *bytes = NULL;
+	size_t base = rd->out.count, len = 0, i;
 	void *moved;
-	int r = blob ? spans_blob_read_logs(blob, (size_t)sqlite3_column_bytes(st, 5), rows, count, &refs, rd->err) : 0;
+	int r = spans_blob_part(logs, tree, &bytes, &len, rd->err);
+
+	if (r > 0)
+		r = spans_blob_read_logs(bytes, len, rows, count, &refs, rd->err);
 
 	if (r < 0)
 		return err_prefix(rd->err, "'%s'", rd->db->path);
@@ -467,31 +260,22 @@ static int more_rows(struct reading *rd, size_t count)
 }
 
 /* Appends a tree; in parents stand places in all that is read. */
-static int take_tree(struct reading *rd, sqlite3_stmt *st)
+static int take_tree(struct reading *rd, const struct blob_reader *tree, struct blob_parts *logs, size_t nth)
 {
-	uint64_t begin = rd->db->begin_ns + (uint64_t)sqlite3_column_int64(st, 2);
-	struct blob_tree tree = { { (uint64_t)spans_sql_high((uint64_t)sqlite3_column_int64(st, 0)),
-				    (uint64_t)sqlite3_column_int64(st, 1) },
-				  begin };
-	struct span_trace trace = { SPAN_NONE, 0, begin, (uint64_t)sqlite3_column_int64(st, 3) };
-	CLEANUP_FREE struct span_packed *rows = NULL;
-	const void *blob = sqlite3_column_blob(st, 4);
-	size_t count = 0, i, base = rd->out.count;
+	struct span_trace trace = { SPAN_NONE, (uint32_t)tree->count, tree->tree.begin_ns, tree->tree.after_ns };
+	size_t count = tree->count, i, base = rd->out.count;
 	void *moved;
-	int r = spans_blob_read(&tree, blob ? blob : "", blob ? (size_t)sqlite3_column_bytes(st, 4) : 0, &rows, &count,
-				rd->err);
+	int r;
 
-	if (r < 0)
-		return err_prefix(rd->err, "'%s'", rd->db->path);
 	if (base + count >= SPAN_NONE)
 		return err_set(rd->err, E2BIG, "'%s' has more than %zu spans", rd->db->path, base);
 	r = more_rows(rd, count);
 	if (r >= 0 && rd->with_logs)
-		r = take_logs(rd, st, rows, count);
+		r = take_logs(rd, logs, nth, tree->rows, count);
 	for (i = 0; r >= 0 && i < count; i++) {
 		struct span *s = &rd->out.rows[base + i];
 
-		r = unpack(rd, &rows[i], s);
+		r = unpack(rd, &tree->rows[i], s);
 		if (s->parent == SPAN_NONE && trace.root == SPAN_NONE)
 			trace.root = (uint32_t)(base + i);
 		else if (s->parent == SPAN_NONE && r >= 0)
@@ -506,10 +290,28 @@ static int take_tree(struct reading *rd, sqlite3_stmt *st)
 		return r < 0 ? r : -ENOMEM;
 	rd->out.count = base + count;
 	rd->out.traces = moved;
-	trace.count = (uint32_t)count;
 	trace.end_ns += rd->out.rows[trace.root].end_ns; /* how much later than the root's */
 	rd->out.traces[rd->out.ntraces++] = trace;
 	return 0;
+}
+
+/* Of a block those trees whose trace that is; NULL: all. */
+static int take_block(struct reading *rd, uint32_t n, const uint64_t *trace, struct blob_reader *tree)
+{
+	struct blob_parts logs;
+	size_t nth;
+	int r = spans_read_block(rd->db, n, tree, &logs, rd->err);
+
+	for (nth = 0; r >= 0 && (r = spans_read_next(rd->db, tree, rd->err)) > 0; nth++) {
+		const void *bytes;
+		size_t len;
+
+		if (!trace || (tree->tree.trace[0] == trace[0] && tree->tree.trace[1] == trace[1]))
+			r = take_tree(rd, tree, &logs, nth);
+		else if (rd->with_logs)
+			r = spans_blob_part(&logs, nth, &bytes, &len, rd->err);
+	}
+	return r < 0 ? r : 0;
 }
 
 static int compare_begin(const void *a, const void *b, void *arg)
@@ -612,18 +414,23 @@ size_t span_logs_of(const struct span_logs *l, uint32_t span, const struct order
 	return l->rows[span].count;
 }
 
-static int read_trees(struct spans_db *db, sqlite3_stmt *st, struct spans *ret, struct span_logs *ret_logs,
-		      struct err *err)
+/* Of the blocks, NULL: of the first n, the trees of a trace, NULL: all. */
+static int read_blocks(struct spans_db *db, const uint32_t *blocks, size_t n, const uint64_t *trace, struct spans *ret,
+		       struct span_logs *ret_logs, struct err *err)
 {
 	struct reading rd = { .db = db, .err = err, .with_logs = ret_logs };
+	struct blob_reader tree = { 0 };
+	size_t i;
 	int r = 0;
 
 	rd.out.text = grown(&rd, NULL, 0, &rd.out.text_cap, 1, 1);
 	if (!rd.out.text)
 		return -ENOMEM;
 	rd.out.text[rd.out.text_len++] = 0;
-	while (r >= 0 && (r = spans_read_step(db, st, err)) > 0)
-		r = take_tree(&rd, st);
+	for (i = 0; r >= 0 && i < n; i++)
+		r = take_block(&rd, blocks ? blocks[i] : (uint32_t)i + 1, trace, &tree);
+	spans_blob_fini(&tree);
+	(void)sqlite3_reset(db->block);
 	if (r >= 0)
 		r = join(&rd);
 	if (r >= 0)
@@ -645,23 +452,18 @@ static int read_trees(struct spans_db *db, sqlite3_stmt *st, struct spans *ret, 
 	return r;
 }
 
-/* The plus keeps SQLite from putting ?1 in the place of high everywhere, and then finding no use for the index. */
-#define TREE_COLUMNS "SELECT high, low, begin, after, spans, logs FROM traces "
-
 int spans_db_trace(struct spans_db *db, const uint64_t trace[2], struct spans *ret, struct span_logs *ret_logs,
 		   struct err *err)
 {
-	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
+	CLEANUP_FREE uint32_t *blocks = NULL;
 	struct span_logs logs = { 0 };
+	uint32_t high = (uint32_t)(trace[0] >> 32);
 	struct spans got;
-	int r = spans_read_prepare(
-		db, TREE_COLUMNS "WHERE high >> 32 = ?1 >> 32 AND +high = ?1 AND low = ?2 ORDER BY n", &st, err);
+	size_t n = 0;
+	int r = spans_read_ids(db, high, high, &blocks, &n, err);
 
-	if (r < 0)
-		return r;
-	(void)sqlite3_bind_int64(st, 1, spans_sql_high(trace[0]));
-	(void)sqlite3_bind_int64(st, 2, (int64_t)trace[1]);
-	r = read_trees(db, st, &got, ret_logs ? &logs : NULL, err);
+	if (r >= 0)
+		r = read_blocks(db, blocks ? blocks : &high, n, trace, &got, ret_logs ? &logs : NULL, err);
 	if (r < 0)
 		return r;
 	if (!got.count) {
@@ -678,13 +480,15 @@ int spans_db_trace(struct spans_db *db, const uint64_t trace[2], struct spans *r
 
 int spans_db_all(struct spans_db *db, struct spans *ret, struct span_logs *ret_logs, struct err *err)
 {
-	CLEANUP(spans_read_finalize) sqlite3_stmt *st = NULL;
 	struct span_logs logs = { 0 };
 	struct spans got;
-	int r = spans_read_prepare(db, TREE_COLUMNS "ORDER BY n", &st, err);
+	int64_t n = 0;
+	int r = spans_read_number(db, "SELECT max(n) FROM blocks WHERE n > ?", 0, &n, err);
 
+	if (r >= 0 && (n < 0 || n > UINT32_MAX))
+		return err_set(err, EBADMSG, "'%s' is damaged: it has %lld blocks", db->path, (long long)n);
 	if (r >= 0)
-		r = read_trees(db, st, &got, ret_logs ? &logs : NULL, err);
+		r = read_blocks(db, NULL, (size_t)n, NULL, &got, ret_logs ? &logs : NULL, err);
 	if (r < 0)
 		return r;
 	if (got.count != db->spans) {

@@ -21,10 +21,4 @@ struct spans_thread {
 	uint64_t start_ns;
 };
 
-/* Ids sort as unsigned numbers, which SQLite has not. */
-static inline int64_t spans_sql_high(uint64_t high)
-{
-	return (int64_t)(high ^ 1ULL << 63);
-}
-
 #endif

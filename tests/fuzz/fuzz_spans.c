@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_spans - stored spans of a request, and their log lines: an input is the bytes that a row of the table of requests has.
+ * fuzz_spans - stored spans, and their log lines: an input is the bytes that a row of the table of blocks has.
  *
  * Either they are refused, or they are what is written for the spans that were read, byte for byte: there is one way to write
  * them, so nothing was overlooked.
@@ -33,25 +33,46 @@ static void logs(const uint8_t *data, size_t size)
 	free(refs);
 }
 
+/* The same bytes as lines of trees, and as ids: read to their end or refused. */
+static void parts(const uint8_t *data, size_t size)
+{
+	struct blob_parts p = { .at = data, .end = data + size };
+	const unsigned char *at = data;
+	struct blob_id id = { 0 };
+	struct err err = ERR_INIT;
+	const void *bytes;
+	size_t tree, len;
+	int r = 0;
+
+	for (tree = 0; tree < 300 && r >= 0; tree++) {
+		r = spans_blob_part(&p, tree, &bytes, &len, &err);
+		MUST(r <= 0 || (len && (const uint8_t *)bytes + len <= data + size));
+	}
+	while ((r = spans_blob_id(&at, data + size, &id, &err)) > 0)
+		MUST(at <= data + size);
+	MUST(r < 0 || at == data + size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct blob_tree tree = { .trace = { 1, 2 }, .begin_ns = 1000 };
-	struct span_packed *rows = NULL;
+	struct blob_reader rd = { .at = data, .end = data + size, .place.begin_ns = 1000 };
+	struct blob_place place = { .begin_ns = 1000 };
 	struct buf out = BUF_INIT;
 	struct err err = ERR_INIT;
-	size_t count = 0, i;
+	size_t i;
+	int r;
 
 	logs(data, size);
-	if (spans_blob_read(&tree, data, size, &rows, &count, &err) < 0) {
-		MUST(err.code && err.text[0]);
-		return 0;
+	parts(data, size);
+	while ((r = spans_blob_next(&rd, &err)) > 0) {
+		MUST(rd.count && rd.count <= size);
+		for (i = 0; i < rd.count; i++)
+			MUST(rd.rows[i].span.parent == SPAN_NONE || rd.rows[i].span.parent < rd.count);
+		spans_blob_write(&place, &rd.tree, rd.rows, rd.count, &out);
+		MUST(out.len == (size_t)(rd.at - data) && !memcmp(out.data, data, out.len));
 	}
-	MUST(count && count <= size);
-	for (i = 0; i < count; i++)
-		MUST(rows[i].span.parent == SPAN_NONE || rows[i].span.parent < count);
-	spans_blob_write(&tree, rows, count, &out);
-	MUST(out.len == size && !memcmp(out.data, data, size));
+	MUST(r == 0 || (err.code && err.text[0]));
 	buf_fini(&out);
-	free(rows);
+	spans_blob_fini(&rd);
 	return 0;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-front_back.py [LOG]: an HTTP server and its client in one program: requests to /front make it ask itself for /back; one fails. LOG gets
-a line a request: its path, the port of the server and the port that asked.
+front_back.py [LOG [N]]: an HTTP server and its client in one program: requests to /front make it ask itself for /back; one fails; N
+more. LOG gets a line a request: its path, the port of the server and the port that asked.
 """
 import http.server
 import sys
@@ -32,7 +32,7 @@ LOG = open(sys.argv[1], "w", buffering=1, encoding="utf-8") if len(sys.argv) > 1
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 PORT = server.server_address[1]
 threading.Thread(target=server.serve_forever, daemon=True).start()
-for path in ("/front/1", "/bad/2", "/none/4", "/front/3"):
+for path in ("/front/1", "/bad/2", "/none/4", "/front/3", *("/front/5",) * int((sys.argv[2:] or "0")[0])):
     try:
         urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}").read()
     except urllib.error.HTTPError:
