@@ -54,6 +54,18 @@ ok 'and its line stands there' jq -e '.spans[3].logs[0].text | endswith("takes i
 ok 'the text has it, too' grep -qE '· +\+[0-9.]+ [mu]s  number [0-9]*0 takes its time  \[[0-9]+\]' <(path)
 ok 'with the reason' grep -qE 'sleeping [0-9.]+ ms \([0-9]+ %\)' <(path)
 ok 'and the evidence' grep -q 'child by evidence of: offsets' <(path -v)
+
+# The story names who and why, too, and cites the first and the last event of one that shows it
+story() {
+	"$SAKER" story --json rec >story.json && "$SAKER" show --json rec >events.json &&
+		$PY "$here/lib/story_evidence.py" events.json story.json >unfounded && [ ! -s unfounded ]
+}
+ok 'a story, borne out by its events' story
+equal 'it names the back and its sleep, once' \
+	"$(jq -r '.lines[] | select(.inferred and (.events | length) == 2).text' story.json |
+		grep -cE "^the slowest 10 % of $REQUESTS requests take 2[0-9][0-9] ms longer than normal ones, .*because of .*:$back GET: sleeping \(2[0-9][0-9] ms instead of 0 ns\)")" 1
+"$SAKER" requests rec >/dev/null 2>&1
+ok 'so it does of what was stored' eval "[ -e rec/.requests.sqlite ] && '$SAKER' story --json rec | cmp - story.json"
 trace=$(jq -r .trace path.json)
 equal 'by its id' "$(path "${trace:0:12}" --json | jq -r .trace)" "$trace"
 ok 'beside a normal one' grep -qE "\+[0-9.]+ ms  .*:$back GET: sleeping" <(path --compare normal)

@@ -113,15 +113,6 @@ equal 'a line of truth a fault' "$(jq -r .fault shop/truth.jsonl | uniq | paste 
 for fault in lock flush hog loss query table; do
 	ok "$fault: it is named" named $fault
 done
-# The story names who and why, too, and cites the request's first and last event
-story_of() {
-	"$SAKER" story --json "rec-$1" >story.json && "$SAKER" show --json "rec-$1" >events.json &&
-		$PY "$here/lib/story_evidence.py" events.json story.json >unfounded && [ ! -s unfounded ] &&
-		jq -e --arg why "$2" 'any(.lines[]; .inferred and (.events | length == 2) and
-			(.text | startswith("the slowest ") and contains(" because of ") and contains($why)))' story.json
-}
-ok 'lock: the story says so' story_of lock 'shop-threads GET: waiting for a lock'
-ok 'query: the story says so' story_of query 'postgres'
 ok 'none: nothing need be named' named none
 # Saying something else would be seen
 sed '$s/"fault":"none"/"fault":"flush"/' shop/truth.jsonl >other.jsonl
