@@ -524,6 +524,46 @@ static void time_until_it_runs(void **state)
 	release(&x, &t);
 }
 
+/*
+ * The server answers at 101000, and waits in that call until 107000, when the client begins to read: it ran until 101500.  The
+ * client's own call waited from 99000 on, until there was room at 100000.
+ */
+static void time_without_room(void **state)
+{
+	const struct span *client, *server;
+	struct talk t = { 0 };
+	struct result x;
+
+	(void)state;
+	link_up(&t, 0, CLIENT, SERVER, 80);
+	event(&t, CLIENT " send sock=10 offset=0 bytes=28 begin_ns=99000 @100000");
+	event(&t, CLIENT " payload sock=10 offset=0 bytes=28 kept=28 flags=1 \"GET~/a~HTTP/1.1^Host:~h^^");
+	t.offset[0][1] = 28;
+	(void)snprintf(t.said[0][1], sizeof(t.said[0][1]), "GET~/a~HTTP/1.1^Host:~h^^");
+	event(&t, "0/9/9 timer *1 @100480");
+	hear(&t, SERVER, 0, true); /* at 100490, 100500 */
+	event(&t, SERVER " send sock=20 offset=0 bytes=38 begin_ns=101000 @107000");
+	event(&t, SERVER " payload sock=20 offset=0 bytes=38 kept=38 flags=1 \"HTTP/1.1~200~OK^Content-Length:~0^^");
+	t.offset[0][0] = 38;
+	(void)snprintf(t.said[0][0], sizeof(t.said[0][0]), "HTTP/1.1~200~OK^Content-Length:~0^^");
+	event(&t, SERVER " ran since_ns=100450 off_ns=101500 wake_ns=106900 what=8 @106950");
+	event(&t, SERVER " ran since_ns=106950 @110000");
+	hear(&t, CLIENT, 0, false);
+	x = build(&t, NULL);
+	invariants(x.spans);
+	client = &x.spans->rows[0];
+	server = &x.spans->rows[1];
+	assert_int_equal(server->begin_ns, 100500);
+	assert_int_equal(server->end_ns, 107000);
+	assert_int_equal(server->time_ns[TIME_SEND_QUEUE], 106900 - 101500);
+	assert_int_equal(server->time_ns[TIME_CPU_WAIT], 50);
+	assert_int_equal(server->time_ns[TIME_RUNNING], 1000 + 50);
+	assert_int_equal(client->begin_ns, 99000);
+	assert_int_equal(client->time_ns[TIME_SEND_QUEUE], 1000);
+	assert_int_equal(client->time_ns[TIME_CHILD], 6500);
+	release(&x, &t);
+}
+
 /* The two ends of a connection, recorded apart, give ids of which the other knows nothing and that fit together. */
 static void ids_of_ends(void **state)
 {
@@ -716,6 +756,7 @@ int main(void)
 		cmocka_unit_test(clocks),
 		cmocka_unit_test(time_and_blame),
 		cmocka_unit_test(time_until_it_runs),
+		cmocka_unit_test(time_without_room),
 		cmocka_unit_test(ids_of_ends),
 		cmocka_unit_test(notes),
 		cmocka_unit_test(notes_and_calls),

@@ -216,6 +216,20 @@ static void of_gap(struct times *t, const struct segment *a, uint64_t from, cons
 
 /* --- kinds of spans --- */
 
+/*
+ * A thread that waited in the call that sent had no room in its socket: what was there before had not left it, whether the
+ * other end did not take it or the network was slow.
+ */
+static void of_sending(struct times *t, const uint32_t message[2])
+{
+	const struct act *acts = t->r->acts.rows;
+	uint32_t i;
+
+	for (i = message[0]; i != NONE; i = i == message[1] ? NONE : acts[i].next)
+		if (acts[i].kind == ACT_SEND && acts[i].begin_ns < acts[i].boot_ns)
+			stretch(t, acts[i].begin_ns, acts[i].boot_ns, TIME_SEND_QUEUE);
+}
+
 static void of_server(struct times *t, uint32_t span)
 {
 	struct requests *r = t->r;
@@ -235,6 +249,8 @@ static void of_server(struct times *t, uint32_t span)
 		end = s->to_ns > end ? s->to_ns : end;
 		before = s;
 	}
+	if (!note)
+		of_sending(t, r->more.rows[span].response);
 	for (c = t->first_child[span]; c != NONE; c = t->next_child[c])
 		stretch(t, r->more.rows[c].raw_begin_ns, r->more.rows[c].raw_end_ns, TIME_CHILD);
 }
@@ -291,6 +307,7 @@ static void of_client(struct times *t, uint32_t span)
 	uint64_t begin, end;
 	int64_t shift;
 
+	of_sending(t, m->request);
 	if (!o)
 		return;
 	there = r->spans.rows[m->mate].host;

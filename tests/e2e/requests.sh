@@ -58,6 +58,11 @@ ok 'the longest comes first' eval \
 	"'$SAKER' requests --json --sort -duration threads | jq -s -e '[.[].duration_ns] | . == (sort | reverse)'"
 ok 'with ids' eval "'$SAKER' requests --json --all threads 'kind=client' | jq -e -s 'any(.evidence == \"id\")'"
 
+# An answer that nobody takes for a time that is planted
+ok 'a slow reader: recorded' "$SAKER" record --with sched -o slow -- $PY "$here/lib/send_queue.py" act slow.truth
+"$SAKER" requests slow --all --json >slow.spans 2>/dev/null
+e2e_include 'a slow reader: ' < <($PY "$here/lib/send_queue.py" check slow.spans slow.truth)
+
 # In one command: what a server that runs is asked, recorded, told, the slowest explained, nothing left behind
 free_ports
 redis-server --port "${ports[0]}" --save '' --daemonize no >redis.log &

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Answers that nobody takes for a while, and whether that is what is said of them.
+
+usage: send_queue.py act TRUTH
+       send_queue.py check SPANS TRUTH      SPANS: lines of `saker requests REC --all --json`; prints TAP
+"""
+import json
+import socket
+import sys
+import threading
+import time
+
+STALLS_S = (0.3, 0.15, 0.5)
+BYTES = 32 << 20  # more than both sockets have room for
+
+
+def serve(listener, began):
+    conn = listener.accept()[0]
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BYTES + bytes(BYTES)
+    for _ in STALLS_S:
+        conn.recv(4096)
+        begin = time.monotonic_ns()
+        conn.sendall(answer)
+        began.append((begin, time.monotonic_ns()))
+
+
+def act(path):
+    with socket.create_server(("127.0.0.1", 0)) as listener, open(path, "w", encoding="ascii") as truth:
+        began, read = [], []
+        server = threading.Thread(target=serve, args=(listener, began))
+        server.start()
+        with socket.create_connection(listener.getsockname()) as s:
+            for stall in STALLS_S:
+                s.sendall(b"GET /stall HTTP/1.1\r\nHost: here\r\n\r\n")
+                time.sleep(stall)
+                read.append(time.monotonic_ns())
+                left = BYTES
+                while left > 0:
+                    left -= len(s.recv(1 << 20))
+        server.join()
+        for (begin, end), taken in zip(began, read):
+            print(taken - begin, end - begin, file=truth)
+
+
+def check(spans, path):
+    with open(spans, encoding="utf-8") as f:
+        served = [s for s in map(json.loads, f) if s["kind"] == "server"]
+    with open(path, encoding="ascii") as f:
+        truth = [tuple(map(int, line.split())) for line in f]
+    cases = [("all answers are there", len(served) == len(truth) == len(STALLS_S))]
+    for n, (span, (stall, sent)) in enumerate(zip(served, truth)):
+        said = span["time_ns"].get("send_queue", 0)
+        busy = span["time_ns"].get("running", 0) + span["time_ns"].get("cpu_wait", 0)  # while it filled the socket
+        print(f"# planted {stall}, the call took {sent}, said {said}, busy {busy}")
+        cases.append((f"{n}: in the send queue as long as nobody took it, at least", said >= 0.9 * (stall - busy)))
+        cases.append((f"{n}: and no longer than the call took", said <= sent))
+    for n, (what, good) in enumerate(cases):
+        print(f"{'ok' if good else 'not ok'} {n + 1} - {what}")
+    print(f"1..{len(cases)}")
+    return not all(good for _, good in cases)
+
+
+if __name__ == "__main__":
+    sys.exit({"act": act, "check": check}[sys.argv[1]](*sys.argv[2:]))
