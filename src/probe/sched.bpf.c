@@ -19,6 +19,7 @@
 #include "probe/wait.bpf.h"
 
 #define STOPPED_OR_TRACED 12	 /* include/linux/sched.h: __TASK_STOPPED, __TASK_TRACED */
+#define PASSED (1u << 31)	 /* in asleep: it has run since, and its registers are those of another call */
 #define LONGEST_NS 1000000000ULL /* so long without an event: a thread that never waits is told all the same */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -79,6 +80,12 @@ static __always_inline void sched_what(struct task_struct *task, struct sched_th
 {
 	if (t->state == SCHED_BORN) {
 		*w = (struct wait) { .kind = WAITKIND_BIRTH, .call = CALL_NONE };
+		return;
+	}
+	if (unlikely(t->asleep & PASSED)) {
+		*w = (struct wait) { .kind = WAITKIND_UNKNOWN, .call = CALL_NONE };
+		if (t->asleep & STOPPED_OR_TRACED)
+			w->kind = WAITKIND_STOPPED;
 		return;
 	}
 	wait_read(task, (struct pt_regs___x86 *)bpf_task_pt_regs(task), w);
@@ -175,13 +182,14 @@ static __noinline int sched_came(struct task_struct *task, struct sched_thread *
 
 /*
  * That it got a CPU was not seen: some kernels switch from some of their threads without the hook (about once in a thousand
- * on the one that this was written on).  Its own clock tells how long it has run.
+ * on the one that this was written on).  Its own clock tells how long it has run; what it had waited for, nothing does.
  */
 static __always_inline void sched_missed(struct task_struct *task, struct sched_thread *t, __u64 now)
 {
 	__u64 ran = task->se.sum_exec_runtime - t->cpu_ns, switches = task->nvcsw + task->nivcsw;
 
 	t->flags |= RANFLAGS_ESTIMATED;
+	t->asleep |= PASSED;
 	if (switches == t->switches + 1)
 		t->switches = switches; /* that it leaves now has been counted already */
 	sched_came(task, t, now - ran > now ? now : now - ran);

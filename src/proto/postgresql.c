@@ -93,7 +93,7 @@ static void startup_parameters(struct proto_conn *c, struct proto_exchange *x, s
 			database_len = value_len;
 		}
 	}
-	if (!database_len) { /* the server takes the user's name then */
+	if (!database_len && !b.cut) { /* the server takes the user's name then */
 		database = user;
 		database_len = user_len;
 	}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
 # root: no
-# timeout: 240
+# timeout: 400
 #
 # Requests and responses in what databases and HTTP/2 servers and their clients said: PostgreSQL with psql and pgbench, MariaDB
 # with its own client, PyMySQL and DBI, nginx with curl, nghttp and h2load, nghttpx with curl, grpcio with itself.  A proxy records the pieces; what the parsers tell of them is compared with what the

@@ -5,6 +5,9 @@
 #
 # Where the time of threads went: what is recorded is what the program knows of itself and what the kernel counted for it,
 # and the events of a thread are a chain without a gap, also of one that is met in the middle.
+#
+# Some hosts run no program on a hook while certain threads of the machine's own first process are current (see timers.sh):
+# then a wake, or that a thread came back, is not seen.  So of three runs one must be whole, and none may tell what is not true.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tests/lib/e2e.sh
@@ -20,10 +23,29 @@ wrong() {
 	ok "the comparison sees $1" grep -q '^not ok' wrong.tap
 }
 
+begun() {
+	rm -rf begun
+	"$SAKER" record --as-root --with sched --without log -o begun -- "$program" begun.truth && "$SAKER" show begun --json >begun.events
+}
+
+# Until one run is whole, or one is wrong
+whole() {
+	local try status=3
+	for try in 1 2 3; do
+		[ $try = 1 ] || begun || return 1
+		/usr/bin/python3 "$check" begun.events begun.truth >begun.tap
+		status=$?
+		[ $status = 3 ] || break
+		echo "run $try: not all of it was told" >&2
+		grep -B1 '^not ok' begun.tap | cut -c1-300 >&2
+	done
+	[ $status != 3 ]
+}
+
 e2e_begin
-ok 'recorded from the beginning' "$SAKER" record --as-root --with sched --without log -o begun -- "$program" begun.truth
-"$SAKER" show begun --json >begun.events
-e2e_include 'begun: ' < <(/usr/bin/python3 "$check" begun.events begun.truth)
+ok 'recorded from the beginning' begun
+ok 'all of it was told, in one run of three at most' whole
+e2e_include 'begun: ' <begun.tap
 wrong 'a wait that is missing' 'select(.what != "futex")'
 wrong 'a gap of a microsecond' 'if .type == "ran" and .what == "sleep" then .since_ns += 1000 else . end'
 wrong 'a wake that is told too early' 'if .what == "futex" then .wake_ns -= 1000000 else . end'
@@ -53,5 +75,5 @@ wait $program
 kill -INT $RECORDER
 wait $RECORDER
 "$SAKER" show rec --json >late.events
-e2e_include 'late: ' < <(/usr/bin/python3 "$check" late.events late.truth --late)
+e2e_include 'late: ' < <(/usr/bin/python3 "$check" late.events late.truth --late --lax)
 e2e_end

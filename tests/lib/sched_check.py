@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares what was recorded of a program's time with what the program knows (tests/lib/stretches.c), as TAP.
 
-usage: sched_check.py EVENTS TRUTH [--late]      --late: the program ran before the recording
+usage: sched_check.py EVENTS TRUTH [--late] [--lax]     --late: the program ran before the recording
+
+Some kernels switch from some of their threads, or wake in them, without the hooks: then what a thread waited for, or when it was
+woken, is not told, and the event says so.  What is compared with such a stretch may be wanting but not wrong; if nothing else is,
+the exit status is 3: another run may be whole.  With --lax such comparisons are skipped.
 
 EVENTS are the lines of `saker show REC --json`.  Moments are compared by the intervals in which the program knows them to
 lie, counts with the kernel's own for the thread (getrusage), times with the thread's clock and /proc/PID/schedstat.
@@ -25,12 +29,17 @@ def lines(path):
 
 
 class Tap:
-    def __init__(self):
-        self.count, self.failed = 0, False
+    def __init__(self, lax):
+        self.count, self.failed, self.wanting, self.lax = 0, False, False, lax
 
-    def ok(self, good, what, why=""):
+    def ok(self, good, what, why="", vague=False):
+        if not good and vague:
+            self.wanting = True
+            if self.lax:
+                self.skip(what, "the kernel did not tell of a switch or a wake")
+                return
         self.count += 1
-        self.failed = self.failed or not good
+        self.failed = self.failed or not (good or vague)
         if not good and why != "":
             print(f"# {why}"[:1000])
         print(f"{'ok' if good else 'not ok'} {self.count} - {what}")
@@ -39,8 +48,9 @@ class Tap:
         self.count += 1
         print(f"ok {self.count} - {what} # SKIP {why}")
 
-    def within(self, low, got, high, what):
-        self.ok(low <= got <= high, what, f"{got} is not in [{low}, {high}]")
+    def within(self, low, got, high, what, vague=False):
+        """vague: it may be less than it should."""
+        self.ok(low <= got <= high, what, f"{got} is not in [{low}, {high}]", vague and got <= high)
 
 
 def until(e):
@@ -66,6 +76,11 @@ def cpu_wait(e):
 
 def has(e, flag):
     return flag in str(e["flags"]).split("|")
+
+
+def vague(e):
+    """Not all of it was seen: its end is worked out, or nobody saw the wake."""
+    return has(e, "gap") or has(e, "estimated") or bool(e["off_ns"] and not e["wake_ns"])
 
 
 def sound(e):
@@ -116,6 +131,7 @@ class Phase:
             return
         begin, end = self.open["boot_ns"], self.close["boot_ns"]
         self.parts = [e for e in chain if begin < e["boot_ns"] <= end]
+        self.vague = any(map(vague, self.parts + [self.open]))
         self.waits = [e for e in self.parts if e["off_ns"] and e is not self.close]
         self.running = sum(map(running, self.parts))
         self.preempted = sum(e["preempted_ns"] for e in self.parts)
@@ -145,12 +161,12 @@ def counted(tap, p, name):
     charged = sum(map(cpu_wait, p.waits)) / 2 + STOLEN * p.delay
     tap.within(p.inner("cpu") - slack - 2 * charged, p.running, p.outer("cpu") + slack + STOLEN * p.elapsed, f"{name}: running")
     tap.ok(p.running + p.delay >= p.inner("cpu") + p.inner("delay") - slack, f"{name}: running and waiting for a CPU",
-           (p.running, p.delay, p.line))
-    tap.within(p.inner("waits"), len(p.waits) + p.short_waits, p.outer("waits") - 2, f"{name}: number of waits")
-    tap.within(p.inner("preemptions"), p.preemptions, p.outer("preemptions"), f"{name}: number of preemptions")
+           (p.running, p.delay, p.line), p.vague)
+    tap.within(p.inner("waits"), len(p.waits) + p.short_waits, p.outer("waits") - 2, f"{name}: number of waits", p.vague)
+    tap.within(p.inner("preemptions"), p.preemptions, p.outer("preemptions"), f"{name}: number of preemptions", p.vague)
     tap.within(p.inner("minor") + p.inner("major"), p.faults, p.outer("minor") + p.outer("major"), f"{name}: page faults")
     tap.ok(p.delay >= p.inner("delay") - slack - charged, f"{name}: waiting for a CPU, as schedstat has it at least",
-           f"{p.delay} < {p.inner('delay')}")
+           f"{p.delay} < {p.inner('delay')}: {p.parts}", p.vague)
     if not p.waits:
         tap.ok(p.delay <= p.outer("delay") + slack + STOLEN * p.preempted, f"{name}: and at most",
                f"{p.delay} > {p.outer('delay')}")
@@ -160,8 +176,8 @@ def woken_by_other(tap, p, name, what):
     """One wait, which the other thread ended between two moments that it knows."""
     line = p.line
     waits = [e for e in p.waits if e["what"] == what]
-    tap.ok(len(waits) >= 1, f"{name}: waited for {what}", p.waits)
-    if not waits:
+    tap.ok(len(waits) >= 1, f"{name}: waited for {what}", p.waits, p.vague)
+    if not waits or p.vague:
         return
     e = waits[-1]
     tap.ok(line["begin"] <= waits[0]["off_ns"] <= line["other_from"], f"{name}: since it had asked", (line, e))
@@ -173,15 +189,15 @@ def woken_by_other(tap, p, name, what):
 def slept(tap, p):
     line, e = p.line, max(p.waits, key=blocked, default=None)
     took = line["end"] - line["begin"]
-    tap.ok(e and e["what"] == "sleep", "sleep: what it is", p.waits)
-    tap.within(2 * line["wanted"] - took, p.blocked["sleep"], took, "sleep: so long")
+    tap.ok(e and e["what"] == "sleep", "sleep: what it is", p.waits, p.vague and (not e or e["what"] == "unknown"))
+    tap.within(2 * line["wanted"] - took, p.blocked["sleep"], took, "sleep: so long", p.vague)
 
 
 def synced(tap, p):
     calls = {e["call"] for e in p.waits if e["what"] == "disk"}
-    tap.ok(74 in calls, "sync: waited for the disk in fsync", p.waits)
+    tap.ok(74 in calls, "sync: waited for the disk in fsync", p.waits, p.vague)
     tap.ok(all(e["what"] == "disk" for e in p.waits if e["call"] == 74), "sync: and for nothing else there", p.waits)
-    tap.within(1, p.blocked["disk"], p.line["end"] - p.line["begin"], "sync: so long")
+    tap.within(1, p.blocked["disk"], p.line["end"] - p.line["begin"], "sync: so long", p.vague)
 
 
 def paged(tap, p):
@@ -189,7 +205,7 @@ def paged(tap, p):
         tap.skip("major: waited for pages", "no page had to be read")
         return
     faults = [e for e in p.waits if e["what"] == "fault"]
-    tap.ok(faults and len(faults) <= p.inner("major") + 1, "major: waited for pages", p.waits)
+    tap.ok(faults and len(faults) <= p.inner("major") + 1, "major: waited for pages", p.waits, p.vague)
     tap.ok(all(e["call"] == 65535 for e in faults), "major: not in a call")
 
 
@@ -236,7 +252,7 @@ def late(tap, chain, threads, truth):
 
 
 def main(events, truth, *options):
-    events, truth, tap, threads = lines(events), lines(truth), Tap(), collections.defaultdict(list)
+    events, truth, tap, threads = lines(events), lines(truth), Tap("--lax" in options), collections.defaultdict(list)
     for e in sorted((e for e in events if e["type"] == "ran"), key=lambda e: (e["boot_ns"], e["id"])):
         threads[e["tid"], e["start_ns"]].append(e)
     tap.ok(not [e for e in events if e["type"] == "loss"], "nothing was lost")
@@ -249,7 +265,8 @@ def main(events, truth, *options):
         if not line.get("close", {}).get("from"):
             continue
         p = Phase(chain, line)
-        tap.ok(p.open and p.close, f"{line['what']}: its bounds are there")
+        tap.ok(p.open and p.close, f"{line['what']}: its bounds are there", "", any(
+            vague(e) and line["open"]["from"] <= e["boot_ns"] and e["since_ns"] <= line["closed"]["to"] for e in chain))
         if p.open and p.close and any(has(e, "gap") for e in p.parts):
             tap.skip(f"{line['what']}: compared", "the kernel did not tell of a switch")
         elif p.open and p.close:
@@ -267,7 +284,7 @@ def main(events, truth, *options):
     if "--late" in options:
         late(tap, chain, threads, truth)
     print(f"1..{tap.count}")
-    return tap.failed
+    return 1 if tap.failed else 3 if tap.wanting else 0
 
 
 if __name__ == "__main__":
