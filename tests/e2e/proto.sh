@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
 # root: no
-# timeout: 240
+# timeout: 400
 #
 # Requests and responses in what real servers and clients said: nginx, redis-server, memcached and dnsmasq, with http.client, curl,
 # wrk, redis-cli, redis-benchmark, dig and clients of our own.  A proxy records the pieces; what the parsers tell of them is

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 120
+# timeout: 240
 #
 # Where the time of threads went: what is recorded is what the program knows of itself and what the kernel counted for it,
 # and the events of a thread are a chain without a gap, also of one that is met in the middle.
