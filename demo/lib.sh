@@ -19,7 +19,7 @@ demo_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=../tests/lib/cgroups.sh
 . "$demo_here/../tests/lib/cgroups.sh"
 
-START_SECONDS=30 # until a cluster has a leader
+START_SECONDS=${START_SECONDS:-30} # until a cluster has a leader
 STOP_SECONDS=5	 # until a process ended by SIGTERM is killed
 OOM_SECONDS=20	 # until the kernel's OOM killer has struck
 

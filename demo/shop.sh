@@ -4,15 +4,19 @@
 # shop.sh - nginx, four applications, Redis and PostgreSQL in network namespaces, and one planted fault at a time.
 #
 #	shop.sh install				Debian's packages; starts and enables no service
-#	shop.sh up --dir DIR [--prefix P] [--truth yes]	namespaces Pweb Pthreads Ppool Ploop Pgo Predis Pdb Pclient Pnet
+#	shop.sh build --dir DIR			makes what up would make first: the programs, and DIR/database
+#	shop.sh up --dir DIR [--prefix P] [--truth yes] [--database D]
+#						namespaces Pweb Pthreads Ppool Ploop Pgo Predis Pdb Pclient Pnet
 #	shop.sh pids --dir DIR			the processes, for saker record -p
 #	shop.sh load --dir DIR [--fault FAULT] [--app APP] [--ms N] [--hold S] [--connections N] [--pause MS]
-#						wrk asks all applications; FAULT: none, lock, flush, hog, loss, query, table
+#		[--every N]			wrk asks all applications, and what is planted is in every Nth request to APP (20);
+#						FAULT: none, lock, flush, hog, loss, query, table
 #	shop.sh down --dir DIR			ends and removes all that up and load made
 #	shop.sh run --dir DIR [--prefix P] ...	up, load and down in one process tree
 #
 # DIR has state (to be sourced), NAME.log, truth.jsonl (a line a fault) and, with --truth yes, requests.jsonl (a line a
-# request that an application answered, see shop/item.h). The programs of build/demo are taken, or else made in DIR.
+# request that an application answered, see shop/item.h). D is a new database that build made: it is copied. The programs of
+# build/demo are taken, or else made in DIR.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -28,7 +32,7 @@ DEMO_DEPS=shop
 PORT=8080
 DISK_RATE=2500000 # bytes/s that a slow disk takes
 
-app=threads ms=50 connections=8 pause=25 hold=6 fault=none truth=no
+app=threads ms=50 connections=8 pause=25 hold=6 fault=none truth=no every=20 database=''
 
 # --- places -------------------------------------------------------------------------------------------------------
 
@@ -97,6 +101,7 @@ programs() {
 		HOG "$(program shop-hog hog.c)" GO "$(program_go)"
 }
 
+# Debian's own psql is a script in Perl that looks for this one
 postgres_bin() {
 	local bin
 	for bin in /usr/lib/postgresql/*/bin; do :; done
@@ -170,13 +175,21 @@ db_exec() {
 		-c max_connections=200 -c autovacuum=off -c jit=off
 }
 
+db_new() {
+	install -d -o postgres -g postgres -m 700 "$1"
+	(cd / && exec setpriv --reuid postgres --regid postgres --clear-groups "$(postgres_bin)/initdb" -D "$1" -A trust \
+		-U postgres -E UTF8 --locale=C.UTF-8 --no-sync) >"$dir/db.log" 2>&1 </dev/null
+}
+
 # In the background, so that down finds and ends it after a signal
 db_init() {
-	install -d -o postgres -g postgres -m 700 "$dir/db.data"
-	(cd / && exec setpriv --reuid postgres --regid postgres --clear-groups "$(postgres_bin)/initdb" -D "$dir/db.data" -A trust \
-		-U postgres -E UTF8 --locale=C.UTF-8 --no-sync) >"$dir/db.log" 2>&1 </dev/null &
-	state_process initdb $!
-	wait $! || die "initdb failed: see $dir/db.log"
+	if [ -n "$database" ]; then
+		cp -a "$database" "$dir/db.data"
+	else
+		db_new "$dir/db.data" &
+		state_process initdb $!
+		wait $! || die "initdb failed: see $dir/db.log"
+	fi
 	echo "host all all 10.78.0.0/24 trust" >>"$dir/db.data/pg_hba.conf"
 }
 
@@ -236,7 +249,7 @@ ready() {
 	! process_gone "$1" || die "$1 ended: see $dir/$1.log"
 	case $1 in
 	redis) in_client redis-cli -h "$(address redis)" ping ;;
-	db) in_client psql -h "$(address db)" -U postgres -c 'select 1' ;;
+	db) in_client "$(postgres_bin)/psql" -h "$(address db)" -U postgres -c 'select 1' ;;
 	web) in_client bash -c "exec 3<>/dev/tcp/$(address web)/$PORT" ;;
 	*) in_client bash -c "exec 3<>/dev/tcp/$(address "$1")/$PORT" ;;
 	esac >/dev/null 2>&1
@@ -247,8 +260,8 @@ fill() {
 	for n in {1..100}; do
 		echo "set item:$n $((n * 7 % 90)).99"
 	done | in_client redis-cli -h "$(address redis)" >/dev/null
-	in_client psql -q -h "$(address db)" -U postgres -c 'create database shop' 2>&1
-	in_client psql -q -h "$(address db)" -U postgres shop -c "
+	in_client "$(postgres_bin)/psql" -q -h "$(address db)" -U postgres -c 'create database shop' 2>&1
+	in_client "$(postgres_bin)/psql" -q -h "$(address db)" -U postgres shop -c "
 		create table item (id int primary key, name text, stock int);
 		insert into item select n, 'thing ' || n, n % 17 from generate_series(1, 100) n;
 		analyze item" 2>&1
@@ -284,6 +297,12 @@ cmd_up() {
 	done
 	fill
 	say "the shop is open at http://$(place web)/{${APPS// /,}}/item/N, in the namespace ${prefix}client"
+}
+
+cmd_build() {
+	programs >/dev/null
+	chmod a+x "$dir"
+	db_new "$dir/database" || die "initdb failed: see $dir/db.log"
 }
 
 cmd_pids() {
@@ -396,7 +415,7 @@ lift_loss() {
 begin_table() {
 	local words
 	words="begin; lock table item in access exclusive mode; select pg_sleep($ms / 1000.0); commit; select pg_sleep($ms / 100.0)"
-	yes "$words;" | (netns_run "${prefix}client" psql -q -h "$(address db)" -U postgres shop) >/dev/null 2>&1 &
+	yes "$words;" | (netns_run "${prefix}client" "$(postgres_bin)/psql" -q -h "$(address db)" -U postgres shop) >/dev/null 2>&1 &
 	state_process psql $!
 	disown
 }
@@ -423,7 +442,7 @@ cmd_load() {
 	"begin_$fault"
 	begin=$(boot_ns)
 	# shellcheck disable=SC2086
-	wrk_exec "$hold" ${header:+$app $header 20} >"$dir/wrk.log" 2>&1 </dev/null &
+	wrk_exec "$hold" ${header:+$app $header $every} >"$dir/wrk.log" 2>&1 </dev/null &
 	state_process wrk $!
 	wait $! || die "wrk failed: see $dir/wrk.log"
 	fault_lift
@@ -445,7 +464,8 @@ options() {
 		[ $# -gt 1 ] || usage
 		value=$2
 		case $1 in
-		--dir | --prefix | --hold | --fault | --app | --ms | --connections | --pause | --truth) ;;
+		--dir | --prefix | --hold | --fault | --app | --ms | --connections | --pause | --truth | \
+			--every | --database) ;;
 		*) usage ;;
 		esac
 		printf -v "${1#--}" '%s' "$value"
@@ -469,7 +489,7 @@ shop_main() {
 	esac
 	case $command in
 	install) cmd_install; return ;;
-	up | pids | load | down | run) ;;
+	build | up | pids | load | down | run) ;;
 	*) usage ;;
 	esac
 	[ -n "$dir" ] || usage

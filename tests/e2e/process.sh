@@ -19,25 +19,14 @@ e2e_clean() {
 	cgroup_del "${ACTOR_CGROUP:-/nowhere}"
 }
 
-# act LABEL CASE...: the cases under `saker record`, compared
-act() {
-	local label=$1
-	shift
-	rm -rf rec truth
-	ok "${label}recorded" "$SAKER" record -o rec -- $PY "$here/lib/actor.py" truth "$@"
-	$PY "$here/lib/ctf_json.py" rec >events 2>messages
-	ok "${label}babeltrace2 opens it without a word" test ! -s messages
-	e2e_include "$label" < <($PY "$here/lib/actor_check.py" truth events)
-}
+# All in one recording
+cases=(exec user exit core thread crowd thread_exec netns stop signal group kernel)
 
 e2e_begin # core files are written here
-act 'life: ' exec user exit core thread crowd thread_exec netns
-act 'signals: ' stop signal group kernel
-
 if v2=$(cgroup_v2) && [ -n "$v2" ]; then
 	export ACTOR_CGROUP=$v2/$name ACTOR_CGROUP_NAME=/$name
 	mkdir "$ACTOR_CGROUP"
-	act 'cgroup: ' cgroup
+	cases+=(cgroup)
 else
 	skip 'cgroup: exec in a cgroup of version 2' 'it is not mounted'
 fi
@@ -45,10 +34,15 @@ if memory=$(cgroup_memory); then
 	export ACTOR_OOM=$memory/$name-oom
 	mkdir "$ACTOR_OOM"
 	cgroup_limit "$ACTOR_OOM" $((48 << 20))
-	act 'memory: ' oom
+	cases+=(oom)
 else
 	skip 'memory: OOM kills' 'no memory controller'
 fi
+
+ok "recorded: ${cases[*]}" "$SAKER" record -o rec -- $PY "$here/lib/actor.py" truth "${cases[@]}"
+$PY "$here/lib/ctf_json.py" rec >events 2>messages
+ok 'babeltrace2 opens it without a word' test ! -s messages
+e2e_include '' < <($PY "$here/lib/actor_check.py" truth events)
 
 # Events are built where an interrupt may build another one
 ticking() {

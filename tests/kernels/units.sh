@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 650
+# timeout: 2000
 #
 # Where systemd is the first program, on Debian's 6.1 and 6.12, emulated: a unit that restarts is recorded and nobody else,
 # the unit of packaging/ runs as it is shipped, can be frozen and leaves nothing attached.
@@ -21,6 +21,8 @@ units_make() {
 	unit talker "ExecStart=/bin/sh -c 'while :; do /bin/true talks; echo >>/run/talker; sleep 0.1; done'"
 	unit decoy "ExecStart=/bin/sh -c 'while :; do /bin/true decoy; sleep 0.1; done'"
 	cp "$here/../packaging/saker-flight.service" units
+	mkdir units/saker-flight.service.d
+	printf '[Service]\nTimeoutStopSec=300\n' >units/saker-flight.service.d/emulated.conf # as slow as it may be here
 }
 
 main_pid() {
@@ -77,8 +79,11 @@ flight() {
 }
 
 inside() {
+	guests_step 'a unit that restarts'
 	record_unit
+	guests_step saker-flight.service
 	flight
+	guests_step 'the journal'
 	journalctl -o export >"$OUT/journal"
 }
 
@@ -127,7 +132,7 @@ fi
 guests_begin
 (cd "$WORK" && units_make)
 for series; do
-	guest_start "$series" "$series" 600 --systemd "$WORK/units" --
+	guest_start "$series" "$series" 800 --systemd "$WORK/units" --
 done
 guests_wait
 for series; do

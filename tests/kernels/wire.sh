@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
+# timeout: 2000
 #
 # Two machines on a virtual wire: Linux 6.1 and 6.12, each with clocks of its own, minutes apart.  Both are recorded while
 # they talk; the two recordings are read in one call.  All messages must be those that both sides logged, and the offset
@@ -20,7 +20,9 @@ inside() {
 	ip address add "$1/24" dev eth0
 	"$SAKER_BUILD/tests/side_clock" "$2" >"$OUT/side" 2>"$OUT/side.err" &
 	clock=$!
+	guests_step "$2: record"
 	"$SAKER" record -o rec -- $PY "$here/lib/wire.py" "${@:3}" truth 2>"$OUT/recorded" || exit 1
+	guests_step "$2: the clock beside"
 	kill $clock
 	wait $clock
 	tar -cf "$OUT/recorded.tar" rec truth
@@ -37,8 +39,8 @@ start() {
 	local later
 	later=$(date -u -d '+7 minutes' +%FT%T)
 	truncate -s 1M "$WORK/side"
-	guest_start client 6.1 240 --qemu "$(between client server a)" -- 10.9.0.1 a client 10.9.0.2
-	guest_start server 6.12 240 --qemu "$(between server client b) -rtc base=$later" -- 10.9.0.2 b server 10.9.0.2
+	guest_start client 6.1 800 --qemu "$(between client server a)" -- 10.9.0.1 a client 10.9.0.2
+	guest_start server 6.12 800 --qemu "$(between server client b) -rtc base=$later" -- 10.9.0.2 b server 10.9.0.2
 }
 
 compare() {

@@ -246,11 +246,11 @@ def case_cgroup():
 
     def inside():
         enter(path)
-        run("/bin/sleep", "sleep", "0.2")
+        run("/bin/sleep", "sleep", "2")
 
     pid = fork(inside)
     reap(pid)
-    fact("exec", child=pid, exe="/bin/sleep", comm="sleep", args="sleep 0.2", uid=os.getuid(), gid=os.getgid(),
+    fact("exec", child=pid, exe="/bin/sleep", comm="sleep", args="sleep 2", uid=os.getuid(), gid=os.getgid(),
          cgroup=os.stat(path).st_ino, cgroup_path=os.environ["ACTOR_CGROUP_NAME"])
 
 

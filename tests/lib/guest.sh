@@ -13,6 +13,10 @@
 #				but the journal's
 #	--qemu 'ARGUMENT...'	further arguments for the emulator
 #
+# SECONDS are those of CPU time that the emulator may work.  It is ended as well when it did next to nothing for
+# IDLE_SECONDS.  Neither depends on how busy this machine is.  OUT/ended says why; OUT/processes which processes the guest had
+# last and in which function of the kernel each slept.
+#
 # The emulator yields to all others (nice 19, or $SAKER_GUEST_NICE).
 #
 # The guest's root is this machine's, read only by 9p, under a file system in memory that takes what is written;
@@ -23,6 +27,7 @@ trap 'exit 143' INT TERM HUP
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${SAKER_KERNELS:-${here%/tests/lib}/build/kernels}
 name=guest units='' qemu=''
+IDLE_SECONDS=400
 
 die() { echo "guest.sh: $*" >&2; exit 1; }
 
@@ -144,6 +149,10 @@ if [ "${1-}" = first ]; then
 	mount -t tracefs tracefs /sys/kernel/tracing
 	mount -t bpf bpf /sys/fs/bpf
 fi
+while sleep 30; do
+	{ cat /proc/uptime; ps --ppid 2 -p 2 -N -o pid,ppid,stat,wchan:24,time,args; } >/mnt/processes.new
+	mv /mnt/processes.new /mnt/processes
+done >/dev/null 2>&1 </dev/null &
 cd /
 /bin/bash /run/guest/command </dev/null >/mnt/output 2>&1
 echo $? >/mnt/status
@@ -196,25 +205,57 @@ build_initramfs() {
 	rm -rf "$place"
 }
 
+# worked PID: hundredths of a second of CPU time that it has had, and those that it had to wait for a CPU
+worked() {
+	local line delay
+	{ read -r line <"/proc/$1/stat"; } 2>/dev/null || return
+	# shellcheck disable=SC2086
+	set -- "$1" ${line##*) }
+	delay=$(cat "/proc/$1"/task/*/schedstat 2>/dev/null | awk '{ d += $2 } END { printf "%d", d / 1e7 }')
+	echo $((${13} + ${14})) "$delay"
+}
+
+# watch PID SECONDS FILE: see SECONDS above; why it was ended is in FILE
+watch() {
+	local pid=$1 seconds=$2 file=$3 rounds=0 cpu delay before=0
+	while sleep 5 && read -r cpu delay < <(worked "$pid"); do
+		rounds=$((rounds + 1))
+		if [ "$cpu" -gt $((100 * seconds)) ]; then
+			echo "it worked for $seconds s of CPU time and did not come to its end" >"$file"
+		elif [ $((5 * rounds)) -ge $IDLE_SECONDS ]; then
+			[ $((cpu + delay - before)) -ge $((15 * IDLE_SECONDS)) ] ||
+				echo "it did next to nothing for $IDLE_SECONDS s" >"$file"
+			rounds=0 before=$((cpu + delay))
+		fi
+		if [ -e "$file" ]; then
+			kill "$pid"
+			return
+		fi
+	done
+}
+
 run() {
-	local dir=$1 out=$2 seconds=$3
+	local dir=$1 out=$2 seconds=$3 emulator
 	shift 3
-	rm -f "$out/status"
+	rm -f "$out/status" "$out/ended"
 	build_initramfs "$dir" "$out/initramfs" "$*"
 	# shellcheck disable=SC2086
-	nice -n "${SAKER_GUEST_NICE:-19}" timeout --foreground -k 5 "$seconds" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
+	nice -n "${SAKER_GUEST_NICE:-19}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
 		-nodefaults -no-reboot -display none -serial stdio -monitor none \
 		-kernel "$dir"/boot/vmlinuz-* -initrd "$out/initramfs" -append "console=ttyS0 quiet panic=-1" \
 		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-pci,fsdev=root,mount_tag=root \
 		-fsdev local,id=out,path="$out",security_model=none -device virtio-9p-pci,fsdev=out,mount_tag=out \
 		$qemu </dev/null >"$out/console" 2>&1 &
+	emulator=$!
+	watch $emulator "$seconds" "$out/ended" &
 	# shellcheck disable=SC2064
-	trap "kill $! 2>/dev/null || true" EXIT
-	wait $! || true
+	trap "kill $emulator $! 2>/dev/null || true" EXIT
+	wait $emulator || true
+	kill $! 2>/dev/null || true
 	trap - EXIT
 	rm -f "$out/initramfs"
-	[ -e "$out/status" ] || die "the guest did not end: see $out/console"
+	[ -e "$out/status" ] || die "the guest did not come to its end: $(cat "$out/ended" 2>/dev/null || echo 'the emulator ended before')"
 	return "$(cat "$out/status")"
 }
 

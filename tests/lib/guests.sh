@@ -8,8 +8,9 @@
 #	guests_begin			as e2e_begin; all is skipped where no machine can be emulated
 #	guest_start NAME SERIES SECONDS [OPTION... --] ARGUMENT...
 #					boots NAME with a kernel of SERIES; in it this suite runs as `inside ARGUMENT...`,
-#					with $OUT (outside $WORK/NAME) for its results; OPTIONs are those of guest.sh
-#	guests_wait			a case for each guest: it came to its end
+#					with $OUT (outside $WORK/NAME) for its results; OPTIONs and SECONDS are those of guest.sh
+#	guests_step WORD...		in a guest: what it is about now, should it not come to its end
+#	guests_wait			a case for each guest: it came to its end; if not, what it was doing
 #	guest_has NAME			it ran; if not, what it would have shown is skipped, with the reason
 
 # shellcheck source=tests/lib/e2e.sh
@@ -25,6 +26,12 @@ guests_inside() {
 	[ "${1-}" = inside ] || return 1
 	export SAKER_BUILD SAKER TRAFFIC=$SAKER_BUILD/tests/traffic OUT=/mnt PYTHONDONTWRITEBYTECODE=1
 	cd /tmp || exit 1
+}
+
+guests_step() {
+	local up
+	read -r up _ </proc/uptime # without a process: it may be within what is recorded
+	echo "$up $*" >>"$OUT/steps"
 }
 
 # The emulators end before their folders go
@@ -67,12 +74,20 @@ guest_start() {
 	guests_pid[$name]=$!
 }
 
+# guest_doing NAME: the last words first, for only the end of a long log is shown elsewhere
+guest_doing() {
+	local dir=$WORK/$1 file
+	for file in "$dir"/*.err "$dir/processes" "$dir/console" "$dir/output" "$dir/steps" "$dir/said"; do
+		[ ! -s "$file" ] || { echo "$1: the end of ${file##*/}:"; tail -n 12 "$file" | cut -c 1-160; }
+	done
+}
+
 guests_wait() {
 	local name status
 	for name in "${!guests_pid[@]}"; do
 		status=0
 		wait "${guests_pid[$name]}" || status=$?
-		[ $status = 0 ] || tail -n 15 "$WORK/$name/said" "$WORK/$name/console" "$WORK/$name/output" 2>&1 | sed 's/^/# /'
+		[ $status = 0 ] || guest_doing "$name" | sed 's/^/# /'
 		e2e_case "$name: the guest came to its end" $status
 	done
 }

