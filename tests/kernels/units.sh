@@ -95,7 +95,7 @@ commands() {
 }
 
 check_unit() {
-	local out=$WORK/$1 first second
+	local out=$WORK/$1 first='' second=''
 	{ read -r first; read -r second; } <"$out/pids"
 	ok "Linux $1: the unit was restarted" test "$first" != "$second"
 	equal "Linux $1: only what it does is recorded" "$(commands "$out/unit")" '/bin/true talks'

@@ -17,6 +17,9 @@
 # IDLE_SECONDS.  Neither depends on how busy this machine is.  OUT/ended says why; OUT/processes which processes the guest had
 # last and in which function of the kernel each slept.
 #
+# no_timer_check: at boot Linux looks whether its timer ticks, and panics if it did not, which is so where the emulator has
+# to wait for a CPU.
+#
 # The emulator yields to all others (nice 19, or $SAKER_GUEST_NICE).
 #
 # The guest's root is this machine's, read only by 9p, under a file system in memory that takes what is written;
@@ -242,7 +245,7 @@ run() {
 	# shellcheck disable=SC2086
 	nice -n "${SAKER_GUEST_NICE:-19}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
 		-nodefaults -no-reboot -display none -serial stdio -monitor none \
-		-kernel "$dir"/boot/vmlinuz-* -initrd "$out/initramfs" -append "console=ttyS0 quiet panic=-1" \
+		-kernel "$dir"/boot/vmlinuz-* -initrd "$out/initramfs" -append "console=ttyS0 quiet panic=-1 no_timer_check" \
 		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-pci,fsdev=root,mount_tag=root \
 		-fsdev local,id=out,path="$out",security_model=none -device virtio-9p-pci,fsdev=out,mount_tag=out \
