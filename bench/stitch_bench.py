@@ -11,7 +11,9 @@ recorded messages, and say of each span whose it is. A link is right when both e
 other end of the connection (of a server span) or the server span of the same process (of a client span).
 
 An application's figures are those of its own spans while the client asks it, as fast as it answers: precision is right /
-claimed, recall is right / all that its own log of requests tells. Prints rows of a Markdown table.
+claimed, recall is right / all that its own log of requests tells. Prints rows of a Markdown table, and for each application one
+of reliability: of the links from client spans to their parents, by the confidence that is told of them, how many were right. (Links of
+server spans are left out there: both ends of a connection name the same bytes, which is certain.)
 """
 import argparse
 import bisect
@@ -50,8 +52,28 @@ def spans(rec):
     return shop.lines(shop.saker("requests", rec, "--ignore-ids", "--all", "--json"))
 
 
+BUCKETS = (0, 20, 40, 60, 80, 90, 95, 98, 101)  # percent; the last is the end
+
+
+class Reliability:
+    """By what confidence was told: links, how many were right, and the sum of the confidences."""
+
+    def __init__(self):
+        self.rows = [[0, 0, 0] for _ in BUCKETS[1:]]
+
+    def add(self, confidence, right):
+        row = self.rows[bisect.bisect_right(BUCKETS, confidence) - 1]
+        row[0], row[1], row[2] = row[0] + 1, row[1] + right, row[2] + confidence
+
+    def text(self):
+        told = [(low, high, *row) for low, high, row in zip(BUCKETS, BUCKETS[1:], self.rows) if row[0]]
+        return "; ".join(f"{low} to {high - 1} %: {right} of {links} = {right / links:.3f}, told {told / links / 100:.3f}"
+                         for low, high, links, right, told in told)
+
+
 class Score:
     def __init__(self):
+        self.told = Reliability()
         self.right = self.claimed = self.all = 0
         self.wrong = collections.Counter()
 
@@ -84,6 +106,8 @@ def scores(rec):
         right = bool(parent) and whose.get(parent["id"]) == whose[span["id"]] and parent["kind"] != span["kind"] and \
             (parent["pid"] == span["pid"]) == (span["kind"] == "client")
         found[span["pid"]].add(parent is not None, right, span["evidence"])
+        if parent and span["kind"] == "client":
+            found[span["pid"]].told.add(span["confidence"], right)
     return found
 
 
@@ -105,6 +129,7 @@ def measure(place, app, concurrency, requests):
              f">= {goal}, {goal}", f"{links} links, {missing} of spans that were not found; {len(asked)} requests, {failed} failed; of all processes "
              f"{whole.precision():.4f}, {whole.recall():.4f} of {whole.all}; {lost[1] if lost else '?'} events lost; wrong by "
              f"evidence: {dict(score.wrong) or 'none'}")
+    shop.row(f"confidence, {app}, {concurrency} at a time", score.told.text() or "no links", "right as often as told", "links of client spans")
     return min(score.precision(), score.recall()) >= goal and score.all > 0
 
 

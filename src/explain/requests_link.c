@@ -162,7 +162,7 @@ static void link_by_turn(struct requests *r, const struct process_row *rows, siz
 	}
 	if (!count)
 		return;
-	join(r, child, found, EVIDENCE_QUEUE, count == 1 ? 60 : 20);
+	join(r, child, found, EVIDENCE_QUEUE, count == 1 ? 90 : 20);
 	if (count > 1)
 		r->spans.rows[child].flags |= SPAN_AMBIGUOUS;
 }

@@ -2,7 +2,6 @@
 /* The activations of a unit that nothing has followed yet. */
 #include "explain/requests_flow.h"
 
-#define PICK_MAX 256  /* entries that are looked at */
 #define QUEUE_MAX 512 /* entries of a unit; the oldest go */
 
 static uint32_t entry_new(struct flow *f)
@@ -102,6 +101,8 @@ uint8_t flow_fit(const struct flow *f, uint32_t entry)
 	const struct entry *e = &f->entries.rows[entry];
 	const struct flow_unit *u = &f->units[e->unit];
 
+	if (u->mode == MODE_STEPS)
+		return u->fit; /* of what was picked just now */
 	if (u->count == 1)
 		return 3;
 	if (e->batch != u->nbatch)
@@ -110,14 +111,14 @@ uint8_t flow_fit(const struct flow *f, uint32_t entry)
 }
 
 /* May what activated so have made the unit send this? */
-static bool fits(const struct flow *f, uint32_t entry, uint32_t sent)
+bool flow_fits(const struct flow *f, uint32_t entry, uint32_t sent)
 {
 	uint32_t node = f->entries.rows[entry].node, owner = label(f, node), whose = label(f, sent);
 	const struct flow_unit *u = &f->units[f->entries.rows[entry].unit];
 
 	if (whose != NONE && owner != NONE)
 		return whose == owner;
-	if (flow_is_server(f, node) && u->responses && u->left && u->left <= u->responses &&
+	if (u->mode != MODE_STEPS && flow_is_server(f, node) && u->responses && u->left && u->left <= u->responses &&
 	    f->entries.rows[entry].batch == u->nbatch)
 		return false; /* all that is sent now is needed for the responses that were read */
 	if (flow_is_server(f, sent))
@@ -130,8 +131,8 @@ static uint32_t first_fit(const struct flow *f, uint32_t entry, uint32_t sent, b
 {
 	unsigned int tried = 0;
 
-	for (; entry != NONE && tried < PICK_MAX; tried++) {
-		if ((any || label(f, f->entries.rows[entry].node) != NONE) && fits(f, entry, sent))
+	for (; entry != NONE && tried < FLOW_PICK_MAX; tried++) {
+		if ((any || label(f, f->entries.rows[entry].node) != NONE) && flow_fits(f, entry, sent))
 			return entry;
 		entry = later ? f->entries.rows[entry].after : f->entries.rows[entry].before;
 	}
@@ -167,7 +168,10 @@ uint32_t flow_pick(struct flow *f, uint32_t unit, uint32_t sent)
 	while (u->batch != NONE && is_stale(f, u->batch))
 		flow_remove(f, u->batch);
 	f->several |= u->count > 1;
+	u->crowded += u->count > 1;
 	own = labelled(f, unit, sent);
+	if (u->mode == MODE_STEPS)
+		return flow_pick_step(f, unit, sent, own);
 	if (own != NONE && !(u->responses && is_old_request(f, own)))
 		return own;
 	if (u->mode == MODE_BATCH)

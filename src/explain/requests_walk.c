@@ -5,7 +5,7 @@
 
 uint32_t flow_owner(const struct flow *f, uint32_t node)
 {
-	return node == NONE ? NONE : flow_is_server(f, node) ? node : f->nodes[node].forward;
+	return node == NONE ? NONE : flow_is_server(f, node) ? node : f->nodes[node].whose;
 }
 
 uint64_t flow_object(const struct flow *f, const struct act *wake)
@@ -40,7 +40,9 @@ static void set_cause(struct flow *f, uint32_t node, uint32_t cause, uint8_t fit
 	struct node *n = &f->nodes[node];
 
 	n->cause = cause;
-	n->forward = flow_owner(f, cause);
+	n->forward = n->whose = flow_owner(f, cause);
+	if (n->whose != NONE)
+		f->nodes[n->whose].tail = node;
 	n->cause_fit = fit;
 	n->forward_fit = cause < f->nspans && flow_is_server(f, cause) ? fit : least(fit, f->nodes[cause].forward_fit);
 	n->handed = f->nodes[cause].handed ||
@@ -82,6 +84,7 @@ static void caused(struct flow *f, uint32_t unit, uint32_t node, bool goes_on)
 		cause = f->entries.rows[e].node;
 		fit = flow_fit(f, e);
 		n->single = u->count == 1;
+		n->pending = u->count < UINT8_MAX ? (uint8_t)u->count : UINT8_MAX;
 		if (u->count == 1)
 			f->nodes[cause].single |= 2;
 		if (!goes_on)
@@ -99,8 +102,10 @@ static void caused(struct flow *f, uint32_t unit, uint32_t node, bool goes_on)
 static void answered(struct flow *f, uint32_t unit, uint32_t server)
 {
 	struct flow_unit *u = &f->units[unit];
-	uint32_t e = flow_pick(f, unit, server), node, hand;
+	uint32_t e = flow_own_entry(f, unit, server), node, hand;
 
+	if (e == NONE)
+		e = flow_pick(f, unit, server);
 	u->sent = 1;
 	u->last = server;
 	hand = u->hand;
@@ -114,6 +119,11 @@ static void answered(struct flow *f, uint32_t unit, uint32_t server)
 		return;
 	}
 	node = f->entries.rows[e].node;
+	f->nodes[server].after = node;
+	f->nodes[server].unit = unit;
+	f->nodes[server].pending = u->count < UINT8_MAX ? (uint8_t)u->count : UINT8_MAX;
+	if (u->mode == MODE_STEPS)
+		flow_swap_tails(f, server, node);
 	if (!flow_is_server(f, node)) {
 		f->nodes[node].effect = server;
 		f->nodes[node].effect_fit = flow_fit(f, e);
