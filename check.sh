@@ -48,36 +48,38 @@ run_unit() {
 	suite unit-gcc 300 tests/run_unit.sh build "$@"
 }
 
+# What unit tests and fuzzers need; built once
+need_sanitized() {
+	[ -e "$SUITES/build-asan.sum" ] || suite build-asan 900 tests/run_build.sh build-asan asan
+	suite_passed build-asan
+}
+
 run_sanitized() {
-	suite build-asan 600 tests/run_build.sh build-asan asan
-	if suite_passed build-asan; then
-		suite unit-asan 600 tests/run_unit.sh build-asan "$@"
-	fi
+	need_sanitized && suite unit-asan 600 tests/run_unit.sh build-asan "$@"
 }
 
 run_fuzz() {
 	local file name
-	suite build-fuzz 600 tests/run_build.sh build-fuzz fuzz
-	suite_passed build-fuzz || return 0
+	need_sanitized || return 0
 	for file in tests/fuzz/fuzz_*.c; do
 		name=${file##*/fuzz_}
 		name=${name%.c}
 		if [ -e "$file" ] && [ "${1:-$name}" = "$name" ]; then
-			suite_beside "fuzz-$name" $((FUZZ_SECONDS + 300)) tests/run_fuzz.sh build-fuzz "$name" "$FUZZ_SECONDS"
+			suite_beside "fuzz-$name" $((FUZZ_SECONDS + 300)) tests/run_fuzz.sh build-asan "$name" "$FUZZ_SECONDS"
 		fi
 	done
 	suites_wait
 }
 
-# scripts DIR yes|no [NAME]: those that may (not) run beside others
+# scripts DIR yes|no [NAME]: those that may (not) run beside others; those that may take longest first, so that none is alone at the end
 scripts() {
 	local file name
 	for file in "$1"/*.sh; do
 		name=${file##*/}
 		if [ -e "$file" ] && [ "${3:-${name%.sh}}" = "${name%.sh}" ] && [ "$(header "$file" parallel no)" = "$2" ]; then
-			echo "$file"
+			echo "$(header "$file" timeout 300) $file"
 		fi
-	done
+	done | sort -s -k1,1nr | cut -d' ' -f2-
 }
 
 # run_script HOW DIR FILE: one suite that is a script, if its rights are there
@@ -162,7 +164,7 @@ main() {
 	esac
 	[ "$mode" != '' ] && [ "$mode" != --long ] || [ $# -le 1 ] || { usage >&2; exit 2; }
 	suites_start "$PWD/build/check"
-	trap 'give_back build build-clang build-asan build-fuzz' EXIT
+	trap 'give_back build build-clang build-asan' EXIT
 	case $mode in
 	--quick) quick ;;
 	'' | --long)
@@ -179,5 +181,5 @@ export LC_ALL=C.UTF-8 SAKER=$PWD/build/src/saker SAKER_BUILD=$PWD/build
 export SAKER_TEST_DATA=${SAKER_TEST_DATA:-$PWD/../shared/data}
 export TRAFFIC=$PWD/build/tests/traffic
 export PYTHONDONTWRITEBYTECODE=1
-FUZZ_SECONDS=${FUZZ_SECONDS:-20}
+FUZZ_SECONDS=${FUZZ_SECONDS:-10}
 main "$@"

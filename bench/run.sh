@@ -57,6 +57,7 @@ run "200000 100 1" "10000000 1000 1" build/bench/order_bench
 run "200000 20 1 4" "10000000 100 1 128" build/bench/order_bench
 run "0.2 1" "3 5" build/bench/ingest_bench
 run "20000" "1000000" build/bench/spans_bench
+run "--spans 2000 --rounds 2" "" bench/scale_bench.py
 run "--rounds 1 --lean" "" bench/z3_bench.py
 run "--rounds 1 20000" "" bench/page_bench.py
 run "--events 50000 --rounds 1" "" bench/serve_bench.py

@@ -1,56 +1,64 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# run_bench.sh DIR [NAME]: a short run of every bench, as TAP: that they run, no figures. A line `smoke: ARGUMENTS` in a
-# bench's first comment says how it is short; status 77: it cannot run here.
+# run_bench.sh DIR [NAME]: a short run of every bench, as TAP: that they run, no figures, so some run beside others. A line
+# `smoke: ARGUMENTS` in a bench's first comment says how it is short; status 77: it cannot run here.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
 dir=$1
-count=0
-failed=0
+said=$(mktemp -d)
+trap 'rm -rf "$said"' EXIT
 
 smoke_words() {
 	sed -n '1,40s/^\( \* \|# \|\)smoke: *//p' "$1" | head -n 1
 }
 
-# command_of FILE: how it is run; C programs are built first
+# command_of FILE
 command_of() {
 	local name=${1##*/}
-	name=${name%.c}
 	case $1 in
-	*.c) ninja -C "$dir" "bench/$name" >&2 && echo "$dir/bench/$name" ;;
+	*.c) echo "$dir/bench/${name%.c}" ;;
 	*) echo "$1" ;;
 	esac
 }
 
 # smoke FILE
 smoke() {
-	local program words
-	count=$((count + 1))
+	local words
 	words=$(smoke_words "$1")
 	if [ -z "$words" ]; then
-		echo "ok $count - $1 # SKIP it has no short run"
+		echo "ok - $1 # SKIP it has no short run"
 		return
 	fi
 	# shellcheck disable=SC2086
-	{ program=$(command_of "$1") && "$program" $words; } 2>&1 | sed 's/^/# /'
+	"$(command_of "$1")" $words 2>&1 | sed 's/^/# /'
 	case ${PIPESTATUS[0]} in
-	0) echo "ok $count - $1 $words" ;;
-	77) echo "ok $count - $1 $words # SKIP something is missing, it says what" ;;
-	*)
-		echo "not ok $count - $1 $words"
-		failed=1
-		;;
+	0) echo "ok - $1 $words" ;;
+	77) echo "ok - $1 $words # SKIP something is missing, it says what" ;;
+	*) echo "not ok - $1 $words" ;;
 	esac
 }
 
-for file in bench/*_bench.c bench/*_bench.py; do
+files=() targets=()
+for file in bench/*_bench.py bench/*_bench.c; do
 	name=${file##*/}
 	if [ -e "$file" ] && [ "${2:-${name%.*}}" = "${name%.*}" ]; then
-		smoke "$file"
+		files+=("$file")
+		case $file in
+		*.c) targets+=("bench/${name%.c}") ;;
+		esac
 	fi
 done
-[ $count != 0 ] || echo "ok 1 - benches # SKIP there are none"
-echo "1..$((count > 0 ? count : 1))"
-exit $failed
+[ ${#targets[@]} = 0 ] || ninja -C "$dir" "${targets[@]}" 2>&1 | sed 's/^/# /'
+for file in "${files[@]}"; do
+	while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do
+		wait -n
+	done
+	smoke "$file" >"$said/${file##*/}" &
+done
+wait
+cat "$said"/* 2>/dev/null
+[ ${#files[@]} != 0 ] || echo "ok - benches # SKIP there are none"
+echo "1..$((${#files[@]} > 0 ? ${#files[@]} : 1))"
+! grep -q '^not ok' "$said"/* 2>/dev/null

@@ -22,9 +22,12 @@
 #define PATIENCE_MAX (320 * NS_PER_SEC) /* doubled each time that this was too early */
 #define RELAPSE_NS (5 * NS_PER_SEC)
 
+#define BUDGET_PAYLOADS (1U << 31) /* beside OBSERVE_* */
+
 #define SCHED (1 << KIND_SCHED)
 #define TIMERS (SCHED | 1 << KIND_TIMER)
-#define LOGS (TIMERS | 1 << KIND_LOG)
+#define PAYLOADS (TIMERS | 1 << KIND_PAYLOAD)
+#define LOGS (PAYLOADS | 1 << KIND_LOG)
 #define DATAGRAMS (LOGS | 1 << KIND_DGRAM)
 #define UNIX (DATAGRAMS | 1 << KIND_UNIX)
 
@@ -33,11 +36,12 @@ static const struct {
 	const char *what;
 	uint64_t shed;	/* bits of enum kernel_kind */
 	uint64_t share; /* of 256: connections that are kept */
-	uint32_t kinds; /* bits OBSERVE_*: passed over where this is not observed; 0: never */
+	uint32_t kinds; /* bits OBSERVE_*, BUDGET_PAYLOADS: passed over where this is not observed; 0: never */
 } levels[] = {
 	{ "nothing", 0, SHARE_ALL, 0 },
 	{ EVENT_SHED_SCHED, SCHED, SHARE_ALL, OBSERVE_SCHED },
 	{ "timers", TIMERS, SHARE_ALL, 0 },
+	{ EVENT_SHED_PAYLOADS, PAYLOADS, SHARE_ALL, BUDGET_PAYLOADS },
 	{ "log lines", LOGS, SHARE_ALL, 0 },
 	{ "datagrams", DATAGRAMS, SHARE_ALL, 0 },
 	{ "AF_UNIX messages", UNIX, SHARE_ALL, 0 },
@@ -47,9 +51,11 @@ static const struct {
 	{ "all messages", UNIX | 1 << KIND_STREAM, 0, 0 },
 };
 
-static bool level_idle(struct kernel *k, unsigned int level)
+static bool level_idle(const struct budget *b, struct kernel *k, unsigned int level)
 {
-	return levels[level].kinds && !(kernel_observed(k) & levels[level].kinds);
+	uint32_t there = kernel_observed(k) | (b->payloads ? BUDGET_PAYLOADS : 0);
+
+	return levels[level].kinds && !(there & levels[level].kinds);
 }
 
 static uint64_t user_ns(void)
@@ -67,9 +73,9 @@ static uint64_t rss_bytes(void)
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-int budget_start(struct budget *b, double percent, struct err *err)
+int budget_start(struct budget *b, double percent, bool payloads, struct err *err)
 {
-	*b = (struct budget) { .percent = percent, .stats_fd = -1, .start_ns = clock_boot_ns() };
+	*b = (struct budget) { .percent = percent, .payloads = payloads, .stats_fd = -1, .start_ns = clock_boot_ns() };
 	b->last_ns = b->calm_ns = b->start_ns;
 	b->patience_ns = PATIENCE_NS;
 	b->first_user_ns = b->last_user_ns = user_ns();
@@ -118,9 +124,9 @@ static int level_set(struct budget *b, struct kernel *k, unsigned int level, dou
 	int e = 0;
 
 	for (; e >= 0 && b->level < level; b->level++)
-		e = level_idle(k, b->level + 1) ? 0 : shed_tell(b, b->level + 1, true, percent, emit, arg);
+		e = level_idle(b, k, b->level + 1) ? 0 : shed_tell(b, b->level + 1, true, percent, emit, arg);
 	for (; e >= 0 && b->level > level; b->level--)
-		e = level_idle(k, b->level) ? 0 : shed_tell(b, b->level, false, percent, emit, arg);
+		e = level_idle(b, k, b->level) ? 0 : shed_tell(b, b->level, false, percent, emit, arg);
 	if (kernel_control(k)->shed & ~levels[b->level].shed & SCHED)
 		kernel_control(k)->sched_ns = clock_boot_ns();
 	kernel_control(k)->shed = levels[b->level].shed;
@@ -150,12 +156,12 @@ static unsigned int level_further(const struct budget *b, struct kernel *k, unsi
 {
 	unsigned int level = MIN(b->level + more, ARRAY_LEN(levels) - 1);
 
-	return level_idle(k, level) ? level + 1 : level;
+	return level_idle(b, k, level) ? level + 1 : level;
 }
 
 static unsigned int level_back(const struct budget *b, struct kernel *k)
 {
-	return level_idle(k, b->level - 1) ? b->level - 2 : b->level - 1;
+	return level_idle(b, k, b->level - 1) ? b->level - 2 : b->level - 1;
 }
 
 static int level_adapt(struct budget *b, struct kernel *k, uint64_t now, kernel_event_fn *emit, void *arg)

@@ -8,6 +8,7 @@
  *
  * The kernel's share is measured only with a limit: statistics of BPF programs cost time themselves.
  */
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "kernel/kernel.h"
@@ -20,6 +21,7 @@ struct budget_mark {
 
 struct budget {
 	double percent; /* of one CPU; 0: no limit */
+	bool payloads;	/* first bytes of messages are kept, so they can be left out */
 	int stats_fd;	/* keeps the kernel's run-time statistics on; -1 */
 	uint64_t start_ns, last_ns, last_user_ns, last_run_ns, last_events;
 	uint64_t first_user_ns, first_run_ns;
@@ -30,7 +32,7 @@ struct budget {
 	size_t nmarks;
 };
 
-int budget_start(struct budget *b, double percent, struct err *err);
+int budget_start(struct budget *b, double percent, bool payloads, struct err *err);
 void budget_stop(struct budget *b);
 /* Once a second gives a `cost` event, and `shed` events when the level changes, to emit. */
 int budget_tick(struct budget *b, struct kernel *k, kernel_event_fn *emit, void *arg);

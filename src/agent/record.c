@@ -649,7 +649,7 @@ static int run(struct recorder *r, volatile sig_atomic_t *stop, void (*ready)(vo
 	if (e >= 0)
 		e = programs_new(r);
 	if (e >= 0)
-		e = budget_start(&r->budget, r->opts->budget_percent, err);
+		e = budget_start(&r->budget, r->opts->budget_percent, r->payloads != NULL, err);
 	if (e >= 0)
 		e = go_live(r, err);
 	if (e >= 0)

@@ -21,6 +21,7 @@
 
 #define EVENT_DYNAMIC_LIMIT 4096
 #define EVENT_SHED_SCHED "what the time of threads went to" /* `shed`.what: of `ran` events */
+#define EVENT_SHED_PAYLOADS "first bytes of messages"	    /* of `payload` events */
 
 struct buf;
 struct err;

@@ -540,6 +540,25 @@ static void add_loss(struct requests *r, const struct event *ev)
 		*l = (struct lost) { e->from_ns, e->to_ns, ev->host };
 }
 
+/* A kind that was left out, until it was taken up again or the recording ended: what lasted then may lack it. */
+static void add_shed(struct requests *r, const struct event *ev)
+{
+	size_t i = r->losses.count;
+	struct lost *l;
+
+	if (EVENT_AS(shed, ev)->on) {
+		l = PUSH(r, r->losses);
+		if (l)
+			*l = (struct lost) { ev->boot_ns, UINT64_MAX, ev->host };
+		return;
+	}
+	while (i-- > 0)
+		if (r->losses.rows[i].host == ev->host && r->losses.rows[i].to_ns == UINT64_MAX) {
+			r->losses.rows[i].to_ns = ev->boot_ns;
+			break;
+		}
+}
+
 static void add_clock(struct requests *r, const struct event *ev)
 {
 	if (!r->epoch_ns[ev->host])
@@ -629,6 +648,9 @@ static void add_any(struct requests *r, const struct event *ev)
 		break;
 	case EVENT_LOSS:
 		add_loss(r, ev);
+		break;
+	case EVENT_SHED:
+		add_shed(r, ev);
 		break;
 	case EVENT_CLOCK:
 		add_clock(r, ev);

@@ -416,6 +416,33 @@ static void loss(void **state)
 	release(&x, &t);
 }
 
+/* A kind was left out while the second of three requests lasted, to keep a budget. */
+static void shed(void **state)
+{
+	struct talk t = { 0 };
+	struct result x;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		link_up(&t, i, CLIENT, SERVER, 80);
+	for (i = 0; i < 3; i++) {
+		ask(&t, CLIENT, i, "/a", "");
+		if (i == 1)
+			event(&t, "0/0/0 shed on=1 *4");
+		leaf(&t, SERVER, i);
+		hear(&t, CLIENT, i, false);
+		if (i == 1)
+			event(&t, "0/0/0 shed on=0 *4");
+	}
+	x = build(&t, NULL);
+	invariants(x.spans);
+	assert_int_equal(x.spans->count, 6);
+	for (i = 0; i < 6; i++)
+		assert_int_equal(x.spans->rows[i].flags & SPAN_INCOMPLETE, i / 2 == 1 ? SPAN_INCOMPLETE : 0);
+	release(&x, &t);
+}
+
 /* The server's host has a clock that is 5 s ahead. */
 static void clocks(void **state)
 {
@@ -753,6 +780,7 @@ int main(void)
 		cmocka_unit_test(ids),
 		cmocka_unit_test(answered_before),
 		cmocka_unit_test(loss),
+		cmocka_unit_test(shed),
 		cmocka_unit_test(clocks),
 		cmocka_unit_test(time_and_blame),
 		cmocka_unit_test(time_until_it_runs),

@@ -73,7 +73,7 @@ static void add_shed(struct order *o, const struct adding *a)
 {
 	struct order_host *h = &HOSTS(o)[a->ev->host];
 
-	if (!strcmp(event_string(a->ev, 0), EVENT_SHED_SCHED))
+	if (!strcmp(event_string(a->ev, 0), EVENT_SHED_SCHED) || !strcmp(event_string(a->ev, 0), EVENT_SHED_PAYLOADS))
 		return; /* no order follows from it */
 	if (EVENT_AS(shed, a->ev)->on) {
 		if (!h->shed++)

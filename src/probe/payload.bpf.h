@@ -27,7 +27,7 @@ static __always_inline bool payload_wanted(struct sock_info *si, bool sent)
 {
 	__u16 heard;
 
-	if (!cfg.payload || si->proto == PAYLOAD_SEALED)
+	if (!cfg.payload || si->proto == PAYLOAD_SEALED || kind_shed(KIND_PAYLOAD))
 		return false;
 	if (likely(si->proto && si->proto != RECOGNISED_TLS))
 		return true;

@@ -122,7 +122,8 @@ static __noinline int tls_emit(__u64 conn, __u64 sock, __u64 buf, __u64 bytes, _
 
 	if (!s || !bytes || bytes > 1U << 30)
 		return 0;
-	piece_send(me, s, way, buf, bytes);
+	if (!kind_shed(KIND_PAYLOAD))
+		piece_send(me, s, way, buf, bytes);
 	s->offset[way & 1] += bytes;
 	return 0;
 }

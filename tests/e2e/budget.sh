@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: no
-# timeout: 180
+# timeout: 240
 #
 # A budget that the load breaks: whole kinds are left out, in order, and said to be; processes never are; what is taken
 # up again when the load is over is right.
@@ -11,6 +11,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/lib/e2e.sh"
 
 KINDS="timers
+first bytes of messages
 log lines
 datagrams
 AF_UNIX messages
@@ -74,5 +75,6 @@ equal "the stop was recorded" "$(jq -c "select(.type == \"signal\" and .target_t
 	'"SIGSTOP"'
 ok "story says that kinds were left out" grep -q 'left out kinds of events' <("$SAKER" story rec)
 equal "story counts them" "$("$SAKER" story rec --json | jq .shed)" "$(echo "$KINDS" | wc -l)"
+ok "first bytes were told before" grep -qm 1 '"type":"payload"' events
 e2e_include "connections: " < <(/usr/bin/python3 "$here/lib/budget.py" check events ports 100 1000 10 11)
 e2e_end

@@ -79,7 +79,11 @@ static void twice(const uint8_t *data, size_t size)
 		mask_one(c, true, 0, i ? once : data, len, len, i ? again : once);
 		mask_conn_free(c);
 	}
-	/* with an end of a word that is gone, more may look like a secret; what was one stays masked */
+	/*
+	 * That the second pass changes nothing cannot be demanded: stars are written over what ended a word (a quote, a blank, a
+	 * length), so what comes behind it may look like a secret now, and more is masked; nor of what HPACK has in its
+	 * place, which is no star.  But a star that stands for a byte stays one: a second pass never tells more than the first.
+	 */
 	for (j = 0; j < len; j++)
 		MUST(once[j] == data[j] || again[j] == once[j] || again[j] == '*' || once[j] != '*');
 }

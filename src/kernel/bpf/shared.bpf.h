@@ -220,6 +220,7 @@ struct ended_children {
 enum kernel_kind {
 	KIND_SCHED,
 	KIND_TIMER,
+	KIND_PAYLOAD, /* first bytes of messages */
 	KIND_LOG,
 	KIND_DGRAM,
 	KIND_UNIX,
