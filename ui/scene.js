@@ -77,6 +77,8 @@ export class Scene {
 		const w = this.#what, stretch = w.per / scale.per;
 		const x = Math.round(((w.from - scale.from) / scale.per - w.ahead * stretch) * ratio), y = Math.round((w.y - top) * ratio);
 
+		if (!this.#canvas.width || !this.#canvas.height) /* nothing was in view: an empty picture cannot be copied */
+			return;
 		c.setTransform(1, 0, 0, 1, 0, 0);
 		c.drawImage(this.#canvas, x, y, this.#canvas.width * stretch, this.#canvas.height);
 	}
