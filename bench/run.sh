@@ -49,7 +49,7 @@ table() {
 [ "$(id -u)" = 0 ] || { echo "bench/run.sh: BPF needs root" >&2; exit 1; }
 deps_install build test bench shop || exit 1
 [ -e build/build.ninja ] || meson setup build >&2 || exit 1
-ninja -C build bench/order_bench bench/ingest_bench bench/falcon_order bench/spans_bench src/saker tests/scene demo/shop-{threads,pool,client,hog} >&2 || exit 1
+ninja -C build bench/order_bench bench/ingest_bench bench/falcon_order bench/spans_bench bench/lb_bench src/saker tests/scene demo/shop-{threads,pool,client,hog} >&2 || exit 1
 head=$(machine)
 run "--rounds 1 --seconds 1" "" bench/load_bench.py
 run "200000 20 1" "10000000 100 5" build/bench/order_bench
@@ -58,6 +58,7 @@ run "200000 20 1 4" "10000000 100 1 128" build/bench/order_bench
 run "0.2 1" "3 5" build/bench/ingest_bench
 run "20000" "1000000" build/bench/spans_bench
 run "--spans 2000 --rounds 2" "" bench/scale_bench.py
+run "10 200" "500 2000" build/bench/lb_bench
 run "--rounds 1 --lean" "" bench/z3_bench.py
 run "--rounds 1 20000" "" bench/page_bench.py
 run "--events 50000 --rounds 1" "" bench/serve_bench.py

@@ -4,17 +4,23 @@
 # timeout: 300
 #
 # A million random packets through the balancer's programs and through a model of them in plain C (tests/lib/lb_model.c): the verdict
-# and the bytes are equal.  PACKETS and SEED make other ones.
+# and the bytes are equal.  PACKETS and SEED make other ones.  Then its transactions: what is refused changes nothing, what is applied
+# under traffic is seen as a whole by each packet.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tests/lib/e2e.sh
 . "$here/lib/e2e.sh"
 
+programs=$(dirname "$SAKER")/../tests
+
 e2e_begin
-"${LB_RANDOM:-$(dirname "$SAKER")/../tests/lb_random}" "${PACKETS:-1000000}" "${SEED:-$(date +%s)}" >tap
+"$programs/lb_random" "${PACKETS:-1000000}" "${SEED:-$(date +%s)}" >tap
 e2e_include '' <tap
 ok 'it came to its end' grep -q '^1\.\.1$' tap
 # each reason that a packet alone can bring about was one
 unseen=$(awk '$2 == 0' tap | grep -vE 'decap: drop: (a fragment|the kernel)|lb: drop: (too big|its backend|the kernel)|silent|spare|too many|refused|no more')
 equal 'every verdict and note was seen' "$unseen" ''
+"$programs/lb_wish" >tap
+e2e_include '' <tap
+ok 'the transactions came to their end' grep -q '^1\.\.' tap
 e2e_end

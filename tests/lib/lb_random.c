@@ -7,7 +7,6 @@
  * now and then weights change by a transaction: so their connection tables must agree, too.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -546,19 +545,9 @@ static void tell_reasons(const struct chain *chain)
 	}
 }
 
-static void stay(void)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	if (sched_setaffinity(0, sizeof(one), &one))
-		die("cannot stay on one CPU: connection tables are per CPU");
-}
-
 int main(int argc, char **argv)
 {
-	const struct lb_opts opts = { .vips = VIPS, .conns = 1U << 19 };
+	const struct lb_opts opts = { .vips = VIPS, .conns = 1U << 19, .no_cpu_tables = true };
 	const struct chain_plan plan = { .stages = { "decap_stage", "lb_stage" }, .gue_port = GUE_PORT };
 	unsigned long packets = argc > 1 ? strtoul(argv[1], NULL, 10) : 100000, i, wrong = 0;
 	struct err err = ERR_INIT;
@@ -567,7 +556,6 @@ int main(int argc, char **argv)
 	struct lb *lb;
 
 	seed = argc > 2 ? strtoull(argv[2], NULL, 10) | 1 : 20261130;
-	stay();
 	fill_wish();
 	if (chain_new(&chain, &err) < 0 || lb_new(chain, &opts, &lb, &err) < 0 || lb_apply(lb, &wish, &plan, &err) < 0)
 		die(err.text);

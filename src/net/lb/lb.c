@@ -17,6 +17,7 @@
 
 #define VIPS_DEFAULT 512
 #define CONNS_DEFAULT 65536
+#define SPARE_CONNS 1024
 
 extern const unsigned char bpf_net_lb_data[], bpf_net_decap_data[], bpf_net_health_data[];
 extern const size_t bpf_net_lb_size, bpf_net_decap_size, bpf_net_health_size;
@@ -416,6 +417,7 @@ static int lb_load(struct lb *lb, struct err *err)
 	const struct chain_size sizes[] = {
 		{ "lb_rings", 2 * lb->opts.vips },
 		{ "lb_vip_counts", lb->opts.vips + 1 },
+		{ "lb_conns_spare", lb->opts.no_cpu_tables ? lb->opts.conns : SPARE_CONNS },
 	};
 	size_t i;
 	int r;

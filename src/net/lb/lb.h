@@ -25,7 +25,7 @@ struct lb;
 struct lb_opts {
 	uint32_t vips;	    /* at most; 0: 512 */
 	uint32_t conns;	    /* entries of each CPU's connection table; 0: 65536 */
-	bool no_cpu_tables; /* all CPUs use the spare table of 1024 entries: for tests */
+	bool no_cpu_tables; /* all CPUs share one table, of `conns` entries: for tests */
 };
 
 struct lb_wish_backend {

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lb_bench - nanoseconds that the chain and the balancer take for a packet, over an empty program.
+ *
+ * usage: lb_bench [RUNS [REPEAT]]	(200 2000)
+ * smoke: 3 50
+ *
+ * BPF_PROG_TEST_RUN repeats a program, but not with the packet as it was; lb_bench.bpf.c restores it and names the next
+ * flow, and calls what is measured.  The same before an empty program that only makes room for the outer header is the
+ * floor, which is taken off; what remains is the chain: entry, parsing, stage, tables, counters, encapsulation.  Runs take
+ * turns over the cases; of each case the median is told, and the lowest run.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <sched.h>
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "net/lb/lb.h"
+#include "packet/wire.h"
+
+#define RUNS_MAX 2000
+#define FRAME 64
+#define BACKENDS 100
+#define FLOORS 3 /* rows that are no chain */
+
+extern const unsigned char bpf_lb_bench_data[];
+extern const size_t bpf_lb_bench_size;
+
+static struct chain *chain;
+static struct lb *lb;
+static volatile uint64_t *flows;
+
+struct row {
+	const char *what;
+	const char *first; /* run alone, without what restores the packet; NULL: bench_next[0] is `program` */
+	const char *program;
+	uint64_t nflows;
+	bool vip;
+	bool stateless, syn;
+	const char *goal;
+	double ns[RUNS_MAX];
+};
+
+static struct row rows[] = {
+	{ .what = "nothing at all", .first = "bench_nothing", .nflows = 1 },
+	{ .what = "restoring, and an empty program that passes", .program = "bench_pass", .nflows = 1 },
+	{ .what = "restoring, and an empty program that makes room", .program = "bench_empty", .nflows = 1 },
+	{ .what = "no VIP", .program = "chain_entry", .nflows = 1 },
+	{ .what = "in the table, one flow", .program = "chain_entry", .nflows = 1, .vip = true, .goal = "<= 120 ns" },
+	{ .what = "in the table, 1024 flows in turn", .program = "chain_entry", .nflows = 1024, .vip = true },
+	{ .what = "in the table, 32768 flows in turn", .program = "chain_entry", .nflows = 32768, .vip = true },
+	{ .what = "new flow (SYN) each time, into a table of 65536",
+	  .program = "chain_entry",
+	  .nflows = 1U << 23,
+	  .vip = true,
+	  .syn = true,
+	  .goal = "<= 400 ns" },
+	{ .what = "no table, 2^23 flows in turn",
+	  .program = "chain_entry",
+	  .nflows = 1U << 23,
+	  .vip = true,
+	  .stateless = true },
+};
+
+static void die(const char *what)
+{
+	(void)fprintf(stderr, "lb_bench: %s\n", what);
+	exit(1);
+}
+
+static struct lb_addr addr_of(const char *text)
+{
+	struct lb_addr a = { 0 };
+
+	if (lb_addr_parse(text, &a) < 0)
+		die(text);
+	return a;
+}
+
+/* VIPs: 10.200.1.1 with a table, 10.200.1.2 without. */
+static void balance(void)
+{
+	static struct lb_wish_backend backends[BACKENDS];
+	struct lb_wish_vip vips[2] = { { .addr = addr_of("10.200.1.1") }, { .addr = addr_of("10.200.1.2") } };
+	struct lb_wish wish = { .vips = vips, .nvips = 2 };
+	const struct chain_plan plan = { .stages = { "lb_stage" }, .gue_port = 6080 };
+	const struct lb_opts opts = { .vips = 8, .conns = 65536 };
+	struct err err = ERR_INIT;
+	char text[32];
+	int i;
+
+	for (i = 0; i < BACKENDS; i++) {
+		(void)snprintf(text, sizeof(text), "10.0.0.%d", i + 1);
+		backends[i] = (struct lb_wish_backend) { .addr = addr_of(text), .weight = 1 };
+	}
+	for (i = 0; i < 2; i++) {
+		vips[i].bits = 32;
+		vips[i].port = 80;
+		vips[i].proto = PROTO_TCP;
+		vips[i].backends = backends;
+		vips[i].nbackends = BACKENDS;
+		vips[i].flags = i ? LB_VIP_STATELESS : 0;
+	}
+	wish.config.frame_max = 1514;
+	wish.config.flood_rate = UINT32_MAX;
+	if (chain_new(&chain, &err) < 0 || lb_new(chain, &opts, &lb, &err) < 0 || lb_apply(lb, &wish, &plan, &err) < 0)
+		die(err.text);
+}
+
+static void restorer(void)
+{
+	const struct chain_object object = { "lb_bench", bpf_lb_bench_data, &bpf_lb_bench_size };
+	struct err err = ERR_INIT;
+	void *at;
+
+	if (chain_load(chain, &object, NULL, 0, &err) < 0)
+		die(err.text);
+	at = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
+		  chain_map(chain, "bench_flows"), 0);
+	if (at == MAP_FAILED)
+		die("cannot map the flows");
+	flows = at;
+}
+
+static void run(struct row *row, int at, int repeat)
+{
+	uint8_t frame[FRAME] = {
+		2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, FRAME - 14, 0, 0, 0x40, 0, 64, 6
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .repeat = repeat);
+	int program = chain_program(chain, row->first ? row->first : "bench_restore");
+	int next = row->program ? chain_program(chain, row->program) : -1;
+	uint32_t zero = 0, want;
+
+	memcpy(frame + 26,
+	       (uint8_t[]) { 192, 168, 0, 0, 10, 200, 1,
+			     (uint8_t)(!row->vip	? 9
+				       : row->stateless ? 2
+							: 1) },
+	       8);
+	frame[37] = 80;
+	frame[46] = 0x50;
+	frame[47] = row->syn ? TCP_SYN : TCP_ACK;
+	flows[0] = row->nflows;
+	if (next >= 0 && bpf_map_update_elem(chain_map(chain, "bench_next"), &zero, &next, BPF_ANY))
+		die("cannot place the program");
+	if (bpf_prog_test_run_opts(program, &opts))
+		die(strerror(errno));
+	want = row->vip || (row->program && !strcmp(row->program, "bench_empty")) ? XDP_TX : XDP_PASS;
+	if (opts.retval != want)
+		die("a packet was not treated as it should be");
+	row->ns[at] = opts.duration;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return *(const double *)a < *(const double *)b ? -1 : *(const double *)a > *(const double *)b;
+}
+
+static void tell(int runs)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct row *floor = rows[i].vip ? &rows[2] : &rows[1];
+		double median, lowest;
+
+		qsort(rows[i].ns, (size_t)runs, sizeof(rows[i].ns[0]), compare);
+		median = rows[i].ns[runs / 2];
+		lowest = rows[i].ns[0];
+		if (i < FLOORS)
+			printf("| balancer, floor: %s | %.0f ns |  | %d runs, lowest %.0f |\n", rows[i].what, median,
+			       runs, lowest);
+		else
+			printf("| balancer: %s | %.0f ns | %s | over its floor, %d runs, lowest %.0f |\n", rows[i].what,
+			       median - floor->ns[runs / 2], rows[i].goal ? rows[i].goal : "", runs,
+			       lowest - floor->ns[0]);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	int runs = argc > 1 ? atoi(argv[1]) : 200, repeat = argc > 2 ? atoi(argv[2]) : 2000, i;
+	cpu_set_t one;
+	size_t k;
+
+	if (runs < 1 || runs > RUNS_MAX || repeat < 1)
+		die("usage: lb_bench [RUNS [REPEAT]]");
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
+	balance();
+	restorer();
+	for (i = 0; i < runs; i++) {
+		for (k = 0; k < ARRAY_LEN(rows); k++)
+			run(&rows[k], i, repeat);
+	}
+	tell(runs);
+	(void)lb_free(lb);
+	(void)chain_free(chain);
+	return 0;
+}

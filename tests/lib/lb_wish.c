@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lb_wish - transactions of the balancer: what is refused changes nothing, what is applied is seen as a whole.
+ *
+ * TAP (tests/e2e/lb_model.sh).  A frame of one flow after another goes through the programs by BPF_PROG_TEST_RUN; where it was
+ * sent is read from its outer header.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "net/lb/lb.h"
+#include "packet/wire.h"
+
+#define VIPS 4
+#define BACKENDS 3
+#define TURNS 60
+
+static const struct chain_plan plan = { .stages = { "lb_stage" }, .gue_port = 6080 };
+static struct chain *chain;
+static struct lb *lb;
+static int tests, failures;
+
+/* Connection tables are per CPU: what looks for a connection once more must stay where it made it. */
+static void stay(bool here)
+{
+	int cpu = sched_getcpu(), i;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	for (i = 0; i < CPU_SETSIZE; i++) {
+		if (!here || i == cpu)
+			CPU_SET(i, &cpus);
+	}
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		printf("# cannot stay on one CPU\n");
+}
+
+static void check(const char *what, bool right)
+{
+	printf("%s %d - %s\n", right ? "ok" : "not ok", ++tests, what);
+	failures += !right;
+}
+
+static struct lb_addr addr_of(const char *text)
+{
+	struct lb_addr a = { 0 };
+
+	if (lb_addr_parse(text, &a) < 0)
+		exit(1);
+	return a;
+}
+
+/* ---- wishes ---- */
+
+struct world {
+	struct lb_wish wish;
+	struct lb_wish_vip vips[VIPS + 1];
+	struct lb_wish_backend backends[BACKENDS + 1];
+};
+
+/* VIPs 10.200.1.1.. port 80/tcp with the backends 10.0.NET.1.. */
+static void fill(struct world *w, unsigned nvips, unsigned net, uint8_t flags)
+{
+	char text[32];
+	unsigned i;
+
+	memset(w, 0, sizeof(*w));
+	for (i = 0; i < BACKENDS; i++) {
+		(void)snprintf(text, sizeof(text), "10.0.%u.%u", net, i + 1);
+		w->backends[i] = (struct lb_wish_backend) { .addr = addr_of(text), .weight = 1, .flags = flags };
+	}
+	for (i = 0; i < nvips; i++) {
+		(void)snprintf(text, sizeof(text), "10.200.1.%u", i + 1);
+		w->vips[i] = (struct lb_wish_vip) { .addr = addr_of(text),
+						    .bits = 32,
+						    .port = 80,
+						    .proto = PROTO_TCP,
+						    .backends = w->backends,
+						    .nbackends = BACKENDS };
+	}
+	w->wish.vips = w->vips;
+	w->wish.nvips = nvips;
+	w->wish.config.gue_port = WIRE16(6080);
+	w->wish.config.frame_max = 1514;
+	w->wish.config.flood_rate = UINT32_MAX;
+}
+
+/* ---- packets ---- */
+
+struct sent {
+	uint32_t verdict;
+	uint8_t proto;	/* of the outer header */
+	uint8_t dst[4]; /* the same */
+};
+
+/* A TCP packet with ACK of the flow 192.168.0.X:PORT to 10.200.1.VIP:80. */
+static struct sent send_one(unsigned vip, unsigned host, unsigned port)
+{
+	uint8_t frame[64] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6 };
+	uint8_t out[256] = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = 54, .data_out = out,
+		    .data_size_out = sizeof(out));
+	struct sent s = { 0 };
+
+	memcpy(frame + 26, (uint8_t[]) { 192, 168, 0, (uint8_t)host, 10, 200, 1, (uint8_t)vip }, 8);
+	memcpy(frame + 34, (uint8_t[]) { (uint8_t)(port >> 8), (uint8_t)port, 0, 80 }, 4);
+	frame[46] = 0x50;
+	frame[47] = 0x10;
+	if (bpf_prog_test_run_opts(chain_program(chain, "chain_entry"), &opts))
+		s.verdict = ~0U;
+	else
+		s.verdict = opts.retval;
+	s.proto = out[23];
+	memcpy(s.dst, out + 30, 4);
+	return s;
+}
+
+static bool same(struct sent a, struct sent b)
+{
+	return a.verdict == b.verdict && a.proto == b.proto && !memcmp(a.dst, b.dst, 4);
+}
+
+static uint64_t count_of(enum chain_reason reason)
+{
+	struct chain_count count = { 0 };
+
+	(void)chain_counted(chain, reason, &count);
+	return count.packets;
+}
+
+/* ---- what is refused ---- */
+
+static void refused(const char *what, struct world *w, const char *words)
+{
+	struct err err = ERR_INIT;
+	struct sent was = send_one(1, 1, 1), is;
+	uint32_t hidden = chain_hidden(chain);
+	int r = lb_apply(lb, &w->wish, &plan, &err);
+
+	is = send_one(1, 1, 1);
+	printf("# %s\n", err.text);
+	check(what, r < 0 && strstr(err.text, words) && chain_hidden(chain) == hidden && same(was, is) &&
+			    is.verdict == XDP_TX);
+}
+
+static void test_refusals(void)
+{
+	static struct world w;
+
+	fill(&w, 2, 0, 0);
+	w.vips[1] = w.vips[0];
+	refused("a VIP that is wished twice is refused", &w, "VIP 10.200.1.1:80/tcp is wished twice");
+	fill(&w, 1, 0, 0);
+	w.backends[2] = w.backends[0];
+	refused("a backend that is there twice is refused", &w, "has backend 10.0.0.1 twice");
+	fill(&w, VIPS + 1, 0, 0);
+	refused("too many VIPs are refused", &w, "there is room for 4");
+	fill(&w, 1, 0, 0);
+	w.wish.config.ring = 65539;
+	refused("a ring that is too large is refused", &w, "at most 65537 places");
+	fill(&w, 1, 0, 0);
+	w.wish.ids = &(struct lb_wish_id) { .id = 7, .to = { .addr = addr_of("10.0.0.1"), .flags = LB_REAL_GUE } };
+	w.wish.nids = 1;
+	refused("a backend in two tunnels is refused", &w, "10.0.0.1 is wished in two ways");
+}
+
+/* ---- what is applied ---- */
+
+static bool apply(struct world *w)
+{
+	struct err err = ERR_INIT;
+
+	if (lb_apply(lb, &w->wish, &plan, &err) < 0) {
+		printf("# %s\n", err.text);
+		return false;
+	}
+	return true;
+}
+
+static void test_changes(void)
+{
+	static struct world w;
+	struct sent was, is;
+	uint64_t gone;
+	unsigned i;
+	bool stayed = true, moved = true;
+	struct sent first[100];
+
+	fill(&w, 2, 0, 0);
+	check("two VIPs are applied", apply(&w));
+	for (i = 0; i < 100; i++)
+		first[i] = send_one(1, 2, 1000 + i);
+	w.backends[first[0].dst[3] - 1].weight = 0;
+	check("a backend is drained", apply(&w));
+	for (i = 0; i < 100; i++) {
+		stayed = stayed && same(first[i], send_one(1, 2, 1000 + i));
+		moved = moved && send_one(1, 3, 1000 + i).dst[3] != first[0].dst[3];
+	}
+	check("connections stay on a backend that is drained", stayed);
+	check("new ones do not go there", moved);
+	was = send_one(1, 2, 1000);
+	gone = count_of(CHAIN_LB_GONE);
+	w.backends[was.dst[3] - 1] = w.backends[BACKENDS - 1];
+	for (i = 0; i < 2; i++)
+		w.vips[i].nbackends = BACKENDS - 1;
+	if (was.dst[3] == BACKENDS)
+		w.backends[0].weight = w.backends[1].weight = 1;
+	check("it is taken away", apply(&w));
+	is = send_one(1, 2, 1000);
+	check("its connections are chosen anew, which is counted",
+	      is.verdict == XDP_TX && is.dst[3] != was.dst[3] && count_of(CHAIN_LB_GONE) == gone + 1);
+	w.wish.nvips = 1;
+	check("a VIP is taken away", apply(&w));
+	check("its packets go to the host", send_one(2, 1, 1).verdict == XDP_PASS);
+	check("those of the other one to a backend", send_one(1, 1, 1).verdict == XDP_TX);
+	w.vips[0].nbackends = 0;
+	check("a VIP without a backend is applied", apply(&w));
+	check("its packets are dropped", send_one(1, 1, 1).verdict == XDP_DROP);
+}
+
+/* Wishes come and go by more VIPs than there is room for at once: numbers of those that are gone are given again. */
+static void test_numbers(void)
+{
+	static struct world w;
+	bool right = true;
+	unsigned i, k;
+
+	for (i = 0; i < 20 && right; i++) {
+		fill(&w, 2, 0, 0);
+		for (k = 0; k < 2; k++)
+			w.vips[k].port = (uint16_t)(1000 + 2 * i + k);
+		right = apply(&w) && lb_vip_number(lb, &w.vips[0]) && lb_vip_number(lb, &w.vips[1]);
+	}
+	check("numbers of VIPs that are gone are given again", right);
+}
+
+/* ---- traffic meanwhile ---- */
+
+static atomic_bool stop;
+static unsigned long sent, wrong;
+
+/* Net 0 is reached through GUE, net 1 through IPIP: anything else is half a configuration. */
+static void *traffic(void *arg)
+{
+	unsigned i;
+
+	stay(false);
+	for (i = 0; !atomic_load(&stop); i++) {
+		struct sent s = send_one(1 + i % 2, 1 + i % 50, 1 + i % 997);
+		bool right = s.verdict == XDP_TX &&
+			     ((s.dst[2] == 0 && s.proto == PROTO_UDP) || (s.dst[2] == 1 && s.proto == PROTO_IPIP));
+
+		wrong += !right;
+		sent++;
+		if (!right && wrong < 5)
+			printf("# verdict %u, protocol %u, 10.0.%u.%u\n", s.verdict, s.proto, s.dst[2], s.dst[3]);
+	}
+	return arg;
+}
+
+static void test_traffic(void)
+{
+	static struct world worlds[2];
+	struct timespec from, to;
+	pthread_t thread;
+	unsigned i;
+	bool right;
+
+	fill(&worlds[0], 2, 0, LB_REAL_GUE);
+	fill(&worlds[1], 2, 1, 0);
+	right = apply(&worlds[0]);
+	if (pthread_create(&thread, NULL, traffic, NULL))
+		exit(1);
+	(void)clock_gettime(CLOCK_MONOTONIC, &from);
+	for (i = 0; i < TURNS && right; i++)
+		right = apply(&worlds[(i + 1) % 2]);
+	(void)clock_gettime(CLOCK_MONOTONIC, &to);
+	atomic_store(&stop, true);
+	(void)pthread_join(thread, NULL);
+	printf("# %lu packets during %u transactions of %.1f ms\n", sent, i,
+	       ((double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6) / TURNS);
+	check("wishes are applied under traffic", right && sent);
+	check("each packet saw one configuration, and none was lost", !wrong);
+}
+
+int main(void)
+{
+	const struct lb_opts opts = { .vips = VIPS, .conns = 8192 };
+	static struct world w;
+	struct err err = ERR_INIT;
+
+	stay(true);
+	if (chain_new(&chain, &err) < 0 || lb_new(chain, &opts, &lb, &err) < 0) {
+		printf("Bail out! %s\n", err.text);
+		return 1;
+	}
+	check("before the first wish, packets go to the host", send_one(1, 1, 1).verdict == XDP_PASS);
+	fill(&w, 1, 0, 0);
+	check("a wish is applied", apply(&w));
+	check("a packet to a VIP is sent", send_one(1, 1, 1).verdict == XDP_TX);
+	test_refusals();
+	test_changes();
+	test_numbers();
+	test_traffic();
+	printf("1..%d\n", tests);
+	(void)lb_free(lb);
+	(void)chain_free(chain);
+	return failures != 0;
+}
