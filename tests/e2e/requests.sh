@@ -72,7 +72,7 @@ wait_for 20 sh -c "redis-cli -p ${ports[0]} ping >/dev/null 2>&1"
 # shellcheck disable=SC2012
 before=$(ls -d /tmp/saker-requests-* 2>/dev/null)
 ok 'recorded and told in one command' eval \
-	"'$SAKER' requests -n 5 -p $redis -- redis-benchmark -p ${ports[0]} -n 40 -c 2 -t set -q >told"
+	"'$SAKER' requests -n 9 -p $redis -- redis-benchmark -p ${ports[0]} -n 40 -c 2 -t set -q >told"
 ok 'a line a request' eval "[ \$(grep -c ' SET key:' told) -ge 5 ]"
 ok 'and the slowest is explained' grep -q 'the critical path, by time:' told
 equal 'nothing stays behind' "$(ls -d /tmp/saker-requests-* 2>/dev/null)" "$before"
