@@ -242,7 +242,8 @@ static int sort_edges(struct service_map *m)
 		return -ENOMEM;
 	for (i = 0; i < m->nedges; i++)
 		m->edges[i].retransmits = i;
-	qsort(m->edges, m->nedges, sizeof(*m->edges), by_requests);
+	if (m->nedges)
+		qsort(m->edges, m->nedges, sizeof(*m->edges), by_requests);
 	for (i = 0; i < m->nedges; i++) {
 		place[m->edges[i].retransmits] = i;
 		m->edges[i].retransmits = 0;

@@ -237,10 +237,10 @@ int spans_read_block(struct spans_db *db, uint32_t n, struct blob_reader *rd, st
 	if (r <= 0)
 		return r < 0 ? r : err_set(err, EBADMSG, "'%s' is damaged: there is no block %u", db->path, n);
 	rd->at = sqlite3_column_blob(st, 1);
-	rd->end = rd->at + (rd->at ? sqlite3_column_bytes(st, 1) : 0);
+	rd->end = rd->at ? rd->at + sqlite3_column_bytes(st, 1) : NULL;
 	rd->place = (struct blob_place) { .begin_ns = (uint64_t)sqlite3_column_int64(st, 0) };
 	*ret_logs = (struct blob_parts) { .at = sqlite3_column_blob(st, 2) };
-	ret_logs->end = ret_logs->at + (ret_logs->at ? sqlite3_column_bytes(st, 2) : 0);
+	ret_logs->end = ret_logs->at ? ret_logs->at + sqlite3_column_bytes(st, 2) : NULL;
 	return 0;
 }
 
