@@ -214,6 +214,9 @@ static void test_planted(void **state)
 	assert_string_equal(spans_text(&s, d.median_shares[0].service), "db");
 	assert_int_equal(d.tail_shares[0].kind, TIME_LOCK);
 	assert_true(d.tail_shares[0].share > 0.97);
+	d.effects[0].kind = TIME_UNKNOWN;
+	assert_false(dominant_sentence(&b, &s, &d, &row));
+	d.effects[0].kind = TIME_LOCK;
 	assert_true(dominant_sentence(&b, &s, &d, &row));
 	assert_int_equal(s.rows[row].time_ns[TIME_LOCK] > 45000 * US, 1);
 	assert_non_null(strstr(b.data, "the slowest 1 % of 3,000 requests take 5"));

@@ -196,7 +196,7 @@ bool dominant_sentence(struct buf *b, const struct spans *s, const struct domina
 	for (i = 0; i < d->neffects && !e; i++)
 		if (d->effects[i].slow_ns > d->effects[i].normal_ns && d->effects[i].share >= SENTENCE_SHARE)
 			e = &d->effects[i];
-	if (!e)
+	if (!e || e->kind == TIME_UNKNOWN) /* what nobody saw is no reason: a connection that stays silent on purpose */
 		return false;
 	buf_printf(b, "the slowest %u %% of ", d->slow_percent);
 	thousands(b, d->requests);
