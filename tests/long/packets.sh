@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 400
+# timeout: 2000
 #
 # The programs of the chain on Debian's 6.1 and 6.12, emulated: they load, and Katran's cases have the verdicts and bytes that they
 # have here (tests/e2e/katran.sh).
