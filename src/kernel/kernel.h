@@ -30,6 +30,7 @@ struct kernel_rung {
 	const char *programs; /* names in the object, with spaces between them: all are needed */
 	const char *hook;     /* as a person reads it: tp_btf:sched_process_fork */
 	const char *since;    /* kernels that have the hook, and what is lost on this rung, if anything */
+	const char *module;   /* of the kernel, that may have the hooks if itself does not; NULL: none */
 };
 
 #define KERNEL_RUNGS 4
@@ -54,8 +55,7 @@ struct kernel_object {
 	const size_t *size;
 	const struct kernel_ladder *ladders;
 	size_t nladders;
-	uint32_t kinds;	    /* bits OBSERVE_*: loaded if any of these is wanted; 0: always */
-	const char *module; /* of the kernel, that may have hooks which itself has not; NULL: none */
+	uint32_t kinds; /* bits OBSERVE_*: loaded if any of these is wanted; 0: always */
 };
 
 struct kernel_opts {

@@ -64,7 +64,6 @@ static bool functions_hook(const struct btf *btf)
 struct hooks {
 	struct bpf_object *object;
 	struct btf *btf;
-	const char *module;
 	bool functions;
 };
 
@@ -72,7 +71,6 @@ static void hooks_open(struct hooks *h, const struct kernel_object *obj)
 {
 	h->object = bpf_object__open_mem(obj->data, *obj->size, NULL);
 	h->btf = btf__load_vmlinux_btf();
-	h->module = obj->module;
 	h->functions = h->btf && functions_hook(h->btf);
 }
 
@@ -82,9 +80,9 @@ static void hooks_close(struct hooks *h)
 	bpf_object__close(h->object);
 }
 
-static bool module_has(const struct hooks *h, const char *name, uint32_t kind)
+static bool module_has(const struct hooks *h, const char *module, const char *name, uint32_t kind)
 {
-	struct btf *btf = h->module ? btf__load_module_btf(h->module, h->btf) : NULL;
+	struct btf *btf = module ? btf__load_module_btf(module, h->btf) : NULL;
 	bool has = btf && btf__find_by_name_kind(btf, name, kind) > 0;
 
 	btf__free(btf);
@@ -92,7 +90,7 @@ static bool module_has(const struct hooks *h, const char *name, uint32_t kind)
 }
 
 /* What a program hangs on is known to this kernel, or cannot be looked up. */
-static bool hook_there(const struct hooks *h, const char *section)
+static bool hook_there(const struct hooks *h, const char *section, const char *module)
 {
 	const struct hook_kind *kind = kind_of(section);
 	char name[256];
@@ -102,7 +100,7 @@ static bool hook_there(const struct hooks *h, const char *section)
 	if (kind->btf_kind == BTF_KIND_FUNC && !h->functions)
 		return false;
 	(void)snprintf(name, sizeof(name), "%s%s", kind->type, section + strlen(kind->section));
-	return btf__find_by_name_kind(h->btf, name, kind->btf_kind) > 0 || module_has(h, name, kind->btf_kind);
+	return btf__find_by_name_kind(h->btf, name, kind->btf_kind) > 0 || module_has(h, module, name, kind->btf_kind);
 }
 
 bool rung_has(const struct kernel_rung *rung, const char *program)
@@ -125,7 +123,7 @@ static const char *rung_lacks(const struct hooks *h, const struct kernel_rung *r
 
 	bpf_object__for_each_program(p, h->object)
 	{
-		if (rung_has(rung, bpf_program__name(p)) && !hook_there(h, bpf_program__section_name(p)))
+		if (rung_has(rung, bpf_program__name(p)) && !hook_there(h, bpf_program__section_name(p), rung->module))
 			return bpf_program__section_name(p);
 	}
 	return NULL;

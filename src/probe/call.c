@@ -24,7 +24,8 @@ static const struct kernel_ladder call_ladders[] = {
 	  .spare = true,
 	  .kinds = OBSERVE_LOG,
 	  .rungs = { { "log_filled_delayed log_filled_direct log_filled_journal",
-		       "tp_btf:ext4_da_write_end, ext4_write_end, ext4_journalled_write_end", "5.5, with ext4" } } },
+		       "tp_btf:ext4_da_write_end, ext4_write_end, ext4_journalled_write_end", "5.5, with ext4",
+		       .module = "ext4" } } },
 	{ .observation = "descriptors inherited",
 	  .about = "whether processes that begin have pipes or terminals, so that calls are watched",
 	  .without = "pipes made after the beginning, for up to five seconds",
@@ -39,7 +40,6 @@ static const struct kernel_ladder call_ladders[] = {
 
 const struct kernel_object probe_call = {
 	.name = "call",
-	.module = "ext4",
 	.kinds = OBSERVE_LOG | OBSERVE_PIPE | OBSERVE_FILE,
 	.data = bpf_call_data,
 	.size = &bpf_call_size,
