@@ -30,7 +30,6 @@ struct kernel_rung {
 	const char *programs; /* names in the object, with spaces between them: all are needed */
 	const char *hook;     /* as a person reads it: tp_btf:sched_process_fork */
 	const char *since;    /* kernels that have the hook, and what is lost on this rung, if anything */
-	const char *module;   /* of the kernel, that may have the hooks if itself does not; NULL: none */
 };
 
 #define KERNEL_RUNGS 4

@@ -80,17 +80,8 @@ static void hooks_close(struct hooks *h)
 	bpf_object__close(h->object);
 }
 
-static bool module_has(const struct hooks *h, const char *module, const char *name, uint32_t kind)
-{
-	struct btf *btf = module ? btf__load_module_btf(module, h->btf) : NULL;
-	bool has = btf && btf__find_by_name_kind(btf, name, kind) > 0;
-
-	btf__free(btf);
-	return has;
-}
-
 /* What a program hangs on is known to this kernel, or cannot be looked up. */
-static bool hook_there(const struct hooks *h, const char *section, const char *module)
+static bool hook_there(const struct hooks *h, const char *section)
 {
 	const struct hook_kind *kind = kind_of(section);
 	char name[256];
@@ -100,7 +91,7 @@ static bool hook_there(const struct hooks *h, const char *section, const char *m
 	if (kind->btf_kind == BTF_KIND_FUNC && !h->functions)
 		return false;
 	(void)snprintf(name, sizeof(name), "%s%s", kind->type, section + strlen(kind->section));
-	return btf__find_by_name_kind(h->btf, name, kind->btf_kind) > 0 || module_has(h, module, name, kind->btf_kind);
+	return btf__find_by_name_kind(h->btf, name, kind->btf_kind) > 0;
 }
 
 bool rung_has(const struct kernel_rung *rung, const char *program)
@@ -123,7 +114,7 @@ static const char *rung_lacks(const struct hooks *h, const struct kernel_rung *r
 
 	bpf_object__for_each_program(p, h->object)
 	{
-		if (rung_has(rung, bpf_program__name(p)) && !hook_there(h, bpf_program__section_name(p), rung->module))
+		if (rung_has(rung, bpf_program__name(p)) && !hook_there(h, bpf_program__section_name(p)))
 			return bpf_program__section_name(p);
 	}
 	return NULL;
