@@ -15,6 +15,7 @@ struct word {
 	size_t len;
 };
 
+#define NAME_MIN 3 /* the shortest of these */
 #define W(text)                        \
 	{                              \
 		text, sizeof(text) - 1 \
@@ -61,14 +62,35 @@ static bool suffix(const uint8_t *name, size_t len, const char *word, size_t n)
 	       !strncasecmp((const char *)name + len - n, word, n);
 }
 
+/* The last bytes of a name in one number, whatever their case: most names differ from all words in these. */
+static uint32_t name_end(const uint8_t *name, size_t len)
+{
+	return (name[len - 3] | 0x20u) << 16 | (name[len - 2] | 0x20u) << 8 | name[len - 1] | 0x20u;
+}
+
+/* name_end() of the known words */
+static const uint32_t *known_ends(void)
+{
+	static uint32_t ends[ARRAY_LEN(known)];
+	size_t i;
+
+	if (!ends[ARRAY_LEN(known) - 1])
+		for (i = 0; i < ARRAY_LEN(known); i++)
+			ends[i] = name_end((const uint8_t *)known[i].text, known[i].len);
+	return ends;
+}
+
 size_t mask_name_ends(const struct mask_words *words, const uint8_t *name, size_t len)
 {
+	const uint32_t *ends = known_ends();
+	uint32_t end;
 	size_t i;
 
 	if (!len)
 		return 0;
+	end = len < NAME_MIN ? 0 : name_end(name, len);
 	for (i = 0; i < ARRAY_LEN(known); i++)
-		if (suffix(name, len, known[i].text, known[i].len))
+		if (ends[i] == end && suffix(name, len, known[i].text, known[i].len))
 			return known[i].len;
 	for (i = 0; words && i < words->n; i++)
 		if (suffix(name, len, words->words[i], strlen(words->words[i])))

@@ -1,18 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event/payload.h"
 
+#include <string.h>
+
+#include "base/cleanup.h"
+
+/* Where the next c stands at or behind `at`; len: nowhere. */
+static size_t next_of(const uint8_t *data, size_t len, size_t at, int c)
+{
+	const uint8_t *found = memchr(data + at, c, len - at);
+
+	return found ? (size_t)(found - data) : len;
+}
+
 size_t payload_escape(const uint8_t *data, size_t len, char *out, size_t cap, size_t *ret_taken)
 {
-	size_t at = 0, i;
+	size_t nul = len ? next_of(data, len, 0, 0) : 0, backslash = len ? next_of(data, len, 0, '\\') : 0;
+	size_t at = 0, i = 0, run;
 
-	for (i = 0; i < len; i++) {
-		size_t need = !data[i] || data[i] == '\\' ? 2 : 1;
-
-		if (at + need + 1 > cap)
+	while (i < len) {
+		run = MIN(nul, backslash) - i;
+		run = MIN(run, cap - 1 - at);
+		memcpy(out + at, data + i, run);
+		at += run;
+		i += run;
+		if (i == len || (i != nul && i != backslash) || at + 3 > cap)
 			break;
-		if (need == 2)
-			out[at++] = '\\';
-		out[at++] = data[i] ? (char)data[i] : '0';
+		out[at++] = '\\';
+		out[at++] = data[i] ? '\\' : '0';
+		i++;
+		if (nul < i)
+			nul = next_of(data, len, i, 0);
+		if (backslash < i)
+			backslash = next_of(data, len, i, '\\');
 	}
 	out[at] = 0;
 	if (ret_taken)
