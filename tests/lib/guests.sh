@@ -77,9 +77,18 @@ guest_start() {
 # guest_doing NAME: the last words first, for only the end of a long log is shown elsewhere
 guest_doing() {
 	local dir=$WORK/$1 file
+	# of a kernel that gave up, from its first word on
+	grep -am 1 -A 60 'BUG: \|Oops\|general protection\|Kernel panic' "$dir/console"
 	for file in "$dir"/*.err "$dir/processes" "$dir/console" "$dir/output" "$dir/steps" "$dir/said"; do
 		[ ! -s "$file" ] || { echo "$1: the end of ${file##*/}:"; tail -n 12 "$file" | cut -c 1-160; }
 	done
+}
+
+# guest_gave_up NAME: where its kernel did, for the name of the case; nothing if it did not
+guest_gave_up() {
+	local where
+	where=$(tr -d '\r' <"$WORK/$1/console" 2>/dev/null | grep -ao 'BUG: .*\|Oops: .*\|RIP: 0010:.*' | head -n 3 | paste -sd ' ')
+	[ -z "$where" ] || echo ", its kernel did not: $where"
 }
 
 guests_wait() {
@@ -88,7 +97,7 @@ guests_wait() {
 		status=0
 		wait "${guests_pid[$name]}" || status=$?
 		[ $status = 0 ] || guest_doing "$name" | sed 's/^/# /'
-		e2e_case "$name: the guest came to its end" $status
+		e2e_case "$name: the guest came to its end$(guest_gave_up "$name")" $status
 	done
 }
 
