@@ -20,6 +20,9 @@
 # no_timer_check: at boot Linux looks whether its timer ticks, and panics if it did not, which is so where the emulator has
 # to wait for a CPU.
 #
+# A kernel that gives up outside of any BPF program is booted once more, which is said: the emulation of several CPUs has faults of
+# its own.
+#
 # The emulator yields to all others (nice 19, or $SAKER_GUEST_NICE).
 #
 # The guest's root is this machine's, read only by 9p, under a file system in memory that takes what is written;
@@ -237,11 +240,9 @@ watch() {
 	done
 }
 
-run() {
-	local dir=$1 out=$2 seconds=$3 emulator
-	shift 3
-	rm -f "$out/status" "$out/ended"
-	build_initramfs "$dir" "$out/initramfs" "$*"
+# boot KERNEL OUT SECONDS: once, until it ends or is ended
+boot() {
+	local dir=$1 out=$2 emulator
 	# shellcheck disable=SC2086
 	nice -n "${SAKER_GUEST_NICE:-19}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
 		-nodefaults -no-reboot -display none -serial stdio -monitor none \
@@ -251,12 +252,30 @@ run() {
 		-fsdev local,id=out,path="$out",security_model=none -device virtio-9p-pci,fsdev=out,mount_tag=out \
 		$qemu </dev/null >"$out/console" 2>&1 &
 	emulator=$!
-	watch $emulator "$seconds" "$out/ended" &
+	watch $emulator "$3" "$out/ended" &
 	# shellcheck disable=SC2064
 	trap "kill $emulator $! 2>/dev/null || true" EXIT
 	wait $emulator || true
 	kill $! 2>/dev/null || true
 	trap - EXIT
+}
+
+# gave_up CONSOLE: its kernel did, and no BPF program stands in what it says of that
+gave_up() {
+	grep -aq 'Kernel panic' "$1" && ! grep -aq 'bpf_prog_\|bpf_trampoline_' "$1"
+}
+
+run() {
+	local dir=$1 out=$2 seconds=$3
+	shift 3
+	rm -f "$out/status" "$out/ended"
+	build_initramfs "$dir" "$out/initramfs" "$*"
+	boot "$dir" "$out" "$seconds"
+	if [ ! -e "$out/status" ] && [ ! -e "$out/ended" ] && gave_up "$out/console"; then
+		echo "guest.sh: $name: its kernel gave up, not in a program of BPF; it is booted once more" >&2
+		mv "$out/console" "$out/console.first"
+		boot "$dir" "$out" "$seconds"
+	fi
 	rm -f "$out/initramfs"
 	[ -e "$out/status" ] || die "the guest did not come to its end: $(cat "$out/ended" 2>/dev/null || echo 'the emulator ended before')"
 	return "$(cat "$out/status")"

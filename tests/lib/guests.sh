@@ -84,10 +84,11 @@ guest_doing() {
 	done
 }
 
-# guest_gave_up NAME: where its kernel did, for the name of the case; nothing if it did not
+# guest_gave_up NAME [CONSOLE]: where its kernel did, for the name of the case; nothing if it did not
 guest_gave_up() {
-	local where
-	where=$(tr -d '\r' <"$WORK/$1/console" 2>/dev/null | grep -ao 'BUG: .*\|Oops: .*\|RIP: 0010:.*' | head -n 3 | paste -sd ' ')
+	local where console=$WORK/$1/${2:-console}
+	[ -e "$console" ] || return 0
+	where=$(tr -d '\r' <"$console" | grep -ao 'BUG: .*\|Oops: .*\|RIP: 0010:.*\|Kernel panic.*' | head -n 3 | paste -sd ' ')
 	[ -z "$where" ] || echo ", its kernel did not: $where"
 }
 
@@ -97,6 +98,7 @@ guests_wait() {
 		status=0
 		wait "${guests_pid[$name]}" || status=$?
 		[ $status = 0 ] || guest_doing "$name" | sed 's/^/# /'
+		[ ! -e "$WORK/$name/console.first" ] || echo "# $name was booted twice$(guest_gave_up "$name" console.first)"
 		e2e_case "$name: the guest came to its end$(guest_gave_up "$name")" $status
 	done
 }
