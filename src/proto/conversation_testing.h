@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/cleanup.h"
 #include "proto/proto.h"
 
 #define MINE __attribute__((unused)) static

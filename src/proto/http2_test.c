@@ -175,32 +175,30 @@ static const struct case_ hostile_cases[] = {
 	  "" },
 };
 
-#define N(cases) (sizeof(cases) / sizeof((cases)[0]))
-
 static void http(void **state)
 {
 	(void)state;
-	run_all(http_cases, N(http_cases));
+	run_all(http_cases, ARRAY_LEN(http_cases));
 }
 
 static void grpc(void **state)
 {
 	(void)state;
-	run_all(grpc_cases, N(grpc_cases));
+	run_all(grpc_cases, ARRAY_LEN(grpc_cases));
 }
 
 static void hostile(void **state)
 {
 	(void)state;
-	run_all(hostile_cases, N(hostile_cases));
+	run_all(hostile_cases, ARRAY_LEN(hostile_cases));
 }
 
 static void spoiled(void **state)
 {
 	(void)state;
-	run_spoiled(http_cases, N(http_cases));
-	run_spoiled(grpc_cases, N(grpc_cases));
-	run_spoiled(hostile_cases, N(hostile_cases));
+	run_spoiled(http_cases, ARRAY_LEN(http_cases));
+	run_spoiled(grpc_cases, ARRAY_LEN(grpc_cases));
+	run_spoiled(hostile_cases, ARRAY_LEN(hostile_cases));
 }
 
 int main(void)

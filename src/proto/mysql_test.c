@@ -180,25 +180,23 @@ static const struct case_ hostile_cases[] = {
 	  "mysql   0 UMC 541-546@3-3\n" },
 };
 
-#define N(cases) (sizeof(cases) / sizeof((cases)[0]))
-
 static void documented(void **state)
 {
 	(void)state;
-	run_all(cases, N(cases));
+	run_all(cases, ARRAY_LEN(cases));
 }
 
 static void hostile(void **state)
 {
 	(void)state;
-	run_all(hostile_cases, N(hostile_cases));
+	run_all(hostile_cases, ARRAY_LEN(hostile_cases));
 }
 
 static void spoiled(void **state)
 {
 	(void)state;
-	run_spoiled(cases, N(cases));
-	run_spoiled(hostile_cases, N(hostile_cases));
+	run_spoiled(cases, ARRAY_LEN(cases));
+	run_spoiled(hostile_cases, ARRAY_LEN(hostile_cases));
 }
 
 int main(void)

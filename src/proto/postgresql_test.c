@@ -198,32 +198,30 @@ static const struct case_ hostile_cases[] = {
 	  "postgresql SELECT select ? 0 MC 500-515@1-1 500-567@2-2\n" },
 };
 
-#define N(cases) (sizeof(cases) / sizeof((cases)[0]))
-
 static void documented(void **state)
 {
 	(void)state;
-	run_all(cases, N(cases));
+	run_all(cases, ARRAY_LEN(cases));
 }
 
 static void lost(void **state)
 {
 	(void)state;
-	run_all(lost_cases, N(lost_cases));
+	run_all(lost_cases, ARRAY_LEN(lost_cases));
 }
 
 static void hostile(void **state)
 {
 	(void)state;
-	run_all(hostile_cases, N(hostile_cases));
+	run_all(hostile_cases, ARRAY_LEN(hostile_cases));
 }
 
 static void spoiled(void **state)
 {
 	(void)state;
-	run_spoiled(cases, N(cases));
-	run_spoiled(lost_cases, N(lost_cases));
-	run_spoiled(hostile_cases, N(hostile_cases));
+	run_spoiled(cases, ARRAY_LEN(cases));
+	run_spoiled(lost_cases, ARRAY_LEN(lost_cases));
+	run_spoiled(hostile_cases, ARRAY_LEN(hostile_cases));
 }
 
 int main(void)
