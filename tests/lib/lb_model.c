@@ -436,8 +436,7 @@ static enum model_verdict too_big(const struct model *m, struct packet *p)
 	return MODEL_TX;
 }
 
-/* RFC 1624, equation 3 */
-static unsigned changed(unsigned sum, unsigned from, unsigned to)
+unsigned model_sum_changed(unsigned sum, unsigned from, unsigned to)
 {
 	return ~fold((uint64_t)(~sum & 0xffff) + (~from & 0xffff) + to) & 0xffff;
 }
@@ -453,15 +452,22 @@ static enum model_verdict echo(struct packet *p)
 	memcpy(ip + src + n, was, n);
 	if (p->family == 4) {
 		ip[8] = 64;
-		put16(ip + 10, changed(get16(ip + 10), before, get16(ip + 8)));
+		put16(ip + 10, model_sum_changed(get16(ip + 10), before, get16(ip + 8)));
 		put16(icmp + 2, fold((uint64_t)get16(icmp + 2) + 0x0800));
 		icmp[0] = 0;
 	} else {
 		ip[7] = 64;
-		put16(icmp + 2, changed(get16(icmp + 2), 0x8000, 0x8100));
+		put16(icmp + 2, model_sum_changed(get16(icmp + 2), 0x8000, 0x8100));
 		icmp[0] = 129;
 	}
 	turn_link(p->at);
+	return MODEL_TX;
+}
+
+static enum model_verdict relink(struct packet *p, const struct lb_wish_backend *to)
+{
+	memcpy(p->at + 6, p->at, 6);
+	memcpy(p->at, to->mac, 6);
 	return MODEL_TX;
 }
 
@@ -474,21 +480,25 @@ static enum model_verdict balance(struct model *m, struct packet *p)
 	if (!p->family)
 		return MODEL_PASS;
 	if (p->broken || p->fragment || p->options || is_cut(p))
-		return is_vip(m, p) ? MODEL_DROP : MODEL_PASS;
+		return is_vip(m, p) || (p->fragment && model_nat_knows(m, p)) ? MODEL_DROP : MODEL_PASS;
 	if (p->echo)
 		return is_vip(m, p) ? echo(p) : MODEL_PASS;
 	if (!p->flow.family || (p->flow.proto != 6 && p->flow.proto != 17))
 		return MODEL_PASS;
 	v = find_vip(m, p, &any);
 	if (!v)
-		return MODEL_PASS;
-	if (p->bytes > m->wish->config.frame_max)
+		return model_nat_reply(m, p);
+	if (p->bytes > m->wish->config.frame_max && !(v->flags & (LB_VIP_NAT | LB_VIP_L2)))
 		return too_big(m, p);
 	to = choose(m, p, v, any);
 	if (!to)
 		return MODEL_DROP;
 	if (v->flags & LB_VIP_LOCAL && to->flags & LB_REAL_LOCAL)
 		return MODEL_PASS;
+	if (v->flags & LB_VIP_NAT)
+		return model_nat_send(m, p, v, to);
+	if (v->flags & LB_VIP_L2)
+		return relink(p, to);
 	encap(m, p, v, to);
 	return MODEL_TX;
 }
@@ -529,7 +539,7 @@ static bool strip(const struct model *m, struct packet *p)
 		return false;
 	ip[version == 4 ? 8 : 7]--;
 	if (version == 4)
-		put16(ip + 10, changed(get16(ip + 10), ttl << 8 | ip[9], (ttl - 1) << 8 | ip[9]));
+		put16(ip + 10, model_sum_changed(get16(ip + 10), ttl << 8 | ip[9], (ttl - 1) << 8 | ip[9]));
 	return true;
 }
 
@@ -595,11 +605,13 @@ int model_init(struct model *m, const struct lb_wish *wish, uint16_t gue_port)
 	m->gue_port = gue_port;
 	m->rings = calloc(wish->nvips, LB_RING * sizeof(*m->rings));
 	m->conns = calloc(MODEL_FLOWS, sizeof(*m->conns));
-	return m->rings && m->conns ? model_rings(m) : -1;
+	m->nats = calloc(MODEL_FLOWS, sizeof(*m->nats));
+	return m->rings && m->conns && m->nats ? model_rings(m) : -1;
 }
 
 void model_fini(struct model *m)
 {
 	free(m->rings);
 	free(m->conns);
+	free(m->nats);
 }

@@ -5,7 +5,8 @@
  * lb_model - what the chain of decap_stage and lb_stage does with a packet, in plain C over bytes.
  *
  * It shares no parser, checksum or table with the programs; the ring and the hash of flows it takes from net/lb and packet/,
- * which are compared with Katran's values elsewhere.  It knows no time: UDP flows never age, no flood is one.
+ * which are compared with Katran's values elsewhere.  It knows no time: UDP flows never age, no flood is one, NAT forgets
+ * nothing; and no routes of the host.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,11 +23,20 @@ struct model_conn {
 	bool used;
 };
 
+/* The key is the flow of the backend's packets; what it speaks for. */
+struct model_nat {
+	struct packet_flow key;
+	uint32_t addr[4];
+	uint16_t port;
+	bool used;
+};
+
 struct model {
 	const struct lb_wish *wish;
 	uint16_t gue_port;
 	uint16_t *rings; /* LB_RING for each VIP: index of the backend, from 1 */
 	struct model_conn *conns;
+	struct model_nat *nats;
 };
 
 int model_init(struct model *m, const struct lb_wish *wish, uint16_t gue_port);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lb_model.h"
 #include "packet/meta.h"
 
 /* The packet, as bytes; offsets from the frame's first. */
@@ -36,6 +37,15 @@ static inline bool fits(const struct packet *p, size_t offset, size_t n)
 {
 	return offset + n <= p->bytes;
 }
+
+/* RFC 1624, equation 3 */
+unsigned model_sum_changed(unsigned sum, unsigned from, unsigned to);
+
+/* NAT: to the backend, and what comes from one. */
+enum model_verdict model_nat_send(struct model *m, struct packet *p, const struct lb_wish_vip *v,
+				  const struct lb_wish_backend *to);
+enum model_verdict model_nat_reply(struct model *m, struct packet *p);
+bool model_nat_knows(struct model *m, const struct packet *p);
 
 /* A frame of at least 14 bytes; gue_port 0: none. */
 void model_parse(struct packet *p, uint8_t *frame, size_t bytes, unsigned gue_port);

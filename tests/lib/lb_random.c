@@ -20,7 +20,7 @@
 #include "packet/wire.h"
 
 #define GUE_PORT 6080
-#define VIPS 12
+#define VIPS 19
 #define BACKENDS 6
 #define CHANGES 20 /* of weights, during a run */
 
@@ -62,19 +62,28 @@ static const struct {
 	uint16_t port;
 	uint8_t proto;
 	uint32_t flags;
+	uint16_t nat_port;
 } vip_rows[VIPS] = {
-	{ "10.200.1.1", 32, 80, 6, 0 },
-	{ "10.200.1.1", 32, 80, 17, LB_VIP_ROUTES },
-	{ "10.200.1.2", 32, 0, 6, LB_VIP_SERVER_ID },
-	{ "10.200.1.3", 32, 443, 17, LB_VIP_QUIC },
-	{ "10.200.1.4", 32, 0, 17, LB_VIP_DPORT_HASH | LB_VIP_MIGRATE },
-	{ "10.200.2.0", 24, 0, 6, LB_VIP_BOTH_PORTS | LB_VIP_STATELESS },
-	{ "10.200.2.16", 28, 80, 6, LB_VIP_NO_SRC_PORT },
-	{ "fc00:1::1", 128, 80, 6, LB_VIP_SERVER_ID | LB_VIP_ROUTES },
-	{ "fc00:1::2", 128, 443, 17, LB_VIP_QUIC | LB_VIP_MIGRATE },
-	{ "fc00:1::3", 128, 0, 17, LB_VIP_UDP_STABLE | LB_VIP_LOCAL },
-	{ "fc00:2::", 64, 0, 6, 0 },
-	{ "fc00:1::9", 128, 80, 6, 0 }, /* has no backend */
+	{ "10.200.1.1", 32, 80, 6, 0, 0 },
+	{ "10.200.1.1", 32, 80, 17, LB_VIP_ROUTES, 0 },
+	{ "10.200.1.2", 32, 0, 6, LB_VIP_SERVER_ID, 0 },
+	{ "10.200.1.3", 32, 443, 17, LB_VIP_QUIC, 0 },
+	{ "10.200.1.4", 32, 0, 17, LB_VIP_DPORT_HASH | LB_VIP_MIGRATE, 0 },
+	{ "10.200.2.0", 24, 0, 6, LB_VIP_BOTH_PORTS | LB_VIP_STATELESS, 0 },
+	{ "10.200.2.16", 28, 80, 6, LB_VIP_NO_SRC_PORT, 0 },
+	{ "fc00:1::1", 128, 80, 6, LB_VIP_SERVER_ID | LB_VIP_ROUTES, 0 },
+	{ "fc00:1::2", 128, 443, 17, LB_VIP_QUIC | LB_VIP_MIGRATE, 0 },
+	{ "fc00:1::3", 128, 0, 17, LB_VIP_UDP_STABLE | LB_VIP_LOCAL, 0 },
+	{ "fc00:2::", 64, 0, 6, 0, 0 },
+	{ "10.200.3.1", 32, 80, 6, LB_VIP_NAT, 8080 },
+	{ "10.200.3.2", 32, 81, 6, LB_VIP_NAT | LB_VIP_ROUTES,
+	  8080 }, /* by the same backends, and a route to one of IPv6 */
+	{ "10.200.3.3", 32, 0, 17, LB_VIP_NAT | LB_VIP_MIGRATE, 0 },
+	{ "fc00:3::1", 128, 80, 6, LB_VIP_NAT | LB_VIP_SERVER_ID, 0 },
+	{ "fc00:3::2", 128, 53, 17, LB_VIP_NAT, 5353 },
+	{ "10.200.4.1", 32, 80, 6, LB_VIP_L2, 0 },
+	{ "fc00:4::1", 128, 0, 17, LB_VIP_L2 | LB_VIP_STATELESS, 0 },
+	{ "fc00:1::9", 128, 80, 6, 0, 0 }, /* has no backend */
 };
 
 static const char *const backend_rows[BACKENDS] = {
@@ -96,6 +105,8 @@ static struct lb_wish_backend backend(uint32_t i)
 	b.flags = i % 3 ? LB_REAL_GUE : 0;
 	if (i == 5)
 		b.flags |= LB_REAL_LOCAL;
+	memcpy(b.mac, "\2\0\0\7\7", 5);
+	b.mac[5] = (uint8_t)i;
 	return b;
 }
 
@@ -109,12 +120,15 @@ static void fill_vips(void)
 						 .port = vip_rows[i].port,
 						 .proto = vip_rows[i].proto,
 						 .flags = vip_rows[i].flags,
-						 .backends = backends[i] };
-		for (k = 0; k < BACKENDS && i + 1 < VIPS; k++) {
+						 .nat_port = vip_rows[i].nat_port };
+		/* NAT: only those of its family, three */
+		k = vip_rows[i].flags & LB_VIP_NAT && vips[i].addr.family == 6 ? 3 : 0;
+		vips[i].backends = &backends[i][k];
+		vips[i].nbackends = vip_rows[i].flags & LB_VIP_NAT ? 3 : i + 1 < VIPS ? BACKENDS : 0;
+		for (k = 0; k < BACKENDS; k++) {
 			backends[i][k] = backend(k);
 			backends[i][k].down = k == 1 && vip_rows[i].flags & LB_VIP_MIGRATE;
 		}
-		vips[i].nbackends = k;
 	}
 }
 
@@ -143,7 +157,7 @@ static void fill_wish(void)
 	memcpy(c->router_mac, mac, 6);
 	c->frame_max = 1514;
 	c->flood_rate = UINT32_MAX;
-	c->udp_idle_s = 1000000;
+	c->udp_idle_s = c->nat_idle_s = c->nat_short_s = 1000000;
 	c->flags = LB_TELL_TOO_BIG | LB_DECAP_IPIP | LB_DECAP_GUE | LB_DECAP_STRICT | LB_DECAP_TTL;
 	wish.vips = vips;
 	wish.nvips = VIPS;
@@ -221,6 +235,27 @@ static struct ends pick_ends(uint16_t *port, uint8_t *proto)
 	return e;
 }
 
+static uint16_t client_port(void)
+{
+	return (uint16_t)(30000 + rnd(20));
+}
+
+/* NAT: the same two ends with a backend in the VIP's place, and turned round, as the backend's packets are. */
+static void pick_reply(struct ends *e, uint16_t *from, uint16_t *port, uint8_t *proto)
+{
+	const struct lb_wish_vip *v = &vips[VIPS - 8 + rnd(5)];
+	struct ends way;
+
+	do
+		way = pick_ends(from, proto);
+	while (way.dst.family != v->addr.family);
+	*proto = v->proto;
+	*from = v->nat_port ? v->nat_port : v->port ? v->port : (uint16_t)(1 + rnd(3));
+	*port = client_port();
+	e->src = v->backends[rnd(3)].addr;
+	e->dst = way.src;
+}
+
 static struct ends turned(const struct ends *e)
 {
 	struct ends t = { e->dst, e->src };
@@ -271,13 +306,13 @@ static void make_payload(struct made *m)
 	}
 }
 
-static void make_tcp(struct made *m, const struct ends *e, uint16_t port)
+static void make_tcp(struct made *m, const struct ends *e, uint16_t from, uint16_t port)
 {
 	static const uint8_t flags[] = { 0x10, 0x10, 0x18, 0x02, 0x12, 0x04, 0x11 };
 	size_t words = one_in(3) ? rnd(11) : 0;
 	uint8_t *t = before(m, 20 + 4 * words);
 
-	put16(t, 30000 + rnd(20));
+	put16(t, from);
 	put16(t + 2, port);
 	t[12] = (uint8_t)((5 + words) << 4);
 	t[13] = flags[rnd(sizeof(flags))];
@@ -297,11 +332,11 @@ static void make_tcp(struct made *m, const struct ends *e, uint16_t port)
 	put16(t + 16, sum16(t, length(m), pseudo(e, 6, length(m))));
 }
 
-static void make_udp(struct made *m, const struct ends *e, uint16_t port, bool sum)
+static void make_udp(struct made *m, const struct ends *e, uint16_t from, uint16_t port, bool sum)
 {
 	uint8_t *u = before(m, 8);
 
-	put16(u, 30000 + rnd(20));
+	put16(u, from);
 	put16(u + 2, port);
 	put16(u + 4, (uint32_t)length(m));
 	if (sum)
@@ -329,7 +364,7 @@ static void make_ip(struct made *m, const struct ends *e, uint8_t proto)
 	ip[1] = (uint8_t)(one_in(4) ? rnd(256) : 0);
 	put16(ip + 2, (uint32_t)n + 20);
 	put16(ip + 4, rnd(65536));
-	put16(ip + 6, one_in(30) ? rnd(65536) : 0x4000);
+	put16(ip + 6, !one_in(30) ? 0x4000 : one_in(2) ? 0x2000 : rnd(65536));
 	ip[8] = (uint8_t)(one_in(10) ? rnd(3) : 64);
 	ip[9] = proto;
 	memcpy(ip + 12, e->src.addr, 4);
@@ -356,12 +391,15 @@ static uint8_t make_extensions(struct made *m, uint8_t next)
 	return next;
 }
 
-static void make_icmp(struct made *m, const struct ends *e)
+static void make_icmp(struct made *m, const struct ends *e, bool error)
 {
+	static const uint8_t errors[] = { 3, 11, 12 };
 	bool four = e->src.family == 4;
 	uint8_t *i = before(m, 8);
 
 	i[0] = (uint8_t)(one_in(2) ? (four ? 8 : 128) : rnd(four ? 14 : 5));
+	if (error)
+		i[0] = (uint8_t)(four ? errors[rnd(3)] : 1 + rnd(4));
 	i[1] = (uint8_t)rnd(5);
 	put16(i + 6, 1400);
 	put16(i + 2, sum16(i, length(m), four ? 0 : pseudo(e, 58, length(m))));
@@ -384,34 +422,47 @@ static void make_link(struct made *m, int family)
 	memcpy(l, "\2\0\0\0\0\2\2\0\0\0\0\1", 12);
 }
 
+/* What an error quotes: a packet that the error's receiver once sent, or its beginning. */
+static void make_quoted(struct made *m, const struct ends *e, uint16_t from, uint16_t port, uint8_t proto)
+{
+	size_t keep = e->src.family == 4 ? 28 : 48, less;
+
+	m->from = MAX(m->from, MODEL_FRAME - 100);
+	if (proto == 6)
+		make_tcp(m, e, from, port);
+	else
+		make_udp(m, e, from, port, !one_in(5));
+	make_ip(m, e, proto);
+	if (one_in(2) || length(m) < keep)
+		return;
+	less = rnd((uint32_t)(length(m) - keep) + 1);
+	memmove(m->room + m->from + less, m->room + m->from, length(m) - less);
+	m->from += less;
+}
+
 /* TCP, UDP, or an ICMP message of or about them; down to IP. */
 static struct ends make_inner(struct made *m)
 {
-	uint16_t port;
+	uint16_t port, from = client_port();
+	bool error = one_in(10);
 	uint8_t proto;
-	struct ends e = pick_ends(&port, &proto), back = turned(&e), about = back;
+	struct ends e = pick_ends(&port, &proto), about;
 
+	if (one_in(4))
+		pick_reply(&e, &from, &port, &proto);
+	about = turned(&e);
 	make_payload(m);
-	if (one_in(12)) { /* an error: from somebody, about what the VIP sent */
-		m->from = MAX(m->from, MODEL_FRAME - 100);
-		if (proto == 6)
-			make_tcp(m, &about, 30000 + (uint16_t)rnd(20));
-		else
-			make_udp(m, &about, 30000 + (uint16_t)rnd(20), true);
-		put16(m->room + m->from, port);
-		make_ip(m, &about, proto);
-	}
-	if (length(m) > 100 && one_in(2) && m->from < MODEL_FRAME - 60 &&
-	    m->room[m->from] >> 4 == (e.src.family == 4 ? 4 : 6)) {
-		make_icmp(m, &e);
-		proto = e.src.family == 4 ? 1 : 58;
-	} else if (one_in(15)) {
-		make_icmp(m, &e);
+	if (error)
+		make_quoted(m, &about, port, from, proto);
+	if (error && one_in(3)) /* from a router on the way */
+		e.src = addr_of(e.src.family == 4 ? "10.9.0.1" : "fc00:9::1");
+	if (error || one_in(15)) {
+		make_icmp(m, &e, error);
 		proto = e.src.family == 4 ? 1 : 58;
 	} else if (proto == 6) {
-		make_tcp(m, &e, port);
+		make_tcp(m, &e, from, port);
 	} else {
-		make_udp(m, &e, port, !one_in(10));
+		make_udp(m, &e, from, port, !one_in(10));
 	}
 	if (e.src.family == 6 && one_in(20))
 		proto = make_extensions(m, proto);
@@ -437,7 +488,7 @@ static struct ends make_tunnel(struct made *m, int inner)
 		gue[0] = (uint8_t)(words | (one_in(8) ? 0x20 : 0));
 		gue[1] = one_in(8) ? 59 : inner == 4 ? 4 : 41;
 	}
-	make_udp(m, &e, GUE_PORT, false);
+	make_udp(m, &e, client_port(), GUE_PORT, false);
 	make_ip(m, &e, 17);
 	return e;
 }

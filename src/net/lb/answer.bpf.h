@@ -133,20 +133,18 @@ PACKET_INLINE int lb_too_big6(struct xdp_md *ctx, const struct chain_meta *m, __
 	return 0;
 }
 
-/* The packet becomes an answer to its sender, with the size that would have fitted. */
-NOINLINE int lb_too_big(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config)
+/* The packet becomes an answer to its sender, with the size that would have fitted, counted from IP's header on. */
+NOINLINE int lb_too_big(struct xdp_md *ctx, struct chain_meta *m, __u32 mtu)
 {
 	int four = m->packet.family == 4;
 	__u32 more = sizeof(struct wire_icmp) + (four ? sizeof(struct wire_ipv4) : sizeof(struct wire_ipv6));
 	__u32 quote = four ? TOO_BIG_QUOTE4 : TOO_BIG_QUOTE6;
 	struct lb_link link;
-	__u32 mtu;
 
 	if (lb_link_read(ctx, m, &link) < 0)
 		return -1;
 	if (m->packet.frame <= link.length + quote)
 		return -1;
-	mtu = config->frame_max - link.length;
 	if (bpf_xdp_adjust_tail(ctx, (int)(link.length + quote) - (int)m->packet.frame))
 		return -1;
 	if (bpf_xdp_adjust_head(ctx, -(int)more))

@@ -9,11 +9,15 @@
 #include "net/lb/server_id.bpf.h"
 #include "packet/hash.h"
 
+#define LB_NOT_OURS (-1)
+
 struct lb_choice {
 	struct packet_flow key; /* of the connection table */
 	__u32 real;
 	__u32 reason;
 	__u32 now_s;
+	int flood; /* there are too many new connections */
+	__be16 nat_port;
 };
 
 PACKET_INLINE int lb_is_udp(const struct lb_choice *c)
@@ -156,7 +160,7 @@ PACKET_INLINE int lb_hashed(const struct lb_config *config, const struct lb_vip 
 NOINLINE int lb_fresh(struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
 		      struct lb_choice *c)
 {
-	int flood = lb_flood(config);
+	int flood = c->flood = lb_flood(config);
 
 	if (flood)
 		chain_note(m, CHAIN_LB_FLOOD);

@@ -5,7 +5,6 @@
  */
 #include "net/lb/frame.bpf.h"
 #include "net/lb/maps.bpf.h"
-#include "packet/sum.h"
 
 #define DECAP_NOT_OURS (-1)
 
@@ -47,26 +46,6 @@ PACKET_INLINE int decap_strip(struct xdp_md *ctx, const struct chain_meta *m, in
 	return lb_link_write(ctx, &link, link.dst, link.src, family == 4 ? WIRE16(ETHER_IPV4) : WIRE16(ETHER_IPV6));
 }
 
-/* One hop less; 0: that was the last one. */
-PACKET_INLINE int decap_ttl(struct xdp_md *ctx, __u32 l3, int family)
-{
-	struct wire_ipv4 *ip4;
-	struct wire_ipv6 *ip6;
-	__u16 before;
-
-	if (family == 6) {
-		ip6 = chain_at(ctx, l3, sizeof(*ip6));
-		return ip6 && ip6->hops > 1 ? ip6->hops-- : 0;
-	}
-	ip4 = chain_at(ctx, l3, sizeof(*ip4));
-	if (!ip4 || ip4->ttl <= 1)
-		return 0;
-	before = WIRE16(ip4->ttl << 8 | ip4->proto);
-	ip4->ttl--;
-	ip4->sum = sum_changed(ip4->sum, before, WIRE16(ip4->ttl << 8 | ip4->proto));
-	return 1;
-}
-
 PACKET_INLINE int decap_return(struct xdp_md *ctx, struct chain_meta *m)
 {
 	struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
@@ -85,7 +64,7 @@ NOINLINE int decap_packet(struct xdp_md *ctx, struct chain_meta *m, const struct
 		return chain_verdict(m, XDP_DROP, CHAIN_DECAP_BAD_INNER);
 	if (decap_strip(ctx, m, family) < 0)
 		return chain_verdict(m, XDP_DROP, CHAIN_DECAP_FAILED);
-	if (config->flags & LB_DECAP_TTL && !decap_ttl(ctx, m->packet.l3, family))
+	if (config->flags & LB_DECAP_TTL && !lb_ttl_less(ctx, m->packet.l3, family))
 		return chain_verdict(m, XDP_DROP, CHAIN_DECAP_EXPIRED);
 	if (end == LB_DECAP_RETURN)
 		return decap_return(ctx, m);

@@ -7,7 +7,7 @@
  * A receiver's card spreads packets over its queues by the outer addresses or ports; all of ours would be the same.  So the
  * source (IPIP) or the source port (GUE) is made of the client's address and port, byte by byte as Katran makes it.
  */
-#include "net/lb/frame.bpf.h"
+#include "net/lb/leave.bpf.h"
 #include "net/lb/maps.bpf.h"
 #include "packet/sum.h"
 
@@ -17,8 +17,8 @@
 struct lb_outer {
 	__be32 src; /* the client's address: IPv6's last word */
 	__be16 sport;
-	__u16 bytes; /* of the inner packet */
-	__u32 l3;
+	__u16 bytes;	/* of the inner packet */
+	__u32 l3, more; /* more: bytes of these headers */
 	__u8 tos, next; /* next: the protocol number of the inner IP */
 	__u8 client;	/* its family; 0: its address does not count */
 	__u8 no_sum;
@@ -180,23 +180,40 @@ PACKET_INLINE void lb_outer_init(const struct chain_meta *m, const struct lb_vip
 NOINLINE int lb_encap(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
 		      const struct lb_real *real, struct lb_outer *o)
 {
-	__u32 more = real->family == 4 ? sizeof(struct wire_ipv4) : sizeof(struct wire_ipv6);
 	struct lb_link link;
 
 	if (lb_link_read(ctx, m, &link) < 0)
 		return -1;
-	if (real->flags & LB_REAL_GUE) {
-		more += sizeof(struct wire_udp);
-		if (lb_inner_sum(ctx, m, config, o) < 0)
-			return -1;
-	}
-	o->l3 = link.length;
-	if (bpf_xdp_adjust_head(ctx, -(int)more))
+	if (real->flags & LB_REAL_GUE && lb_inner_sum(ctx, m, config, o) < 0)
 		return -1;
-	if (lb_link_write(ctx, &link, config->router_mac, link.dst,
-			  real->family == 4 ? WIRE16(ETHER_IPV4) : WIRE16(ETHER_IPV6)) < 0)
+	o->l3 = link.length;
+	if (bpf_xdp_adjust_head(ctx, -(int)o->more))
+		return -1;
+	if (lb_link_write(ctx, &link, link.dst, link.src, real->family == 4 ? WIRE16(ETHER_IPV4) : WIRE16(ETHER_IPV6)) <
+	    0)
 		return -1;
 	return real->family == 4 ? lb_write4(ctx, config, real, o) : lb_write6(ctx, config, real, o);
+}
+
+/* Into a tunnel to the backend. */
+PACKET_INLINE int lb_tunnel_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+				 const struct lb_vip *vip, const struct lb_real *real, __u32 reason)
+{
+	__u32 more = real->family == 4 ? sizeof(struct wire_ipv4) : sizeof(struct wire_ipv6);
+	struct lb_outer outer;
+	struct lb_hop hop;
+
+	if (real->flags & LB_REAL_GUE)
+		more += sizeof(struct wire_udp);
+	if (lb_hop_find(ctx, m, config, real->family, real->addr, more, &hop) < 0) {
+		hop.mtu -= more;
+		return lb_hop_failed(ctx, m, config, &hop);
+	}
+	lb_outer_init(m, vip, &outer);
+	outer.more = more;
+	if (lb_encap(ctx, m, config, real, &outer) < 0)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROOM);
+	return lb_leave(ctx, m, &hop, reason);
 }
 
 #endif

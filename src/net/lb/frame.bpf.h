@@ -3,6 +3,7 @@
 #define SAKER_NET_LB_FRAME_H
 /* frame - the link layer of a frame that becomes longer or shorter; VLAN tags stay. */
 #include "net/chain.bpf.h"
+#include "packet/sum.h"
 
 struct lb_link {
 	__u8 dst[6], src[6];
@@ -55,6 +56,26 @@ PACKET_INLINE int lb_link_write(struct xdp_md *ctx, const struct lb_link *link, 
 	__builtin_memcpy(tags + 4, &link->tags[1], 4);
 	__builtin_memcpy(tags + 8, &ethertype, 2);
 	return 0;
+}
+
+/* One hop less; 0: that was the last one. */
+PACKET_INLINE int lb_ttl_less(struct xdp_md *ctx, __u32 l3, int family)
+{
+	struct wire_ipv4 *ip4;
+	struct wire_ipv6 *ip6;
+	__u16 before;
+
+	if (family == 6) {
+		ip6 = chain_at(ctx, l3, sizeof(*ip6));
+		return ip6 && ip6->hops > 1 ? ip6->hops-- : 0;
+	}
+	ip4 = chain_at(ctx, l3, sizeof(*ip4));
+	if (!ip4 || ip4->ttl <= 1)
+		return 0;
+	before = WIRE16(ip4->ttl << 8 | ip4->proto);
+	ip4->ttl--;
+	ip4->sum = sum_changed(ip4->sum, before, WIRE16(ip4->ttl << 8 | ip4->proto));
+	return 1;
 }
 
 /* Sender and receiver change places. */

@@ -5,11 +5,9 @@
  * What is not for a VIP goes to the next stage untouched, however odd it is; only at an address of a VIP are fragments,
  * IPv4 options and broken headers refused.
  */
-#include "net/lb/answer.bpf.h"
 #include "net/lb/choose.bpf.h"
 #include "net/lb/encap.bpf.h"
-
-#define LB_NOT_OURS (-1)
+#include "net/lb/nat.bpf.h"
 
 PACKET_INLINE const struct lb_vip *lb_vip_at(const struct chain_meta *m, __be16 port, __u8 proto)
 {
@@ -55,11 +53,14 @@ PACKET_INLINE const struct lb_vip *lb_find(const struct chain_meta *m, const str
 	return vip ? vip : lb_prefix_at(m, 0, flow->proto);
 }
 
-/* Fragments, options, broken headers: refused at a VIP. */
+/* Fragments, options, broken headers: refused at a VIP; of replies, fragments: the later ones do not say whose they are. */
 PACKET_INLINE int lb_odd(struct chain_meta *m, const struct lb_config *config)
 {
-	if (!lb_is_vip(m, config))
+	if (!lb_is_vip(m, config)) {
+		if (m->packet.flags & PACKET_FRAGMENT && config->flags & LB_NAT && nat_is_reply(m))
+			return chain_verdict(m, XDP_DROP, CHAIN_LB_NAT_FRAGMENT);
 		return LB_NOT_OURS;
+	}
 	if (m->packet.flags & PACKET_FRAGMENT)
 		return chain_verdict(m, XDP_DROP, CHAIN_LB_FRAGMENT);
 	if (m->packet.flags & PACKET_OPTIONS)
@@ -77,16 +78,6 @@ PACKET_INLINE void lb_count(void *counts, __u32 key, const struct chain_meta *m)
 	}
 }
 
-PACKET_INLINE int lb_oversize(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config)
-{
-	/* RFC 1122 section 3.2.2: no errors about errors */
-	if (!(config->flags & LB_TELL_TOO_BIG) || m->packet.flags & PACKET_ICMP_ERROR)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_TOO_BIG);
-	if (lb_too_big(ctx, m, config) < 0)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROOM);
-	return chain_verdict(m, XDP_TX, CHAIN_LB_TOO_BIG_TOLD);
-}
-
 PACKET_INLINE const struct lb_real *lb_real_at(const struct chain_meta *m, __u32 number)
 {
 	void *reals = LB_TABLE(lb_reals, m);
@@ -99,7 +90,6 @@ NOINLINE int lb_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_c
 		     const struct lb_choice *c)
 {
 	const struct lb_real *real = lb_real_at(m, c->real);
-	struct lb_outer outer;
 
 	if (!real)
 		return chain_verdict(m, XDP_DROP, CHAIN_LB_LOST_BACKEND);
@@ -107,10 +97,11 @@ NOINLINE int lb_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_c
 	lb_count(&lb_real_counts, c->real, m);
 	if (vip->flags & LB_VIP_LOCAL && real->flags & LB_REAL_LOCAL)
 		return chain_verdict(m, XDP_PASS, CHAIN_LB_LOCAL);
-	lb_outer_init(m, vip, &outer);
-	if (lb_encap(ctx, m, config, real, &outer) < 0)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROOM);
-	return chain_verdict(m, XDP_TX, c->reason);
+	if (vip->flags & LB_VIP_NAT)
+		return nat_send(ctx, m, config, real, c);
+	if (vip->flags & LB_VIP_L2)
+		return lb_l2_send(ctx, m, config, real, c->reason);
+	return lb_tunnel_send(ctx, m, config, vip, real, c->reason);
 }
 
 /* TCP or UDP, or an ICMP error about these. */
@@ -123,13 +114,14 @@ PACKET_INLINE int lb_flow(struct xdp_md *ctx, struct chain_meta *m, const struct
 
 	vip = lb_find(m, config, &any);
 	if (!vip)
-		return LB_NOT_OURS;
+		return config->flags & LB_NAT ? nat_reply(ctx, m, config) : LB_NOT_OURS;
 	m->rule = vip->number;
-	if (m->packet.frame > config->frame_max)
-		return lb_oversize(ctx, m, config);
+	if (m->packet.frame > config->frame_max && !(vip->flags & (LB_VIP_NAT | LB_VIP_L2)))
+		return lb_oversize(ctx, m, config, config->frame_max - m->packet.l3);
 	if (m->packet.flags & PACKET_ICMP_ERROR)
 		chain_note(m, CHAIN_LB_ICMP_ERROR);
 	c.key = *flow;
+	c.nat_port = vip->nat_port;
 	if (any && !(vip->flags & (LB_VIP_DPORT_HASH | LB_VIP_BOTH_PORTS)))
 		c.key.dport = 0;
 	if (vip->flags & LB_VIP_NO_SRC_PORT)

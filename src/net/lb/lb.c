@@ -17,6 +17,7 @@
 
 #define VIPS_DEFAULT 512
 #define CONNS_DEFAULT 65536
+#define NATS_DEFAULT 65536
 #define SPARE_CONNS 1024
 
 extern const unsigned char bpf_net_lb_data[], bpf_net_decap_data[], bpf_net_health_data[];
@@ -133,7 +134,8 @@ uint32_t lb_number_backend(struct lb *lb, const struct lb_wish_backend *b, struc
 	if (!number)
 		return 0;
 	real = &lb->reals[number];
-	if (real->family && real->flags != b->flags) {
+	if (real->family && (real->flags != b->flags || real->ifindex != b->ifindex ||
+			     memcmp(real->mac, b->mac, sizeof(real->mac)) != 0)) {
 		(void)err_set(err, EINVAL, "backend %s is wished in two ways: with one tunnel and with another",
 			      lb_addr_text(&b->addr, text));
 		return 0;
@@ -141,6 +143,8 @@ uint32_t lb_number_backend(struct lb *lb, const struct lb_wish_backend *b, struc
 	memcpy(real->addr, b->addr.addr, sizeof(real->addr));
 	real->family = b->addr.family;
 	real->flags = b->flags;
+	real->ifindex = b->ifindex;
+	memcpy(real->mac, b->mac, sizeof(real->mac));
 	return number;
 }
 
@@ -292,6 +296,27 @@ static int vip_ring(struct lb *lb, struct lb_vip_state *state, bool keep, uint32
 
 /* ---- a wish ---- */
 
+/* The ways to backends that a VIP may have. */
+static int vip_check(const struct lb_wish_vip *vip, struct err *err)
+{
+	bool nat = vip->flags & LB_VIP_NAT;
+	char text[LB_ADDR_TEXT];
+	size_t i;
+
+	if (nat && vip->flags & LB_VIP_L2)
+		return err_set(err, EINVAL, "VIP %s is wished with NAT and with L2: only one of both can be",
+			       lb_vip_text(vip));
+	if (vip->nat_port && !nat)
+		return err_set(err, EINVAL, "VIP %s has a port of its backends, which only NAT can write",
+			       lb_vip_text(vip));
+	for (i = 0; nat && i < vip->nbackends; i++) {
+		if (vip->backends[i].addr.family != vip->addr.family)
+			return err_set(err, EINVAL, "VIP %s cannot reach backend %s by NAT: it is of the other family",
+				       lb_vip_text(vip), lb_addr_text(&vip->backends[i].addr, text));
+	}
+	return 0;
+}
+
 static int wish_number_vips(struct lb *lb, const struct lb_wish *wish, struct err *err)
 {
 	uint32_t from = 0;
@@ -299,6 +324,12 @@ static int wish_number_vips(struct lb *lb, const struct lb_wish *wish, struct er
 
 	if (wish->nvips > lb->opts.vips)
 		return err_set(err, ENOSPC, "%zu VIPs are wished, there is room for %u", wish->nvips, lb->opts.vips);
+	for (i = 0; i < wish->nvips; i++) {
+		int r = vip_check(&wish->vips[i], err);
+
+		if (r < 0)
+			return r;
+	}
 	/* first those that have a number, so that it is not given away */
 	for (i = 0; i < wish->nvips; i++) {
 		uint32_t number = lb_vip_number(lb, &wish->vips[i]);
@@ -417,6 +448,7 @@ static int lb_load(struct lb *lb, struct err *err)
 	const struct chain_size sizes[] = {
 		{ "lb_rings", 2 * lb->opts.vips },
 		{ "lb_vip_counts", lb->opts.vips + 1 },
+		{ "lb_nats", lb->opts.nats },
 		{ "lb_conns_spare", lb->opts.no_cpu_tables ? lb->opts.conns : SPARE_CONNS },
 	};
 	size_t i;
@@ -442,6 +474,7 @@ int lb_new(struct chain *chain, const struct lb_opts *opts, struct lb **ret, str
 	lb->opts = *opts;
 	lb->opts.vips = opts->vips ? opts->vips : VIPS_DEFAULT;
 	lb->opts.conns = opts->conns ? opts->conns : CONNS_DEFAULT;
+	lb->opts.nats = opts->nats ? opts->nats : NATS_DEFAULT;
 	lb->nreals = 1;
 	lb->reals = calloc(LB_REALS, sizeof(*lb->reals));
 	lb->addrs = calloc(LB_REALS, sizeof(*lb->addrs));

@@ -8,8 +8,14 @@
  * the counters speak of numbers.  A number is never given to another, so old entries never lead to a stranger;
  * LB_REALS - 1 different backends in the life of a balancer are the limit, and then a wish is refused.
  *
+ * How packets come to a VIP's backends is said by lb_wish_vip.flags: LB_VIP_NAT (the address is translated; backends must have
+ * the VIP as their way back to clients, and its family; lb_wish_vip.nat_port is their port), LB_VIP_L2 (the link address is
+ * written, lb_wish_backend.mac or that of the neighbour; backends must be on a link of the balancer and have the VIP as an
+ * address), neither of both: a tunnel, GUE where the backend's flags have LB_REAL_GUE, else IPIP.  Where packets leave is
+ * said by LB_BY_ROUTE in lb_config.flags: not set, back to config.router_mac; set, as the host would forward them.
+ *
  * Threads: one.  Memory: rings, two for each VIP (struct lb_ring, 131 kB), of which those of VIPs whose backends did
- * not change serve both generations; the connection tables of lb_opts; 20 bytes a backend.
+ * not change serve both generations; the connection tables of lb_opts, 120 bytes an entry; 28 bytes a backend.
  * Failure: a wish that is refused changes nothing.
  */
 #include <stdbool.h>
@@ -25,22 +31,26 @@ struct lb;
 struct lb_opts {
 	uint32_t vips;	    /* at most; 0: 512 */
 	uint32_t conns;	    /* entries of each CPU's connection table; 0: 65536 */
+	uint32_t nats;	    /* connections through NAT; 0: 65536 */
 	bool no_cpu_tables; /* all CPUs share one table, of `conns` entries: for tests */
 };
 
 struct lb_wish_backend {
 	struct lb_addr addr;
-	uint32_t weight; /* 0: gets no new connections */
-	uint8_t flags;	 /* LB_REAL_*; the same for the same address in all VIPs */
-	bool down;	 /* VIPs with LB_VIP_MIGRATE: UDP flows leave it */
+	uint32_t weight;  /* 0: gets no new connections */
+	uint8_t flags;	  /* LB_REAL_*; the same for the same address in all VIPs */
+	bool down;	  /* VIPs with LB_VIP_MIGRATE: UDP flows leave it */
+	uint8_t mac[6];	  /* LB_VIP_L2: its link address; all 0: the neighbour's with this address */
+	uint32_t ifindex; /* LB_VIP_L2, with `mac`: the interface; 0: where packets came from */
 };
 
 struct lb_wish_vip {
 	struct lb_addr addr;
-	uint8_t bits;	/* of the network; 32, 128: the address alone */
-	uint16_t port;	/* host byte order; 0: any */
-	uint8_t proto;	/* PROTO_TCP, PROTO_UDP */
-	uint32_t flags; /* LB_VIP_* */
+	uint8_t bits;	   /* of the network; 32, 128: the address alone */
+	uint16_t port;	   /* host byte order; 0: any */
+	uint8_t proto;	   /* PROTO_TCP, PROTO_UDP */
+	uint16_t nat_port; /* LB_VIP_NAT: of the backends, host byte order; 0: that of the packet */
+	uint32_t flags;	   /* LB_VIP_* */
 	const struct lb_wish_backend *backends;
 	size_t nbackends;
 };
@@ -63,7 +73,8 @@ struct lb_wish_decap {
 };
 
 struct lb_wish {
-	struct lb_config config; /* ring 0: LB_RING; gue_port in network byte order */
+	struct lb_config
+		config; /* ring 0: LB_RING; gue_port in network byte order; nat_idle_s, nat_short_s 0: 3600, 60 */
 	const struct lb_wish_vip *vips;
 	const struct lb_wish_id *ids, *marks;
 	const struct lb_wish_route *routes;

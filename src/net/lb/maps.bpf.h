@@ -80,6 +80,14 @@ struct {
 	__type(value, struct lb_conn);
 } lb_conns_spare SEC(".maps");
 
+/* connections through NAT; least recently used go first, and none is good for longer than lb_config says */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct packet_flow);
+	__type(value, struct lb_nat);
+} lb_nats SEC(".maps");
+
 /* new connections in this second */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -19,6 +19,8 @@
 #define LB_DECAP_STRICT 0x20 /* only tunnels that end at an address of lb_decaps */
 #define LB_DECAP_TTL 0x40    /* the inner packet's time to live is one less */
 #define LB_DECAP_WHOLE 0x80  /* no fragments past the decap stage */
+#define LB_NAT 0x100	     /* there are VIPs with LB_VIP_NAT: replies are looked for */
+#define LB_BY_ROUTE 0x200    /* the host's routes and neighbours say where packets leave; else: where they came from */
 
 /* One per generation. */
 struct lb_config {
@@ -27,14 +29,15 @@ struct lb_config {
 	__be32 ipip_src6[3];
 	__u8 ipip_src4[2]; /* the source of IPIP: these bits, the rest is made of the flow, so that receivers spread */
 	__be16 gue_port;
-	__u8 router_mac[6]; /* the next hop */
-	__u8 own_mac[6];    /* of health checks */
+	__u8 router_mac[6]; /* the next hop, without LB_BY_ROUTE and for frames with VLAN tags */
+	__u8 own_mac[6];    /* of health checks, and of what leaves by lb_real.ifindex */
 	__u32 frame_max;    /* bytes, before a header is put before it */
 	__u32 ring;	    /* places in each ring: a prime */
 	__u32 flood_rate;   /* new connections a second and CPU, above which none is remembered */
 	__u32 udp_idle_s;
 	__u32 flags;
-	__u32 pad;
+	__u32 nat_idle_s;  /* TCP through NAT: how long an entry without a packet is good */
+	__u32 nat_short_s; /* the same, before the backend's first answer and after the connection's end */
 };
 
 /* lb_vip_key of an address, whatever port and protocol: port and proto 0 */
@@ -64,12 +67,15 @@ struct lb_prefix_key {
 #define LB_VIP_UDP_STABLE 0x0100
 #define LB_VIP_MIGRATE 0x0200	/* UDP flows leave backends that are down */
 #define LB_VIP_SERVER_ID 0x0400 /* the TCP option 0xb7 names the backend */
+#define LB_VIP_NAT 0x0800	/* the backend's address is written into packets, and the VIP's into its replies */
+#define LB_VIP_L2 0x1000	/* only the backend's link address is written; else, and without NAT: a tunnel */
 
 struct lb_vip {
 	__u32 number; /* 1..; index of lb_vip_counts */
 	__u32 ring;   /* index of lb_rings */
 	__u32 flags;
-	__u32 pad;
+	__be16 nat_port; /* at the backends; 0: that of the packet */
+	__u16 pad;
 };
 
 #define LB_REAL_GUE 0x01 /* else IPIP */
@@ -77,9 +83,10 @@ struct lb_vip {
 
 struct lb_real {
 	__be32 addr[4];
-	__u8 family; /* 0: there is none of this number */
+	__u32 ifindex; /* LB_VIP_L2, with a MAC: the interface; 0: where packets came from */
+	__u8 family;   /* 0: there is none of this number */
 	__u8 flags;
-	__u8 pad[2];
+	__u8 mac[6]; /* LB_VIP_L2; all 0: that of the neighbour with this address */
 };
 
 struct lb_ring {
@@ -103,6 +110,27 @@ struct lb_conn {
 	__u32 seen_s; /* UDP: when it was seen last, of CLOCK_MONOTONIC */
 };
 
+/* An address and a port that are written into a packet. */
+struct lb_end {
+	__be32 addr[4];
+	__be16 port;
+	__u16 pad;
+};
+
+/* lb_nat.client, .server: what was seen from this side */
+#define LB_NAT_FIN 0x01 /* as TCP has them */
+#define LB_NAT_RST 0x04
+#define LB_NAT_ANSWERED 0x80
+
+/* One for each connection through NAT; its key is the flow of the backend's packets. */
+struct lb_nat {
+	struct lb_end vip; /* what the client knows */
+	__u32 number;	   /* of the VIP */
+	__u32 seen_s;	   /* when a packet of it was seen last, of CLOCK_MONOTONIC */
+	__u8 client, server;
+	__u8 pad[2];
+};
+
 struct lb_rate {
 	__u64 second;
 	__u64 fresh;
@@ -119,8 +147,9 @@ struct lb_addr {
 #define LB_DECAP_AGAIN 2  /* the next stages see it */
 #define LB_DECAP_RETURN 3 /* back to where it came from */
 
-_Static_assert(sizeof(struct lb_config) == 72, "no padding");
-_Static_assert(sizeof(struct lb_real) == 20, "no padding");
+_Static_assert(sizeof(struct lb_config) == 76, "no padding");
+_Static_assert(sizeof(struct lb_real) == 28, "no padding");
+_Static_assert(sizeof(struct lb_nat) == 32, "no padding");
 _Static_assert(sizeof(struct lb_ring) % 8 == 0, "as the kernel lays it out");
 
 #endif

@@ -14,6 +14,9 @@
 #include "net/lb/internal.h"
 #include "packet/wire.h"
 
+#define NAT_IDLE_S 3600
+#define NAT_SHORT_S 60
+
 struct table {
 	const char *name;
 	enum bpf_map_type type;
@@ -52,7 +55,8 @@ static int vip_set(const struct lb *lb, const struct lb_wish_vip *wish, int vips
 	uint32_t number = lb_vip_number(lb, wish);
 	struct lb_vip vip = { .number = number,
 			      .ring = lb->vips[number - 1].sides[chain_hidden(lb->chain)].ring,
-			      .flags = wish->flags };
+			      .flags = wish->flags,
+			      .nat_port = WIRE16(wish->nat_port) };
 	struct lb_prefix_key key;
 	struct lb_vip_key exact;
 	int r;
@@ -154,7 +158,7 @@ static int write_marks(struct lb *lb, const struct lb_wish *wish, struct err *er
 
 	for (i = 0; i < wish->nmarks && !r; i++) {
 		const struct lb_wish_backend *to = &wish->marks[i].to;
-		struct lb_real real = { .family = to->addr.family, .flags = to->flags };
+		struct lb_real real = { .family = to->addr.family, .flags = to->flags, .ifindex = to->ifindex };
 
 		memcpy(real.addr, to->addr.addr, sizeof(real.addr));
 		r = table_set(&table_marks, fd, &wish->marks[i].id, &real, BPF_NOEXIST, err);
@@ -194,8 +198,12 @@ static int write_config(struct lb *lb, const struct lb_wish *wish, struct err *e
 	size_t i;
 
 	config.ring = lb->ring_places;
-	config.flags &= ~(uint32_t)LB_PREFIXES;
+	config.flags &= ~(uint32_t)(LB_PREFIXES | LB_NAT);
+	config.nat_idle_s = config.nat_idle_s ? config.nat_idle_s : NAT_IDLE_S;
+	config.nat_short_s = config.nat_short_s ? config.nat_short_s : NAT_SHORT_S;
 	for (i = 0; i < wish->nvips; i++) {
+		if (wish->vips[i].flags & LB_VIP_NAT)
+			config.flags |= LB_NAT;
 		if (lb_is_network(&wish->vips[i]))
 			config.flags |= LB_PREFIXES;
 	}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SAKER_NET_LB_LEAVE_H
+#define SAKER_NET_LB_LEAVE_H
+/*
+ * leave - by which interface a packet leaves, and to which link address.
+ *
+ * Without LB_BY_ROUTE it goes back where it came from, to the router (a balancer on a stick).  With it the kernel is asked
+ * (bpf_fib_lookup), as it would forward the packet itself: so forwarding must be on for the interface where packets come
+ * in, and a tunnel's source need not be an address of this host.  Frames with VLAN tags always go back: the kernel does not
+ * say which tag they need elsewhere.  A next hop whose link address the host does not know yet is left to the host.
+ */
+#include "net/lb/answer.bpf.h"
+
+#define LB_AF_INET 2
+#define LB_AF_INET6 10
+
+struct lb_hop {
+	__u8 dst[6], src[6];
+	__u32 ifindex; /* 0: where it came from */
+	__u32 reason;  /* lb_hop_find() failed, or (LB_NO_NEIGHBOUR) the host must send it */
+	__u32 mtu;     /* of LB_TOO_BIG */
+	__u32 more;    /* bytes that will be put before the packet */
+	__u32 family;  /* of the address that is looked for */
+};
+
+PACKET_INLINE int lb_hop_said(struct lb_hop *hop, const struct bpf_fib_lookup *fib, long said)
+{
+	__builtin_memcpy(hop->dst, fib->dmac, 6);
+	__builtin_memcpy(hop->src, fib->smac, 6);
+	hop->ifindex = fib->ifindex;
+	switch (said) {
+	case BPF_FIB_LKUP_RET_SUCCESS:
+		return 0;
+	case BPF_FIB_LKUP_RET_NO_NEIGH:
+		hop->reason = CHAIN_LB_NO_NEIGHBOUR;
+		return 0;
+	case BPF_FIB_LKUP_RET_FRAG_NEEDED:
+		hop->reason = CHAIN_LB_TOO_BIG;
+		hop->mtu = fib->mtu_result;
+		return -1;
+	default:
+		hop->reason = CHAIN_LB_NO_ROUTE;
+		return -1;
+	}
+}
+
+/* Asks the kernel for the way to an address. */
+NOINLINE int lb_hop_ask(struct xdp_md *ctx, const struct chain_meta *m, const __be32 *addr, struct lb_hop *hop)
+{
+	struct bpf_fib_lookup fib = { .family = hop->family == 4 ? LB_AF_INET : LB_AF_INET6,
+				      .tot_len = (__u16)(m->packet.bytes + hop->more),
+				      .ifindex = ctx->ingress_ifindex };
+	long said;
+
+	if (hop->family == 4)
+		fib.ipv4_dst = addr[0];
+	else
+		__builtin_memcpy(fib.ipv6_dst, addr, 16);
+	said = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	if (said < 0)
+		said = BPF_FIB_LKUP_RET_NOT_FWDED;
+	return lb_hop_said(hop, &fib, said);
+}
+
+/* The way to an address.  Returns 0 with *hop filled, or -1: lb_hop_failed() has the verdict. */
+PACKET_INLINE int lb_hop_find(struct xdp_md *ctx, const struct chain_meta *m, const struct lb_config *config,
+			      int family, const __be32 *addr, __u32 more, struct lb_hop *hop)
+{
+	const struct wire_ether *ether;
+
+	hop->reason = hop->mtu = hop->ifindex = 0;
+	hop->family = (__u32)family;
+	hop->more = more;
+	if (unlikely(config->flags & LB_BY_ROUTE && !m->packet.vlans))
+		return lb_hop_ask(ctx, m, addr, hop);
+	ether = chain_at(ctx, 0, sizeof(*ether));
+	if (!ether)
+		return -1;
+	__builtin_memcpy(hop->dst, config->router_mac, 6);
+	__builtin_memcpy(hop->src, ether->dst, 6);
+	return 0;
+}
+
+/* Too big for where it must go: its sender is told if that is wished.  mtu: what would fit. */
+NOINLINE int lb_oversize(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config, __u32 mtu)
+{
+	/* RFC 1122 section 3.2.2: no errors about errors */
+	if (!(config->flags & LB_TELL_TOO_BIG) || m->packet.flags & PACKET_ICMP_ERROR)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_TOO_BIG);
+	if (lb_too_big(ctx, m, mtu) < 0)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROOM);
+	return chain_verdict(m, XDP_TX, CHAIN_LB_TOO_BIG_TOLD);
+}
+
+/* The verdict where lb_hop_find() found no way. */
+PACKET_INLINE int lb_hop_failed(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+				const struct lb_hop *hop)
+{
+	if (hop->reason == CHAIN_LB_TOO_BIG)
+		return lb_oversize(ctx, m, config, hop->mtu);
+	return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROUTE);
+}
+
+/* The packet is complete but for its link addresses. */
+PACKET_INLINE int lb_leave(struct xdp_md *ctx, struct chain_meta *m, const struct lb_hop *hop, __u32 reason)
+{
+	struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
+
+	if (!ether)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+	if (unlikely(hop->reason == CHAIN_LB_NO_NEIGHBOUR))
+		return chain_verdict(m, XDP_PASS, CHAIN_LB_NO_NEIGHBOUR);
+	__builtin_memcpy(ether->dst, hop->dst, 6);
+	__builtin_memcpy(ether->src, hop->src, 6);
+	if (likely(!hop->ifindex || hop->ifindex == ctx->ingress_ifindex))
+		return chain_verdict(m, XDP_TX, reason);
+	return chain_verdict(m, (int)bpf_redirect(hop->ifindex, 0), reason);
+}
+
+/* L2: the packet stays as it is, but for its link addresses. */
+NOINLINE int lb_l2_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+			const struct lb_real *real, __u32 reason)
+{
+	const struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
+	struct lb_hop hop = { .ifindex = real->ifindex, .family = real->family };
+
+	if (!ether)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+	if (real->mac[0] | real->mac[1] | real->mac[2] | real->mac[3] | real->mac[4] | real->mac[5]) {
+		__builtin_memcpy(hop.dst, real->mac, 6);
+		if (real->ifindex)
+			__builtin_memcpy(hop.src, config->own_mac, 6);
+		else
+			__builtin_memcpy(hop.src, ether->dst, 6);
+		return lb_leave(ctx, m, &hop, reason);
+	}
+	hop.ifindex = 0;
+	if (lb_hop_ask(ctx, m, real->addr, &hop) < 0)
+		return lb_hop_failed(ctx, m, config, &hop);
+	/* the host would take it for its own: it cannot be left to it */
+	if (hop.reason)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_MAC);
+	return lb_leave(ctx, m, &hop, reason);
+}
+
+#endif

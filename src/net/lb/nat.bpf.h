@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SAKER_NET_LB_NAT_H
+#define SAKER_NET_LB_NAT_H
+/*
+ * nat - the backend's address in packets to it, the VIP's in its replies, and both inside of ICMP errors.
+ *
+ * One table says of a backend's packets which VIP they speak for: lb_nats, for all CPUs, since replies arrive on others than
+ * requests do.  Checksums are changed by what changed (RFC 1624), so a broken one stays broken.  ICMP errors: RFC 5508
+ * section 4.2; what they quote becomes again what the receiver once sent.
+ */
+#include "net/lb/choose.bpf.h"
+#include "net/lb/leave.bpf.h"
+#include "packet/sum.h"
+
+/* Which end of a packet is another one's. */
+#define NAT_SRC 0
+#define NAT_DST 1
+
+/* What must be added to a sum over what was changed. */
+struct nat_sums {
+	__u64 address; /* an address, which is part of pseudo headers, too */
+	__u64 header;  /* the checksum of the IPv4 header */
+};
+
+PACKET_INLINE int nat_address4(struct xdp_md *ctx, __u32 l3, int which, const struct lb_end *to, struct nat_sums *s)
+{
+	struct wire_ipv4 *ip = chain_at(ctx, l3, sizeof(*ip));
+	__be32 *at;
+	__u16 was;
+
+	if (!ip)
+		return -1;
+	at = which == NAT_SRC ? &ip->src : &ip->dst;
+	s->address = sum_minus(sum_of(at, 4)) + sum_of(to->addr, 4);
+	*at = to->addr[0];
+	was = ip->sum;
+	ip->sum = (__u16)~sum_fold((__u64)(__u16)~was + s->address);
+	s->header = (__u64)(__u16)~was + ip->sum;
+	return 0;
+}
+
+PACKET_INLINE int nat_address6(struct xdp_md *ctx, __u32 l3, int which, const struct lb_end *to, struct nat_sums *s)
+{
+	struct wire_ipv6 *ip = chain_at(ctx, l3, sizeof(*ip));
+	__be32 *at;
+
+	if (!ip)
+		return -1;
+	at = which == NAT_SRC ? ip->src : ip->dst;
+	s->address = sum_minus(sum_of(at, 16)) + sum_of(to->addr, 16);
+	s->header = 0;
+	__builtin_memcpy(at, to->addr, 16);
+	return 0;
+}
+
+PACKET_INLINE int nat_address(struct xdp_md *ctx, __u32 l3, int family, int which, const struct lb_end *to,
+			      struct nat_sums *s)
+{
+	return family == 4 ? nat_address4(ctx, l3, which, to, s) : nat_address6(ctx, l3, which, to, s);
+}
+
+/* The port's part of the sum, or -1. */
+PACKET_INLINE long nat_port(struct xdp_md *ctx, __u32 l4, int which, const struct lb_end *to)
+{
+	struct wire_udp *ports = chain_at(ctx, l4, 4); /* TCP's lie in the same place */
+	__be16 *at;
+	long sum;
+
+	if (!ports)
+		return -1;
+	at = which == NAT_SRC ? &ports->sport : &ports->dport;
+	sum = (__u16) ~*at + to->port;
+	*at = to->port;
+	return sum;
+}
+
+/* The transport's checksum; *ret_more is by what a sum over it changes.  UDP without one stays without. */
+PACKET_INLINE int nat_transport(struct xdp_md *ctx, __u32 l4, __u8 proto, __u64 more, __u64 *ret_more)
+{
+	__u16 *at = chain_at(ctx, l4 + (proto == PROTO_TCP ? 16 : 6), 2), was, is;
+
+	if (!at)
+		return -1;
+	was = *at;
+	*ret_more = 0;
+	if (proto == PROTO_UDP && !was)
+		return 0;
+	is = (__u16)~sum_fold((__u64)(__u16)~was + more);
+	if (proto == PROTO_UDP && !is)
+		is = 0xffff;
+	*at = is;
+	*ret_more = (__u64)(__u16)~was + is;
+	return 0;
+}
+
+/* Where the transport header of the packet in an ICMP error lies; 0: nowhere. */
+PACKET_INLINE __u32 nat_quoted_l4(struct xdp_md *ctx, const struct packet_meta *p)
+{
+	const __u8 *ip = chain_at(ctx, p->inner, 1);
+
+	if (!ip)
+		return 0;
+	return p->inner + (p->family == 4 ? (*ip & 15U) * 4 : (__u32)sizeof(struct wire_ipv6));
+}
+
+/* An ICMP error: the packet in it has the other end at the place of `which`. */
+PACKET_INLINE int nat_quoted(struct xdp_md *ctx, const struct packet_meta *p, int which, const struct lb_end *to,
+			     const struct nat_sums *outer)
+{
+	int other = which == NAT_SRC ? NAT_DST : NAT_SRC;
+	__u32 l4 = nat_quoted_l4(ctx, p);
+	struct wire_icmp *icmp;
+	struct nat_sums inner;
+	__u64 more = 0, sum;
+	long port;
+
+	if (!l4 || nat_address(ctx, p->inner, p->family, other, to, &inner) < 0)
+		return -1;
+	port = nat_port(ctx, l4, other, to);
+	if (port < 0)
+		return -1;
+	/* errors quote 8 bytes of it at least: TCP's checksum may not be among them */
+	if (l4 + (p->flow.proto == PROTO_TCP ? 18U : 8U) <= (__u32)p->l3 + p->bytes &&
+	    nat_transport(ctx, l4, p->flow.proto, inner.address + (__u64)port, &more) < 0)
+		return -1;
+	icmp = chain_at(ctx, p->l4, sizeof(*icmp));
+	if (!icmp)
+		return -1;
+	sum = inner.address + inner.header + (__u64)port + more;
+	if (p->family == 6)
+		sum += outer->address;
+	icmp->sum = (__u16)~sum_fold((__u64)(__u16)~icmp->sum + sum);
+	return 0;
+}
+
+PACKET_INLINE int nat_rewrite(struct xdp_md *ctx, const struct packet_meta *p, int which, const struct lb_end *to)
+{
+	struct nat_sums outer;
+	__u64 more;
+	long port;
+
+	if (nat_address(ctx, p->l3, p->family, which, to, &outer) < 0)
+		return -1;
+	if (p->flags & PACKET_ICMP_ERROR)
+		return nat_quoted(ctx, p, which, to, &outer);
+	port = nat_port(ctx, p->l4, which, to);
+	if (port < 0)
+		return -1;
+	return nat_transport(ctx, p->l4, p->proto, outer.address + (__u64)port, &more);
+}
+
+NOINLINE int nat_to_backend(struct xdp_md *ctx, struct chain_meta *m, const struct lb_end *to)
+{
+	return nat_rewrite(ctx, &m->packet, NAT_DST, to);
+}
+
+NOINLINE int nat_from_backend(struct xdp_md *ctx, struct chain_meta *m, const struct lb_end *to)
+{
+	return nat_rewrite(ctx, &m->packet, NAT_SRC, to);
+}
+
+/* ---- the table ---- */
+
+PACKET_INLINE __u32 nat_limit(const struct lb_config *config, __u8 proto, const struct lb_nat *e)
+{
+	if (proto == PROTO_UDP)
+		return config->udp_idle_s;
+	if (!e->server || (e->client | e->server) & LB_NAT_RST || (e->client & e->server) & LB_NAT_FIN)
+		return config->nat_short_s;
+	return config->nat_idle_s;
+}
+
+PACKET_INLINE int nat_aged(const struct lb_config *config, __u8 proto, const struct lb_nat *e, __u32 now_s)
+{
+	return now_s - e->seen_s > nat_limit(config, proto, e);
+}
+
+PACKET_INLINE int nat_same(const struct lb_nat *e, const struct packet_flow *flow)
+{
+	return e->vip.port == flow->dport && e->vip.addr[0] == flow->dst[0] && e->vip.addr[1] == flow->dst[1] &&
+	       e->vip.addr[2] == flow->dst[2] && e->vip.addr[3] == flow->dst[3];
+}
+
+PACKET_INLINE void nat_seen(struct lb_nat *e, const struct packet_meta *p, __u32 now_s)
+{
+	if (p->tcp_flags & TCP_SYN)
+		e->client = e->server = 0;
+	else if (p->tcp_flags & (TCP_FIN | TCP_RST))
+		e->client |= p->tcp_flags & (LB_NAT_FIN | LB_NAT_RST);
+	if (e->seen_s != now_s)
+		e->seen_s = now_s;
+}
+
+NOINLINE __u32 nat_add(const struct chain_meta *m, const struct packet_flow *key, __u32 now_s)
+{
+	struct lb_nat e = { .number = m->rule, .seen_s = now_s };
+
+	__builtin_memcpy(e.vip.addr, m->packet.flow.dst, 16);
+	e.vip.port = m->packet.flow.dport;
+	if (bpf_map_update_elem(&lb_nats, key, &e, BPF_ANY))
+		return CHAIN_LB_NAT_FULL;
+	chain_note(m, CHAIN_LB_NAT_NEW);
+	return 0;
+}
+
+/* The connection to the backend is remembered.  Returns 0, or why the packet is dropped. */
+NOINLINE __u32 nat_track(const struct chain_meta *m, const struct lb_config *config, const struct packet_flow *key,
+			 int flood)
+{
+	const struct packet_meta *p = &m->packet;
+	struct lb_nat *e = bpf_map_lookup_elem(&lb_nats, key);
+	__u32 now_s = (__u32)(lb_now() / 1000000000);
+	int aged = e ? nat_aged(config, key->proto, e, now_s) : 1, same = e && nat_same(e, &p->flow);
+
+	if (p->flags & PACKET_ICMP_ERROR)
+		return same && !aged ? 0 : CHAIN_LB_NAT_STRANGE;
+	if (same) {
+		nat_seen(e, p, now_s);
+		return 0;
+	}
+	if (!aged)
+		return CHAIN_LB_NAT_CLASH;
+	if (p->tcp_flags & TCP_RST)
+		return 0; /* nothing will come back */
+	return flood ? CHAIN_LB_NAT_FLOOD : nat_add(m, key, now_s);
+}
+
+PACKET_INLINE void nat_key(const struct packet_flow *flow, const struct lb_real *real, __be16 port,
+			   struct packet_flow *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	__builtin_memcpy(key->src, real->addr, 16);
+	__builtin_memcpy(key->dst, flow->src, 16);
+	key->sport = port;
+	key->dport = flow->sport;
+	key->proto = flow->proto;
+	key->family = flow->family;
+}
+
+/* ---- both ways ---- */
+
+/* To the backend, with `reason`. */
+NOINLINE int nat_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+		      const struct lb_real *real, const struct lb_choice *c)
+{
+	__be16 port = c->nat_port ? c->nat_port : m->packet.flow.dport;
+	struct packet_flow key;
+	struct lb_end to = { .port = port };
+	struct lb_hop hop;
+	__u32 why;
+
+	if (real->family != m->packet.family)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_NAT_FAMILY);
+	nat_key(&m->packet.flow, real, port, &key);
+	why = nat_track(m, config, &key, c->flood);
+	if (why)
+		return chain_verdict(m, XDP_DROP, why);
+	__builtin_memcpy(to.addr, real->addr, 16);
+	if (lb_hop_find(ctx, m, config, real->family, real->addr, 0, &hop) < 0)
+		return lb_hop_failed(ctx, m, config, &hop);
+	if (!lb_ttl_less(ctx, m->packet.l3, m->packet.family))
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_EXPIRED);
+	if (nat_to_backend(ctx, m, &to) < 0)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+	return lb_leave(ctx, m, &hop, c->reason);
+}
+
+PACKET_INLINE int nat_is_reply(const struct chain_meta *m)
+{
+	return bpf_map_lookup_elem(&lb_nats, &m->packet.flow) != NULL;
+}
+
+/* A backend's reply, or an error about what was sent to it: translated back, to the client. */
+NOINLINE int nat_reply(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config)
+{
+	const struct packet_meta *p = &m->packet;
+	struct lb_nat *e = bpf_map_lookup_elem(&lb_nats, &m->packet.flow);
+	__u32 now_s = (__u32)(lb_now() / 1000000000);
+	int error = p->flags & PACKET_ICMP_ERROR;
+	struct lb_end to;
+	struct lb_hop hop;
+
+	if (!e)
+		return LB_NOT_OURS;
+	if (nat_aged(config, p->flow.proto, e, now_s)) {
+		chain_note(m, CHAIN_LB_NAT_AGED);
+		return LB_NOT_OURS;
+	}
+	m->rule = e->number;
+	to = e->vip;
+	if (!error) {
+		e->server |= LB_NAT_ANSWERED | (p->tcp_flags & (LB_NAT_FIN | LB_NAT_RST));
+		e->seen_s = now_s;
+	}
+	if (lb_hop_find(ctx, m, config, p->family, p->flow.dst, 0, &hop) < 0)
+		return lb_hop_failed(ctx, m, config, &hop);
+	if (!lb_ttl_less(ctx, p->l3, p->family))
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_EXPIRED);
+	if (nat_from_backend(ctx, m, &to) < 0)
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+	return lb_leave(ctx, m, &hop, error ? CHAIN_LB_REPLY_ERROR : CHAIN_LB_REPLY);
+}
+
+#endif
