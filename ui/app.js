@@ -25,6 +25,7 @@ class App {
 	#events = new Latest();
 	#cones = [new Latest(), new Latest()];
 	#steps = new Latest();
+	#told = new Latest();
 	#back = [];
 	#selected = null; /* the answer of /api/event */
 
@@ -32,7 +33,8 @@ class App {
 		const go = (id) => this.go(id);
 
 		this.theme = new Theme(byId('theme'), () => this.#repaint());
-		this.story = new Story({ line: (i) => this.line(i), event: (id) => this.go(id, true), short: (id) => this.short(id) });
+		this.story = new Story({ line: (i) => this.line(i), event: (id) => this.go(id, true), short: (id) => this.short(id),
+			trace: (id) => this.#toRequests(() => this.requests.only(id)), slow: () => this.#toRequests(() => this.requests.slow()) });
 		this.detail = new Detail({ go, step: (dir, axis) => this.step(dir, axis), close: () => this.clear(),
 			short: (id) => this.short(id) });
 		this.diagram = new Diagram({
@@ -65,6 +67,7 @@ class App {
 			this.story.show(await get('story'), info);
 			this.diagram.dirty();
 			this.live.start(info);
+			this.#tellSlow();
 		} catch (e) {
 			this.failed(e, true);
 		}
@@ -192,8 +195,28 @@ class App {
 	}
 
 	#requestsOf(service) {
-		this.requests.of(service);
+		this.#toRequests(() => this.requests.of(service));
+	}
+
+	#toRequests(choose) {
+		choose();
 		this.above('requests');
+	}
+
+	/* What makes slow requests slow is found out once all else is seen, and only of what does not grow any more. */
+	async #tellSlow() {
+		if (this.info.live)
+			return;
+		try {
+			const { info } = this, story = await this.#told.get('story', { requests: 1 });
+
+			if (info !== this.info || JSON.stringify(story.lines) === JSON.stringify(this.story.lines))
+				return;
+			this.story.show(story, info);
+			this.diagram.dirty();
+		} catch (e) {
+			this.failed(e);
+		}
 	}
 
 	async step(dir, axis) {
@@ -371,6 +394,7 @@ class App {
 		this.diagram.setInfo(info);
 		this.diagram.setLanes(lanes);
 		this.story.show(story, info);
+		this.#tellSlow();
 		this.diagram.refresh();
 		this.requests.grown();
 		if (this.view === 'map')

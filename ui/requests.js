@@ -69,6 +69,17 @@ export class Requests {
 		byId('requests-query').value = '';
 	}
 
+	/* Nothing else is chosen: a trace; the slowest of all beside normal ones. */
+	only(trace) {
+		this.#set({ ...NOTHING, trace });
+		byId('requests-query').value = '';
+	}
+
+	slow() {
+		this.#set({ ...NOTHING, groups: true });
+		byId('requests-query').value = '';
+	}
+
 	/* A trace, beside another one or not; or '' for the list. */
 	open(trace, against = '') {
 		this.#set({ trace, against });

@@ -6,23 +6,27 @@ import { byId, el, fill } from './dom.js';
 import { count, moment } from './text.js';
 
 export class Story {
-	/* hooks: line(i) was clicked; event(id) likewise; short(id): as people read it */
+	/* hooks: line(i) was clicked; event(id) likewise; trace(id), slow(): the way to a request, to the slow ones; short(id): as people read it */
 	constructor(hooks) {
 		this.hooks = hooks;
 		this.lines = [];
 	}
 
-	/* story: of /api/story */
+	/* story: of /api/story. A line that is marked stays so when others come. */
 	show(story, info) {
+		const chosen = this.lines[this.chosen];
+
 		this.lines = story.lines;
 		const items = this.lines.map((line, i) => this.#line(line, i));
 
 		fill(byId('story-lines'), items.length ? items
 			: el('li', { class: 'calm' }, 'Nobody was stopped, killed or cut off, and nothing was waited for unusually long.'));
 		fill(byId('story-notes'), notes(story, info));
+		this.mark(chosen ? this.lines.findIndex((line) => line.text === chosen.text) : -1);
 	}
 
 	mark(i) {
+		this.chosen = i;
 		[...byId('story-lines').children].forEach((item, k) => item.classList.toggle('chosen', k === i));
 	}
 
@@ -33,7 +37,14 @@ export class Story {
 			el('button', { class: 'told', onclick: () => this.hooks.line(i) },
 				line.cause ? el('span', { class: 'kind', title: 'a cause, not only what followed' }, '◆ ') : '', line.text),
 			el('span', { class: 'evidence' }, line.inferred ? el('i', { title: 'put together from these events' }, 'inferred')
-				: el('b', { title: 'each part of it was seen' }, 'observed'), ' ', this.#refs(line)));
+				: el('b', { title: 'each part of it was seen' }, 'observed'), ' ', this.#refs(line), line.trace ? this.#ways(line) : ''));
+	}
+
+	/* To the request that shows it, and to all slow ones. */
+	#ways({ trace }) {
+		return [' · ', el('button', { class: 'way', 'data-trace': trace, onclick: () => this.hooks.trace(trace), title: `where the time of request ${trace} went` },
+			'such a request'), ', ', el('button', { class: 'way', onclick: () => this.hooks.slow(), title: 'what the slowest have that normal ones have not' },
+			'the slow ones')];
 	}
 
 	#refs(line) {

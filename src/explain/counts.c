@@ -89,6 +89,6 @@ void story_totals(const struct story *s, struct story_totals *ret)
 	*ret = s->totals;
 	ret->first_ns = s->first_ns;
 	ret->last_ns = s->last_ns;
-	for (i = 0; i < s->nlines; i++)
-		ret->causes += s->lines[i].cause;
+	for (i = 0; i < s->ntold; i++)
+		ret->causes += s->told[i].cause;
 }

@@ -97,7 +97,7 @@ struct besides {
 struct story {
 	const char *(*host_name)(void *arg, uint32_t host);
 	void *arg;
-	const struct order *order;     /* while telling */
+	const struct order *order;     /* from story_tell() on */
 	int64_t shift_ns[STORY_HOSTS]; /* see story_clock() */
 	struct cast cast;
 	struct socks socks;
@@ -114,10 +114,15 @@ struct story {
 	size_t nincidents;
 	struct besides besides;
 	char besides_text[256];
-	struct story_line slow; /* of requests; nrefs 0: nothing is to be told of them */
-	struct story_line *lines;
+	struct story_line slow;	  /* of requests; nrefs 0: nothing is to be told of them */
+	struct story_line *lines; /* all that was found */
 	size_t nlines, lines_cap;
+	struct story_line told[STORY_LINES]; /* those that are told, in order */
+	size_t ntold;
 };
+
+/* Which of the lines are told, in which order (story.c) */
+void story_select(struct story *s);
 
 /* Collecting (collect.c) */
 int facts_add(struct facts *f, const struct fact *fact); /* 0 (also when full), -ENOMEM */

@@ -39,11 +39,16 @@ int story_requests(struct story *s, const struct spans *spans, struct err *err)
 	    d.slow_mean_ns >= WORTH_RATIO * d.normal_mean_ns && dominant_sentence(&b, spans, &d, &at) && b.data) {
 		row = &spans->rows[at];
 		*l = (struct story_line) { .boot_ns = row->begin_ns, .host = row->host, .inferred = true };
+		memcpy(l->trace, row->trace, sizeof(l->trace));
 		copy(l->text, sizeof(l->text), b.data);
 		line_cite(l, row->begin.host, row->begin.id);
 		line_cite(l, row->end.host, row->end.id);
 	}
 	dominant_fini(&d);
+	if (s->order) { /* told already, without it */
+		tell_requests(s);
+		story_select(s);
+	}
 	return b.failed ? err_set(err, ENOMEM, "out of memory for the story") : 0;
 }
 

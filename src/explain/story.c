@@ -83,23 +83,24 @@ static void sort_lines(struct story *s)
 {
 	size_t i, k;
 
-	if (s->nlines)
-		qsort(s->lines, s->nlines, sizeof(*s->lines), line_by_time);
-	for (i = 1; i < s->nlines; i++)
-		for (k = i; k > 0 && precedes(s, &s->lines[k], &s->lines[k - 1]); k--) {
-			struct story_line swap = s->lines[k];
+	qsort(s->told, s->ntold, sizeof(*s->told), line_by_time);
+	for (i = 1; i < s->ntold; i++)
+		for (k = i; k > 0 && precedes(s, &s->told[k], &s->told[k - 1]); k--) {
+			struct story_line swap = s->told[k];
 
-			s->lines[k] = s->lines[k - 1];
-			s->lines[k - 1] = swap;
+			s->told[k] = s->told[k - 1];
+			s->told[k - 1] = swap;
 		}
 }
 
-static void select_lines(struct story *s)
+void story_select(struct story *s)
 {
-	if (s->nlines <= STORY_LINES)
-		return;
-	qsort(s->lines, s->nlines, sizeof(*s->lines), line_by_weight);
-	s->nlines = STORY_LINES;
+	if (s->nlines > STORY_LINES)
+		qsort(s->lines, s->nlines, sizeof(*s->lines), line_by_weight);
+	s->ntold = MIN(s->nlines, (size_t)STORY_LINES);
+	if (s->ntold)
+		memcpy(s->told, s->lines, s->ntold * sizeof(*s->told));
+	sort_lines(s);
 }
 
 /* --- the rest, in one sentence --- */
@@ -181,16 +182,15 @@ int story_tell(struct story *s, const struct order *o, struct err *err)
 	}
 	if (r < 0)
 		return err_set(err, ENOMEM, "out of memory for the story");
-	select_lines(s);
-	sort_lines(s);
+	story_select(s);
 	tell_besides(s);
 	return 0;
 }
 
 size_t story_lines(const struct story *s, const struct story_line **ret)
 {
-	*ret = s->lines;
-	return s->nlines;
+	*ret = s->told;
+	return s->ntold;
 }
 
 const char *story_besides(const struct story *s)

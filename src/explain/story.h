@@ -37,7 +37,8 @@ struct story_line {
 	bool leads;    /* observed, and the first cited event happens before the second */
 	unsigned int nrefs;
 	struct order_ref refs[STORY_REFS];
-	uint32_t weight; /* what is dropped first when there are too many */
+	uint32_t weight;   /* what is dropped first when there are too many */
+	uint64_t trace[2]; /* a request that shows it; 0, 0: it is not about requests */
 	char text[320];
 };
 
@@ -48,7 +49,10 @@ struct story *story_free(struct story *s); /* NULL ok; returns NULL */
 /* Before events of the host are added: what to add to its times so that they are on the clock of host 0. */
 void story_clock(struct story *s, uint32_t host, int64_t shift_ns);
 int story_add(struct story *s, const struct event *ev, struct err *err);
-/* Before story_tell(), where there are any: what makes the slow ones slow is told in one line.  They are read there only. */
+/*
+ * Where there are any, once: what makes the slow ones slow is told in one line.  They are read there only.  After story_tell() the
+ * lines are chosen anew; its order must still be there.
+ */
 int story_requests(struct story *s, const struct spans *spans, struct err *err);
 int story_tell(struct story *s, const struct order *o, struct err *err);
 

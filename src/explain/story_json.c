@@ -60,6 +60,8 @@ static void line_json(struct buf *b, const struct story_line *l, const struct ho
 		   l->leads ? "true" : "false");
 	buf_json(b, l->text, strlen(l->text));
 	refs_json(b, l, hosts);
+	if (l->trace[0] || l->trace[1])
+		buf_printf(b, ",\"trace\":\"%016" PRIx64 "%016" PRIx64 "\"", l->trace[0], l->trace[1]);
 	buf_char(b, '}');
 }
 

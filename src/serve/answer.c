@@ -168,9 +168,14 @@ void answer_live(struct serve *s, const struct serve_request *rq, struct serve_r
 
 void answer_story(struct serve *s, struct model *m, const struct serve_request *rq, struct serve_response *rs)
 {
-	(void)s;
-	(void)rq;
+	const char *requests = request_param(rq, "requests");
+
+	/* with the line of the slow ones: that takes its time */
+	if (requests && !strcmp(requests, "1") && m->payloads && !serve_derive(s, m, rs))
+		return;
+	(void)pthread_mutex_lock(&m->lock);
 	buf_add(&rs->body, m->story.data, m->story.len);
+	(void)pthread_mutex_unlock(&m->lock);
 }
 
 /* --- lanes --- */

@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "explain/who.h"
 #include "serve/grow.h"
-#include "serve/model.h"
+#include "serve/telling.h"
 #include "store/store.h"
 
 /* --- times --- */
@@ -454,6 +454,7 @@ struct model *model_free(struct model *m)
 	map_fini(&m->process_of);
 	map_fini(&m->thread_of);
 	map_fini(&m->place_of);
+	telling_free(m->telling);
 	buf_fini(&m->story);
 	who_free(m->who);
 	order_free(m->order);

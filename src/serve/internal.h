@@ -66,6 +66,8 @@ struct serve {
 
 /* request.c: fills *rs whatever was asked. */
 void serve_answer(struct serve *s, const struct serve_request *rq, struct serve_response *rs);
+/* Requests are derived, if nobody has asked yet; false: rs says why not. */
+bool serve_derive(struct serve *s, struct model *m, struct serve_response *rs);
 const char *request_param(const struct serve_request *rq, const char *name); /* NULL: absent */
 bool request_number(const struct serve_request *rq, const char *name,
 		    double *ret); /* absent: as it was; false: no number */

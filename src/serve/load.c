@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* load - from recordings to a model: one pass over their events, then order, times, arrows, the story. */
+/* load - from recordings to a model: one pass over their events, then order, times, arrows; telling.c tells the story meanwhile. */
 #include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "explain/requests.h"
-#include "explain/story.h"
-#include "explain/story_json.h"
 #include "explain/who.h"
 #include "serve/grow.h"
-#include "serve/model.h"
-#include "store/store.h"
-
-#define SAME_CLOCK_NS 10000000
+#include "serve/telling.h"
+#include "serve/walk.h"
 
 static int no_memory(struct err *err)
 {
@@ -223,181 +217,15 @@ static int take(struct loading *l, const struct event *ev)
 	return r;
 }
 
-static int feed(struct loading *l, const struct model_opts *opts)
+static int take_event(void *arg, const struct event *ev, struct err *err)
 {
-	struct store_read_opts ro = { .damage = opts->damage, .arg = opts->arg };
-	struct event_source *source;
-	const struct event *ev;
-	int r = store_read(l->m->reader, &ro, &source, l->err);
+	struct loading *l = arg;
 
-	if (r < 0)
-		return r;
-	while ((r = event_source_next(source, &ev, l->err)) > 0) {
-		if (!l->m->ev.count)
-			l->m->t0_unix_ns = store_host_epoch(l->m->reader, ev->host) + ev->boot_ns;
-		r = take(l, ev);
-		if (r < 0)
-			break;
-	}
-	event_source_close(source);
-	return r;
-}
-
-/* --- the story: in a thread and with a reader of its own, while the model is made --- */
-
-struct telling {
-	const struct model_opts *opts;
-	struct model *m; /* its order may be looked at once `solved` was posted, if `tell` is set */
-	sem_t solved;
-	bool tell, running;
-	pthread_t thread;
-	struct err err;
-	int r;
-};
-
-/* Clocks of two machines start at other moments; of one machine they are one, however exactly they were read. */
-static void shift_story(struct story *story, const struct store_reader *reader)
-{
-	uint64_t first = store_host_epoch(reader, 0), epoch;
-	uint32_t i;
-
-	for (i = 1; i < store_hosts(reader); i++) {
-		int64_t shift = (int64_t)((epoch = store_host_epoch(reader, i)) - first);
-
-		if (first && epoch && (shift > SAME_CLOCK_NS || shift < -SAME_CLOCK_NS))
-			story_clock(story, i, shift);
-	}
-}
-
-static int feed_story(struct story *story, struct store_reader *reader, struct err *err)
-{
-	struct store_read_opts ro = { 0 };
-	struct event_source *source;
-	const struct event *ev;
-	int r = store_read(reader, &ro, &source, err);
-
-	if (r < 0)
-		return r;
-	while ((r = event_source_next(source, &ev, err)) > 0 && (r = story_add(story, ev, err)) >= 0)
-		;
-	event_source_close(source);
-	return r;
-}
-
-static int tell(struct telling *t, struct store_reader *reader, struct story *story)
-{
-	int r;
-
-	shift_story(story, reader);
-	r = feed_story(story, reader, &t->err);
-	while (sem_wait(&t->solved) < 0 && errno == EINTR)
-		;
-	if (r < 0 || !t->tell)
-		return r;
-	r = story_tell(story, t->m->order, &t->err);
-	if (r < 0)
-		return r;
-	story_json(&t->m->story, story, t->m->order, host_name, reader);
-	return t->m->story.failed ? no_memory(&t->err) : 0;
-}
-
-static void *telling_main(void *arg)
-{
-	struct telling *t = arg;
-	struct store_reader *reader = NULL;
-	struct story *story = NULL;
-
-	t->r = store_open(t->opts->paths, t->opts->npaths, &reader, &t->err);
-	if (t->r >= 0)
-		t->r = story_new(store_hosts(reader) > 1 ? host_name : NULL, reader, &story, &t->err);
-	if (t->r >= 0)
-		t->r = tell(t, reader, story);
-	story_free(story);
-	store_reader_free(reader);
-	return NULL;
-}
-
-static int telling_start(struct telling *t, struct err *err)
-{
-	(void)sem_init(&t->solved, 0, 0);
-	t->running = !pthread_create(&t->thread, NULL, telling_main, t);
-	return t->running ? 0 : err_set(err, EAGAIN, "cannot start a thread for the story");
-}
-
-/* Whether there is an order to tell it by is known. */
-static void telling_go(struct telling *t, bool solved)
-{
-	t->tell = solved;
-	(void)sem_post(&t->solved);
-}
-
-static int telling_end(struct telling *t, struct err *err)
-{
-	if (t->running)
-		(void)pthread_join(t->thread, NULL);
-	(void)sem_destroy(&t->solved);
-	if (t->r < 0)
-		*err = t->err;
-	return t->r;
-}
-
-/* --- the requests, once somebody asks for them --- */
-
-static int feed_requests(struct model *m, struct store_reader *reader, struct err *err)
-{
-	struct store_read_opts ro = { 0 };
-	struct event_source *source;
-	const struct event *ev;
-	int r = store_read(reader, &ro, &source, err);
-
-	if (r < 0)
-		return r;
-	while ((r = event_source_next(source, &ev, err)) > 0) {
-		/* the recording may have grown since the model was made */
-		if (model_find(m, (struct order_ref) { ev->host, ev->id }) == NO_EVENT)
-			continue;
-		r = requests_add(m->requests, ev, err);
-		if (r < 0)
-			break;
-	}
-	event_source_close(source);
-	return r;
-}
-
-static int derive(struct model *m, const struct model_opts *opts, struct err *err)
-{
-	struct store_reader *reader = NULL;
-	struct requests_opts ro = { 0 };
-	int r = store_open(opts->paths, opts->npaths, &reader, err);
-
-	if (r >= 0) {
-		ro.host_name = store_hosts(reader) > 1 ? host_name : NULL;
-		ro.arg = reader;
-		r = requests_new(&ro, &m->requests, err);
-	}
-	if (r >= 0)
-		r = feed_requests(m, reader, err);
-	if (r >= 0)
-		r = requests_build(m->requests, m->order, err);
-	if (r >= 0)
-		r = metrics_rates(m, requests_spans(m->requests), err);
-	store_reader_free(reader);
-	return r;
-}
-
-int model_derive(struct model *m, const struct model_opts *opts, struct err *err)
-{
-	int r = 0;
-
-	(void)pthread_mutex_lock(&m->deriving);
-	if (!m->derived) {
-		r = derive(m, opts, err);
-		if (r < 0)
-			m->requests = requests_free(m->requests);
-		m->derived = r >= 0;
-	}
-	(void)pthread_mutex_unlock(&m->deriving);
-	return r;
+	(void)err; /* it is l->err */
+	if (!l->m->ev.count)
+		l->m->t0_unix_ns = store_host_epoch(l->m->reader, ev->host) + ev->boot_ns;
+	l->m->payloads |= ev->type->id == EVENT_PAYLOAD;
+	return take(l, ev);
 }
 
 /* --- all --- */
@@ -436,7 +264,7 @@ static int load_and_order(struct loading *l, const struct model_opts *opts)
 		l->m->seen = st.events;
 	}
 	if (r >= 0)
-		r = feed(l, opts);
+		r = walk(l->m->reader, opts, take_event, l, l->err);
 	if (r >= 0) {
 		struct store_stats st;
 
@@ -450,20 +278,20 @@ int model_load(const struct model_opts *opts, struct model **ret, struct err *er
 {
 	struct model *m = calloc(1, sizeof(*m));
 	struct loading l = { .m = m, .stopped = MAP_INIT, .err = err };
-	struct telling t = { .opts = opts, .m = m };
+	struct telling *t = NULL;
 	int r, told;
 
 	if (!m)
 		return no_memory(err);
 	(void)pthread_mutex_init(&m->lock, NULL);
 	(void)pthread_mutex_init(&m->deriving, NULL);
-	r = telling_start(&t, err);
+	r = telling_start(m, opts, &t, err);
 	if (r >= 0)
 		r = load_and_order(&l, opts);
-	telling_go(&t, r >= 0);
+	telling_go(t, r >= 0);
 	if (r >= 0 && model_index(m) < 0)
 		r = no_memory(err);
-	told = telling_end(&t, r < 0 ? &t.err : err);
+	told = telling_end(t, r < 0 ? NULL : err);
 	r = r < 0 ? r : told;
 	map_fini(&l.stopped);
 	if (r < 0)

@@ -3,12 +3,13 @@
 #define SAKER_SERVE_MODEL_H
 /*
  * model - what is served of some recordings at one moment: their events in order of time, each on its lane, the arrows
- * between lanes, losses, stops, names and the story.  It does not change once it is made; a recording that grows gets a new one.
+ * between lanes, losses, stops, names and the story.  It does not change once it is made, but for the requests, which come when they
+ * are asked for, and the line of the story about them; a recording that grows gets a new one.
  *
  * Time: ns since the first event (t0), on the wall clock of the first host: the middle of the interval in which a host's
  * clock differs from it, as the messages between them tell, is taken off.
  *
- * Threads: made by one, then read by any number; what fetches events from the recordings holds model.lock.
+ * Threads: made by one, then read by any number; what fetches events from the recordings, or reads the story, holds model.lock.
  * Memory: 28 bytes an event, 12 an arrow, about 120 a thread and 300 a process; that of order/, who/ and one reader of store/.
  */
 #include <pthread.h>
@@ -26,6 +27,7 @@ struct metrics_row;
 struct requests;
 struct spans;
 struct store_reader;
+struct telling;
 struct who;
 
 #define NO_LANE UINT32_MAX
@@ -135,7 +137,9 @@ struct model {
 	bool arrows_failed;
 	uint64_t seen;		   /* events that were there when loading began, as store/ counts them */
 	bool growing;		   /* somebody is recording into one of them */
-	struct buf story;	   /* JSON */
+	bool payloads;		   /* there are some: requests can be told */
+	struct buf story;	   /* JSON; under lock */
+	struct telling *telling;   /* telling.c: NULL once all is told */
 	struct requests *requests; /* NULL: nobody has asked yet, see model_derive() */
 	pthread_mutex_t deriving;
 	bool derived;
@@ -159,7 +163,8 @@ struct model_opts {
 int model_load(const struct model_opts *opts, struct model **ret, struct err *err);
 struct model *model_free(struct model *m); /* NULL ok; returns NULL */
 
-/* Derives the requests and their rates when it is first called, with a reader of its own.  Any thread. */
+/* telling.c: derives the requests and their rates when it is first called, with a reader of its own; the story then tells of the slow
+ * ones, too.  Any thread. */
 int model_derive(struct model *m, const struct model_opts *opts, struct err *err);
 
 /* lanes.c, while loading */

@@ -185,19 +185,26 @@ static void answer_page(const struct page_file *f, const struct serve_request *r
 	}
 }
 
-static void answer_endpoint(struct serve *s, size_t i, const struct serve_request *rq, struct serve_response *rs)
+bool serve_derive(struct serve *s, struct model *m, struct serve_response *rs)
 {
 	struct model_opts opts = { .paths = s->opts.paths, .npaths = s->opts.npaths };
-	struct model *m = serve_hold(s, NULL);
 	struct err err = ERR_INIT;
+
+	if (model_derive(m, &opts, &err) >= 0)
+		return true;
+	response_error(rs, 500, "%s", err.text);
+	return false;
+}
+
+static void answer_endpoint(struct serve *s, size_t i, const struct serve_request *rq, struct serve_response *rs)
+{
+	struct model *m = serve_hold(s, NULL);
 
 	if (!m) {
 		response_error(rs, 503, "%s", s->failed ? s->failure : "the server ends");
 		return;
 	}
-	if (endpoints[i].requests && model_derive(m, &opts, &err) < 0)
-		response_error(rs, 500, "%s", err.text);
-	else
+	if (!endpoints[i].requests || serve_derive(s, m, rs))
 		endpoints[i].answer(s, m, rq, rs);
 	serve_drop(s, m);
 }

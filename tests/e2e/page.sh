@@ -50,6 +50,7 @@ loss=$!
 recording_hostile hostile >hostile.log 2>&1 &
 hostile=$!
 made requests recording_requests requests
+made 'more requests' recording_requests slow 120
 made scene "$SAKER_BUILD/tests/scene" scene 20000 --hostile
 zookeeper=$SAKER_TEST_DATA/falcon/zookeeper/zktrace_full.log
 [ ! -e "$zookeeper" ] || made clocks "$SAKER" import falcon -o clocks "$zookeeper"

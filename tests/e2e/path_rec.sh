@@ -66,6 +66,17 @@ equal 'it names the back and its sleep, once' \
 		grep -cE "^the slowest 10 % of $REQUESTS requests take 2[0-9][0-9] ms longer than normal ones, .*because of .*:$back GET: sleeping \(2[0-9][0-9] ms instead of 0 ns\)")" 1
 "$SAKER" requests rec >/dev/null 2>&1
 ok 'so it does of what was stored' eval "[ -e rec/.requests.sqlite ] && '$SAKER' story --json rec | cmp - story.json"
+page() {
+	"$SAKER" serve --listen 127.0.0.1:0 --token token-of-this-test rec >address 2>/dev/null &
+	e2e_kill_later $!
+	wait_for 20 test -s address && address=$(cat address) && address=${address/\/\?//api/story?} &&
+		curl -sf "$address" >before.json && curl -sf "$address&requests=1" >told.json
+}
+ok 'the page is told' page
+equal 'at first without that line' "$(jq -c '.lines[].text' before.json)" "$(jq -c '.lines[] | select(.trace | not).text' story.json)"
+equal 'then as saker story tells it' "$(jq -S . told.json)" "$(jq -S . story.json)"
+equal 'the line names a request that slept' "$("$SAKER" path rec "$(jq -r '.lines[].trace // empty' story.json)" --json |
+	jq ".spans[3].time_ns.sleep >= ${SLOW_MS}e6")" true
 trace=$(jq -r .trace path.json)
 equal 'by its id' "$(path "${trace:0:12}" --json | jq -r .trace)" "$trace"
 ok 'beside a normal one' grep -qE "\+[0-9.]+ ms  .*:$back GET: sleeping" <(path --compare normal)

@@ -229,14 +229,50 @@ async function small(chrome, url) {
 	await page.close();
 }
 
-/* rec: of tests/lib/two_tiers.py, 60 requests of which 6 are slow and 3 fail; without: a recording that has none */
-export async function asking(chrome, rec, without) {
+/*
+ * The line of the slow requests comes when they are known, and not before; it leads to one of them, and to all. What the reader has
+ * marked meanwhile stays marked.
+ */
+async function tellsSlow(chrome, rec) {
+	const server = await serve([rec], '--listen', '127.0.0.1:0');
+	const want = json('story', '--json', rec).lines, slow = want.findIndex((line) => line.trace);
+	let known;
+	const wait = new Promise((done) => { known = done; });
+	const page = await open(chrome, server.url, {}, ({ raw }) => raw.route('**/api/story?requests=1', async (route) => {
+		await wait;
+		await route.continue();
+	}));
+	const told = async () => (await page.raw.locator('#story .told').allInnerTexts()).map((text) => text.replace(/^◆ /, ''));
+
+	assert.match(want[slow].text, /^the slowest 10 % of 120 requests take .* sleeping \(/);
+	await page.until(() => document.getElementById('story-notes').textContent.includes('matched'));
+	assert.deepEqual(await told(), want.filter((line) => !line.trace).map((line) => line.text));
+	known();
+	await page.raw.locator('#story [data-trace]').waitFor();
+	assert.deepEqual(await told(), want.map((line) => line.text));
+	await page.shot('story-slow');
+	await page.raw.locator('#story li').nth(slow).locator('.told').click();
+	await page.selects(`0:${want[slow].events[0].id}`);
+	await page.click(`#story [data-trace="${want[slow].trace}"]`);
+	await page.raw.locator('.waterfall .span').first().waitFor();
+	assert.equal(await page.raw.evaluate(() => window.saker.app.requests.trace.data.trace), want[slow].trace);
+	await page.keyboard.press('w');
+	await page.raw.locator('#story .way').last().click();
+	await page.raw.locator('#groups .sentence').waitFor();
+	assert.match(await page.text('#groups .sentence'), /^The slowest 10\s% \(12 requests\) take /);
+	await page.close();
+	server.stop();
+}
+
+/* rec: of tests/lib/two_tiers.py, 60 requests of which 6 are slow and 3 fail; more: 120 of them; without: a recording that has none */
+export async function asking(chrome, rec, more, without) {
 	const server = await serve([rec], '--listen', '127.0.0.1:0');
 
 	await asksAll(chrome, rec, server.url);
 	await test('requests on a small screen, in the dark', () => small(chrome, server.url));
 	await groups(chrome, rec, server.url);
 	server.stop();
+	await test('the story tells of slow requests once they are known, and leads to them', () => tellsSlow(chrome, more));
 	const other = await serve([without], '--listen', '127.0.0.1:0');
 
 	await test('requests: a recording that has none says how to get them', async () => {

@@ -96,12 +96,13 @@ export async function browser() {
 	return chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--no-sandbox'] });
 }
 
-/* Opens the page and waits for its first picture. */
-export async function open(chrome, url, options = {}) {
+/* Opens the page and waits for its first picture.  before(page): what must be there before it is asked for. */
+export async function open(chrome, url, options = {}, before = () => {}) {
 	const context = await chrome.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: 'light', ...options });
 	const page = new Page(await context.newPage());
 
 	await page.watch();
+	await before(page);
 	await page.raw.goto(url);
 	await page.drawn();
 	return page;

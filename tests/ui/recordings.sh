@@ -16,12 +16,12 @@ recording_loss() {
 	"$SAKER" record --as-root --rings 64K -o "$1" -- "$ui_tests/lib/traffic.sh" unix_stream "$1.truth" --messages 200
 }
 
-# A client, a front and a back whose program is called as if it were markup
+# A client, a front and a back whose program is called as if it were markup: 60 requests, or so many
 recording_requests() {
 	local name='<img src=x onerror=owned()>'
 	mkdir -p "$1.bin"
 	cp /usr/bin/python3 "$1.bin/$name"
-	"$SAKER" record --as-root --with sched -o "$1" -- "$1.bin/$name" "$ui_tests/lib/two_tiers.py" 60 50
+	"$SAKER" record --as-root --with sched -o "$1" -- "$1.bin/$name" "$ui_tests/lib/two_tiers.py" "${2:-60}" 50
 }
 
 # A program whose name, arguments and output want to be markup

@@ -18,7 +18,7 @@ mkdirSync(SHOTS, { recursive: true });
 const chrome = await browser();
 const grows = growing(chrome, at('live'));
 
-await asking(chrome, at('requests'), at('scene'));
+await asking(chrome, at('requests'), at('slow'), at('scene'));
 await others(chrome, { loss: at('loss'), hostile: at('hostile'), scene: at('scene'), large: at('large'),
 	clocks: existsSync(at('clocks')) ? at('clocks') : null },
 { name: '<img src=x onerror=owned()>', events: Number(readFileSync(at('large.count'), 'utf8')) });
