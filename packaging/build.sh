@@ -37,14 +37,15 @@ texts() {
 	install -m644 README.md ARCHITECTURE.md docs/events.md "$1"
 }
 
-# depends PROGRAM: the packages of its shared libraries, with versions
+# depends PROGRAM: the packages of its shared libraries, with versions; also of those that it loads late (src/base/late.h)
 depends() {
 	local place program
 	place=$(mktemp -d)
 	program=$(realpath "$1")
 	mkdir "$place/debian"
 	echo "Source: saker" >"$place/debian/control"
-	(cd "$place" && dpkg-shlibdeps -O "$program" 2>/dev/null | sed 's/^shlibs:Depends=//')
+	echo | ${CC:-cc} -x c -shared -o "$place/late.so" - -Wl,--no-as-needed -lcapstone -lmicrohttpd
+	(cd "$place" && dpkg-shlibdeps -O "$program" late.so 2>/dev/null | sed 's/^shlibs:Depends=//')
 	rm -r "$place"
 }
 

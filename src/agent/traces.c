@@ -177,7 +177,8 @@ static int open_recordings(const struct analysis_opts *opts, bool one, const cha
 	struct spans_db *db = NULL;
 	struct err why = ERR_INIT;
 	char key[STORED_KEY_MAX];
-	int r = store_open(opts->paths, opts->npaths, &t->a.reader, err);
+	/* of one request a few events are wanted, if any */
+	int r = (one ? store_open_late : store_open)(opts->paths, opts->npaths, &t->a.reader, err);
 
 	if (r >= 0)
 		r = stored_open(t->a.reader, opts, key, &db, err);

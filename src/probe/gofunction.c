@@ -14,6 +14,7 @@
 #include <capstone/capstone.h>
 
 #include "base/cleanup.h"
+#include "base/late.h"
 #include "probe/goprogram.h"
 
 #define MAGIC_1_16 0xfffffffaU
@@ -21,6 +22,10 @@
 #define MAGIC_1_20 0xfffffff1U
 #define HEAD 8
 #define FUNCTION_MAX (64U << 10)
+
+#define CAPSTONE(X) X(cs_open) X(cs_close) X(cs_malloc) X(cs_free) X(cs_disasm_iter)
+CAPSTONE(LATE_POINTER)
+static const struct late_symbol capstone[] = { CAPSTONE(LATE_SYMBOL) };
 
 bool gofunction_symbol(const struct gofile *g, const char *name, uint64_t *ret)
 {
@@ -179,18 +184,19 @@ size_t gofunction_returns(const struct gofile *g, uint64_t address, uint64_t *re
 
 	while (left > 64 && !(code = place == UINT64_MAX ? NULL : gofile_load(g, place, left, FUNCTION_MAX)))
 		left /= 2; /* it stands near the file's end */
-	if (!code || cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
+	if (!code || late_load(SAKER_LATE_CAPSTONE, capstone, ARRAY_LEN(capstone), NULL) < 0 ||
+	    late_cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
 		return 0;
 	next = (const void *)code;
-	insn = cs_malloc(handle);
-	while (insn && !ended && cs_disasm_iter(handle, &next, &left, &at, insn)) {
+	insn = late_cs_malloc(handle);
+	while (insn && !ended && late_cs_disasm_iter(handle, &next, &left, &at, insn)) {
 		uint64_t where = begin + (insn->address - address);
 
 		ended = insn->id == X86_INS_INT3 || (insn->id == X86_INS_JMP && n && next_is_function(next, left));
 		if (insn->id == X86_INS_RET && n++ < cap)
 			ret[n - 1] = where;
 	}
-	cs_free(insn, 1);
-	(void)cs_close(&handle);
+	late_cs_free(insn, 1);
+	(void)late_cs_close(&handle);
 	return ended && n <= cap ? n : 0;
 }

@@ -13,11 +13,20 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/late.h"
 #include "serve/internal.h"
 
 #define TOKEN_BYTES 16
 #define IDLE_SECONDS 60
 #define CONNECTION_MEMORY (64 * 1024)
+
+/* clang-format off */
+#define MICROHTTPD(X) \
+	X(MHD_start_daemon) X(MHD_stop_daemon) X(MHD_add_response_header) X(MHD_create_response_from_buffer) \
+	X(MHD_destroy_response) X(MHD_get_connection_values) X(MHD_lookup_connection_value) X(MHD_queue_response)
+/* clang-format on */
+MICROHTTPD(LATE_POINTER)
+static const struct late_symbol microhttpd[] = { MICROHTTPD(LATE_SYMBOL) };
 
 /* No other site may show or ask it, nothing that is not its own may run in it, and nobody keeps a copy. */
 static const struct {
@@ -52,15 +61,15 @@ static void add_headers(struct MHD_Response *r, const struct serve_response *rs)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(security); i++)
-		(void)MHD_add_response_header(r, security[i].name, security[i].value);
-	(void)MHD_add_response_header(r, "Content-Type", rs->type);
-	(void)MHD_add_response_header(r, "Cache-Control", rs->etag ? "no-cache" : "no-store");
+		(void)late_MHD_add_response_header(r, security[i].name, security[i].value);
+	(void)late_MHD_add_response_header(r, "Content-Type", rs->type);
+	(void)late_MHD_add_response_header(r, "Cache-Control", rs->etag ? "no-cache" : "no-store");
 	if (rs->etag)
-		(void)MHD_add_response_header(r, "ETag", rs->etag);
+		(void)late_MHD_add_response_header(r, "ETag", rs->etag);
 	if (rs->status == 405)
-		(void)MHD_add_response_header(r, "Allow", "GET, HEAD");
+		(void)late_MHD_add_response_header(r, "Allow", "GET, HEAD");
 	if (rs->status == 401)
-		(void)MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
+		(void)late_MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
 }
 
 static enum MHD_Result respond(struct MHD_Connection *c, struct serve_response *rs)
@@ -69,21 +78,21 @@ static enum MHD_Result respond(struct MHD_Connection *c, struct serve_response *
 	enum MHD_Result ok;
 
 	if (rs->data) {
-		r = MHD_create_response_from_buffer(rs->size, (void *)(uintptr_t)rs->data, MHD_RESPMEM_PERSISTENT);
+		r = late_MHD_create_response_from_buffer(rs->size, (void *)(uintptr_t)rs->data, MHD_RESPMEM_PERSISTENT);
 	} else {
 		size_t len = rs->body.len;
 		char *data = buf_take(&rs->body);
 
-		r = MHD_create_response_from_buffer(len, data ? data : (char *)(uintptr_t) "",
-						    data ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+		r = late_MHD_create_response_from_buffer(len, data ? data : (char *)(uintptr_t) "",
+							 data ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 		if (!r)
 			free(data);
 	}
 	if (!r)
 		return MHD_NO;
 	add_headers(r, rs);
-	ok = MHD_queue_response(c, rs->status, r);
-	MHD_destroy_response(r);
+	ok = late_MHD_queue_response(c, rs->status, r);
+	late_MHD_destroy_response(r);
 	return ok;
 }
 
@@ -129,12 +138,12 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *c, const char *u
 	}
 	rq.too_long = *state == &body_long;
 	rq.nul = *state == &body_nul;
-	rq.host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
-	rq.origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
-	rq.authorization = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
-	rq.accept = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-	rq.if_none_match = MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
-	(void)MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, take_param, &rq);
+	rq.host = late_MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+	rq.origin = late_MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
+	rq.authorization = late_MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+	rq.accept = late_MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+	rq.if_none_match = late_MHD_lookup_connection_value(c, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+	(void)late_MHD_get_connection_values(c, MHD_GET_ARGUMENT_KIND, take_param, &rq);
 	serve_answer(arg, &rq, &rs);
 	ok = respond(c, &rs);
 	response_fini(&rs);
@@ -241,11 +250,11 @@ static int start(struct serve *s, int fd, struct err *err)
 	unsigned int flags =
 		MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC;
 
-	s->daemon = MHD_start_daemon(flags, s->port, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, fd,
-				     MHD_OPTION_CONNECTION_LIMIT, SERVE_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-				     IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-				     MHD_OPTION_URI_LOG_CALLBACK, note_uri, NULL, MHD_OPTION_THREAD_STACK_SIZE,
-				     (size_t)(1024 * 1024), MHD_OPTION_END);
+	s->daemon = late_MHD_start_daemon(flags, s->port, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, fd,
+					  MHD_OPTION_CONNECTION_LIMIT, SERVE_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+					  IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+					  MHD_OPTION_URI_LOG_CALLBACK, note_uri, NULL, MHD_OPTION_THREAD_STACK_SIZE,
+					  (size_t)(1024 * 1024), MHD_OPTION_END);
 	if (s->daemon)
 		return 0;
 	(void)close(fd);
@@ -271,6 +280,8 @@ static int serve_init(struct serve *s, const struct serve_opts *opts, struct err
 	(void)pthread_cond_init(&s->changed, &attr);
 	(void)pthread_condattr_destroy(&attr);
 	(void)snprintf(s->address, sizeof(s->address), "%s", opts->address ? opts->address : SERVE_ADDRESS);
+	if (late_load(SAKER_LATE_MICROHTTPD, microhttpd, ARRAY_LEN(microhttpd), err) < 0)
+		return -err->code;
 	if (make_token(s, err) < 0)
 		return -err->code;
 	fd = listen_somewhere(s, err);
@@ -302,7 +313,7 @@ struct serve *serve_free(struct serve *s)
 		return NULL;
 	serve_stop_waiting(s);
 	if (s->daemon)
-		MHD_stop_daemon(s->daemon);
+		late_MHD_stop_daemon(s->daemon);
 	serve_unload(s);
 	filters_free(s);
 	(void)pthread_cond_destroy(&s->changed);

@@ -26,16 +26,9 @@ void fetch_fini(struct fetch *f)
 	}
 }
 
-static struct index_entry *entry_find(struct recording *rec, uint64_t id, struct err *err)
+static bool has(const struct fetch_block *b, const struct recording *rec, size_t number)
 {
-	struct index_entry *e = index_find(&rec->index, id);
-
-	if (e || recording_refresh(rec, err) < 0)
-		return e;
-	e = index_find(&rec->index, id);
-	if (!e)
-		err_set(err, ENOENT, "recording '%s' has no event %" PRIu64, rec->path, id);
-	return e;
+	return b->stream.rec == rec && b->stream.loaded == number + 1 && b->indexes == rec->indexes;
 }
 
 /* The block if it is in memory, else the one that was not used for the longest time. */
@@ -47,7 +40,7 @@ static struct fetch_block *block_find(struct fetch *f, const struct recording *r
 	for (i = 0; i < FETCH_BLOCKS; i++) {
 		struct fetch_block *b = &f->blocks[i];
 
-		if (b->stream.rec == rec && b->stream.loaded == number + 1)
+		if (has(b, rec, number))
 			return b;
 		if (b->used < oldest->used)
 			oldest = b;
@@ -80,6 +73,7 @@ static int block_read(struct fetch_block *b, struct recording *rec, size_t numbe
 		stream_init(&b->stream, rec);
 	}
 	b->count = 0;
+	b->indexes = rec->indexes;
 	r = stream_load(&b->stream, number);
 	while (r >= 0 && stream_next(&b->stream, &ev) > 0)
 		r = events_keep(b, &ev);
@@ -91,7 +85,7 @@ static int block_read(struct fetch_block *b, struct recording *rec, size_t numbe
 int fetch_event(struct fetch *f, struct recording *rec, uint64_t id, const struct event **ret, struct err *err)
 {
 	struct err local = ERR_INIT;
-	struct index_entry *e = entry_find(rec, id, &local);
+	struct index_entry *e = recording_entry(rec, id, &local);
 	struct fetch_block *b;
 	size_t number;
 
@@ -100,7 +94,7 @@ int fetch_event(struct fetch *f, struct recording *rec, uint64_t id, const struc
 	number = (size_t)(e - rec->index.entries);
 	b = block_find(f, rec, number);
 	b->used = ++f->used;
-	if (b->stream.rec != rec || b->stream.loaded != number + 1) {
+	if (!has(b, rec, number)) {
 		int r = block_read(b, rec, number);
 
 		if (r == -ENOMEM)

@@ -19,7 +19,8 @@ struct fetch_block {
 	struct stream stream;
 	struct event *events; /* of the loaded block, in the order of their ids */
 	size_t count, cap;
-	uint64_t used; /* when, on the clock of fetch.used */
+	uint64_t used;	      /* when, on the clock of fetch.used */
+	unsigned int indexes; /* that of the recording when it was loaded */
 };
 
 struct fetch {

@@ -222,7 +222,7 @@ int store_freeze(const char *from, const char *to, uint32_t uid, uint32_t gid, s
 	if (r >= 0 && event_types_new(&types) < 0)
 		r = err_set(err, ENOMEM, "out of memory for '%s'", from);
 	if (r >= 0)
-		r = recording_open(from, 0, false, types, &fz.rec, err);
+		r = recording_open(from, 0, RECORDING_SHARED, types, &fz.rec, err);
 	if (r >= 0)
 		r = freeze_opened(&fz, err);
 	recording_free(fz.rec);

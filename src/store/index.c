@@ -287,6 +287,46 @@ int index_refresh(struct index *ix, int dirfd, const char *path, const uint8_t u
 	return 0;
 }
 
+/* The id of its first event; 0: what stands there is no block. */
+static uint64_t first_id(int dirfd, uint32_t number, const uint8_t *uuid)
+{
+	char name[FOLDER_NAME_MAX];
+	CLEANUP_CLOSE int fd = -1;
+	struct block_header h;
+
+	folder_chunk_name(name, number);
+	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM); /* a page, and nothing ahead */
+	return read_exact(fd, &h, sizeof(h), 0) > 0 && block_header_valid(&h, uuid) ? h.first_id : 0;
+}
+
+int index_chunk_of(struct index *ix, int dirfd, const uint8_t uuid[16], uint64_t id)
+{
+	CLEANUP_FREE uint32_t *chunks = NULL;
+	bool locked = ix->locked;
+	size_t n = 0, low = 0, high;
+
+	if (folder_chunks(dirfd, &chunks, &n) < 0 || !n)
+		return 0;
+	high = n;
+	while (high - low > 1) { /* it is not before chunk `low`, and before `high` */
+		size_t mid = low + (high - low) / 2;
+		uint64_t first = first_id(dirfd, chunks[mid], uuid);
+
+		if (!first)
+			return 0;
+		if (first <= id)
+			low = mid;
+		else
+			high = mid;
+	}
+	index_fini(ix);
+	ix->locked = locked;
+	return refresh_chunk(ix, dirfd, chunks[low], false, uuid) >= 0 && index_find(ix, id);
+}
+
 struct index_entry *index_find(const struct index *ix, uint64_t id)
 {
 	struct index_entry *found = NULL;

@@ -47,6 +47,11 @@ struct index {
 void index_fini(struct index *ix);
 /* Adds what has come since the last call (everything, at the first).  -EIO etc. with a sentence. */
 int index_refresh(struct index *ix, int dirfd, const char *path, const uint8_t uuid[16], struct err *err);
+/*
+ * Only the blocks of the chunk that has the event, if it is anywhere: the chunks' first blocks tell which.  Instead of what was known.
+ * 1: done; 0: they do not tell, all must be looked at.
+ */
+int index_chunk_of(struct index *ix, int dirfd, const uint8_t uuid[16], uint64_t id);
 /* The entry that holds the event, or NULL. */
 struct index_entry *index_find(const struct index *ix, uint64_t id);
 bool index_has_tgid(const struct index *ix, const struct index_entry *e, uint32_t tgid);

@@ -27,6 +27,7 @@ struct store_reader {
 	char *names[HOSTS_MAX]; /* where several have one host name; else NULL */
 	unsigned int hosts;
 	struct fetch fetch;
+	bool late; /* not all blocks are known, see store_open_late() */
 };
 
 struct reader_stream {
@@ -46,24 +47,31 @@ struct reader_source {
 	struct reader_stream streams[];
 };
 
+/* Namespaces of one machine share its clock: then their order is exact, however the clock was read. */
+static void share_epoch(struct store_reader *r, unsigned int host)
+{
+	struct recording *rec = r->recs[host];
+	unsigned int i;
+
+	for (i = 0; i < host; i++)
+		if (rec->meta.boot_id[0] && !strcmp(rec->meta.boot_id, r->recs[i]->meta.boot_id)) {
+			rec->epoch_ns = r->recs[i]->epoch_ns;
+			return;
+		}
+}
+
 static int add_recording(struct store_reader *r, const char *path, struct err *err)
 {
 	struct recording *rec = NULL;
-	unsigned int i;
 	int res;
 
 	if (r->hosts == HOSTS_MAX)
 		return err_set(err, E2BIG, "cannot read more than %d recordings together", HOSTS_MAX);
-	res = recording_open(path, r->hosts, false, r->types, &rec, err);
+	res = recording_open(path, r->hosts, r->late ? RECORDING_LATE : RECORDING_SHARED, r->types, &rec, err);
 	if (res < 0)
 		return res;
-	/* Namespaces of one machine share its clock: then their order is exact, however the clock was read. */
-	for (i = 0; i < r->hosts; i++)
-		if (rec->meta.boot_id[0] && !strcmp(rec->meta.boot_id, r->recs[i]->meta.boot_id)) {
-			rec->epoch_ns = r->recs[i]->epoch_ns;
-			break;
-		}
-	r->recs[r->hosts++] = rec;
+	r->recs[r->hosts] = rec;
+	share_epoch(r, r->hosts++);
 	return 0;
 }
 
@@ -135,7 +143,8 @@ static int name_hosts(struct store_reader *r)
 	return 0;
 }
 
-int store_open(const char *const *paths, unsigned int npaths, struct store_reader **ret, struct err *err)
+static int open_reader(const char *const *paths, unsigned int npaths, bool late, struct store_reader **ret,
+		       struct err *err)
 {
 	struct store_reader *r = calloc(1, sizeof(*r));
 	int res = r ? event_types_new(&r->types) : -ENOMEM;
@@ -145,6 +154,7 @@ int store_open(const char *const *paths, unsigned int npaths, struct store_reade
 		store_reader_free(r);
 		return err_set(err, ENOMEM, "out of memory for reading recordings");
 	}
+	r->late = late;
 	fetch_init(&r->fetch);
 	for (i = 0; !res && i < npaths; i++)
 		res = recording_here(paths[i]) ? add_recording(r, paths[i], err) : add_directory(r, paths[i], err);
@@ -158,6 +168,16 @@ int store_open(const char *const *paths, unsigned int npaths, struct store_reade
 	}
 	*ret = r;
 	return 0;
+}
+
+int store_open(const char *const *paths, unsigned int npaths, struct store_reader **ret, struct err *err)
+{
+	return open_reader(paths, npaths, false, ret, err);
+}
+
+int store_open_late(const char *const *paths, unsigned int npaths, struct store_reader **ret, struct err *err)
+{
+	return open_reader(paths, npaths, true, ret, err);
 }
 
 struct store_reader *store_reader_free(struct store_reader *r)
@@ -220,6 +240,9 @@ int store_refresh(struct store_reader *r, struct err *err)
 
 	for (i = 0; i < r->hosts && !res; i++)
 		res = recording_refresh(r->recs[i], err);
+	for (i = 0; i < r->hosts && !res && r->late; i++)
+		share_epoch(r, i);
+	r->late = r->late && res;
 	return res;
 }
 
@@ -351,11 +374,14 @@ static uint64_t on_clock(const struct store_reader *r, unsigned int host, uint64
 int store_read(struct store_reader *r, const struct store_read_opts *opts, struct event_source **ret, struct err *err)
 {
 	static const struct store_read_opts all;
-	struct reader_source *src = calloc(1, sizeof(*src) + r->hosts * sizeof(src->streams[0]));
+	int res = store_refresh(r, err); /* first: it is what epochs are known from */
+	struct reader_source *src;
 	unsigned int i;
-	int res = 0;
 
+	if (res < 0)
+		return res;
 	opts = opts ? opts : &all;
+	src = calloc(1, sizeof(*src) + r->hosts * sizeof(src->streams[0]));
 	if (src)
 		src->heap = calloc(r->hosts, sizeof(*src->heap));
 	if (!src || !src->heap) {
@@ -373,12 +399,6 @@ int store_read(struct store_reader *r, const struct store_read_opts *opts, struc
 		rs->s.arg = opts->arg;
 		rs->from_ns = on_clock(r, i, opts->from_boot_ns);
 		rs->to_ns = on_clock(r, i, opts->to_boot_ns);
-		if (!res)
-			res = recording_refresh(r->recs[i], err);
-	}
-	if (res < 0) {
-		source_close(&src->base);
-		return res;
 	}
 	*ret = &src->base;
 	return 0;

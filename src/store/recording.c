@@ -136,15 +136,41 @@ static void find_epoch(struct recording *rec)
 
 int recording_refresh(struct recording *rec, struct err *err)
 {
-	int r = index_refresh(&rec->index, rec->dirfd, rec->path, rec->meta.uuid, err);
+	bool locked = rec->index.locked;
+	int r;
+
+	if (rec->late) {
+		index_fini(&rec->index);
+		rec->index.locked = locked;
+		rec->indexes++;
+		rec->late = false;
+	}
+	r = index_refresh(&rec->index, rec->dirfd, rec->path, rec->meta.uuid, err);
 
 	if (r >= 0 && !rec->epoch_ns)
 		find_epoch(rec);
 	return r;
 }
 
-int recording_open(const char *path, uint32_t host, bool locked, struct event_types *types, struct recording **ret,
-		   struct err *err)
+struct index_entry *recording_entry(struct recording *rec, uint64_t id, struct err *err)
+{
+	struct index_entry *e = index_find(&rec->index, id);
+
+	if (!e && rec->late) {
+		rec->indexes++;
+		if (index_chunk_of(&rec->index, rec->dirfd, rec->meta.uuid, id) > 0)
+			return index_find(&rec->index, id);
+	}
+	if (e || recording_refresh(rec, err) < 0)
+		return e;
+	e = index_find(&rec->index, id);
+	if (!e)
+		err_set(err, ENOENT, "recording '%s' has no event %" PRIu64, rec->path, id);
+	return e;
+}
+
+int recording_open(const char *path, uint32_t host, enum recording_how how, struct event_types *types,
+		   struct recording **ret, struct err *err)
 {
 	struct recording *rec = calloc(1, sizeof(*rec));
 	int r;
@@ -153,7 +179,8 @@ int recording_open(const char *path, uint32_t host, bool locked, struct event_ty
 		return err_set(err, ENOMEM, "out of memory for recording '%s'", path);
 	rec->host = host;
 	rec->index = (struct index)INDEX_INIT;
-	rec->index.locked = locked;
+	rec->index.locked = how == RECORDING_LOCKED;
+	rec->late = how == RECORDING_LATE;
 	rec->path = strdup(path);
 	rec->dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (rec->dirfd < 0)
@@ -162,13 +189,14 @@ int recording_open(const char *path, uint32_t host, bool locked, struct event_ty
 		r = err_set(err, ENOMEM, "out of memory for recording '%s'", path);
 	else
 		r = read_metadata(rec, types, err);
-	if (r >= 0)
+	if (r >= 0 && !rec->late)
 		r = index_refresh(&rec->index, rec->dirfd, rec->path, rec->meta.uuid, err);
 	if (r < 0) {
 		recording_free(rec);
 		return r;
 	}
-	find_epoch(rec);
+	if (!rec->late)
+		find_epoch(rec);
 	*ret = rec;
 	return 0;
 }

@@ -24,6 +24,8 @@ struct recording {
 	struct typemap map;
 	bool renumbered; /* some types have other numbers here than on disk */
 	struct index index;
+	bool late;	      /* the index is not that of all blocks yet: recording_refresh() makes it so */
+	unsigned int indexes; /* how often it was begun anew: the numbers of entries are others then */
 	uint64_t epoch_ns;    /* 0: unknown */
 	size_t epoch_blocks;  /* that were looked at for it */
 	uint64_t read_blocks; /* for statistics */
@@ -31,12 +33,18 @@ struct recording {
 
 /* Whether path is a directory with a metadata file. */
 bool recording_here(const char *path);
-/* Adds its run-time types to types; numbers that are taken there by others are changed on reading.
- * locked: the caller holds the lock, so what is unfinished will not grow. */
-int recording_open(const char *path, uint32_t host, bool locked, struct event_types *types, struct recording **ret,
-		   struct err *err);
+/* Adds its run-time types to types; numbers that are taken there by others are changed on reading. */
+enum recording_how {
+	RECORDING_SHARED,
+	RECORDING_LOCKED, /* the caller holds the lock, so what is unfinished will not grow */
+	RECORDING_LATE,	  /* blocks are looked for when they are needed */
+};
+int recording_open(const char *path, uint32_t host, enum recording_how how, struct event_types *types,
+		   struct recording **ret, struct err *err);
 struct recording *recording_free(struct recording *rec); /* NULL ok; returns NULL */
 int recording_refresh(struct recording *rec, struct err *err);
+/* The entry of the block that should have the event, or NULL. */
+struct index_entry *recording_entry(struct recording *rec, uint64_t id, struct err *err);
 /* The metadata's text, from the copy if the file itself is damaged (*ret_damaged); the caller frees it. */
 int recording_metadata(int dirfd, const char *path, char **ret, size_t *ret_len, bool *ret_damaged, struct err *err);
 

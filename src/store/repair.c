@@ -222,7 +222,7 @@ static int repair_locked(struct repair *rp, struct err *err)
 	if (r >= 0 && event_types_new(&types) < 0)
 		r = err_set(err, ENOMEM, "out of memory for repairing '%s'", rp->folder.path);
 	if (r >= 0)
-		r = recording_open(rp->folder.path, 0, true, types, &rp->rec, err);
+		r = recording_open(rp->folder.path, 0, RECORDING_LOCKED, types, &rp->rec, err);
 	if (r >= 0)
 		r = repair_chunks(rp, err);
 	recording_free(rp->rec);

@@ -70,6 +70,11 @@ struct store_read_opts {
 	void *arg;
 };
 int store_open(const char *const *paths, unsigned int npaths, struct store_reader **ret, struct err *err);
+/*
+ * For a few store_fetch(), without looking at all there is: where blocks are is found out when they are needed.  Until store_refresh()
+ * or store_read() epochs are 0 and statistics those of what was looked at.
+ */
+int store_open_late(const char *const *paths, unsigned int npaths, struct store_reader **ret, struct err *err);
 struct store_reader *store_reader_free(struct store_reader *r);	     /* NULL ok; returns NULL */
 const struct event_types *store_types(const struct store_reader *r); /* all recordings' types together */
 unsigned int store_hosts(const struct store_reader *r);
