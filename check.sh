@@ -48,7 +48,7 @@ run_unit() {
 	suite unit-gcc 300 tests/run_unit.sh build "$@"
 }
 
-# What unit tests and fuzzers need; built once
+# What unit tests and fuzzers need, and what clang warns of; built once
 need_sanitized() {
 	[ -e "$SUITES/build-asan.sum" ] || suite build-asan 900 tests/run_build.sh build-asan asan
 	suite_passed build-asan
@@ -71,7 +71,8 @@ run_fuzz() {
 	suites_wait
 }
 
-# scripts DIR yes|no [NAME]: those that may (not) run beside others; those that may take longest first, so that none is alone at the end
+# scripts DIR yes|guests|no [NAME]: those that run beside others, beside emulated machines only, or alone; those that may take longest
+# first, so that none is alone at the end
 scripts() {
 	local file name
 	for file in "$1"/*.sh; do
@@ -92,16 +93,28 @@ run_script() {
 	fi
 }
 
-# run_scripts DIR [NAME]
-run_scripts() {
+# run_each DIR yes|guests|no [NAME]: one after another
+run_each() {
 	local file
+	for file in $(scripts "$@"); do
+		run_script suite "$1" "$file"
+	done
+}
+
+# run_many DIR [NAME]: those that may run beside one another. Many of them wait most of the time, so there is one more than CPUs
+run_many() {
+	local file SUITE_JOBS=$((SUITE_JOBS + 1))
 	for file in $(scripts "$1" yes "${@:2}"); do
 		run_script suite_beside "$1" "$file"
 	done
 	suites_wait
-	for file in $(scripts "$1" no "${@:2}"); do
-		run_script suite "$1" "$file"
-	done
+}
+
+# run_scripts DIR [NAME]
+run_scripts() {
+	run_many "$@"
+	run_each "$1" no "${@:2}"
+	run_each "$1" guests "${@:2}"
 }
 
 run_bench() {
@@ -122,12 +135,15 @@ everything() {
 	need_build || { suites_wait; return; }
 	suites_wait
 	run_unit
-	suite build-clang 600 tests/run_build.sh build-clang clang
 	run_sanitized
 	run_fuzz
-	run_scripts tests/e2e
-	run_scripts tests/kernels
+	run_many tests/e2e
+	run_each tests/e2e no
+	# emulated machines take long, and yield to all others (tests/lib/guest.sh): what mostly waits runs meanwhile
+	run_scripts tests/kernels &
+	run_each tests/e2e guests
 	run_bench
+	suites_wait
 }
 
 # one SUITE [NAME]
@@ -164,7 +180,7 @@ main() {
 	esac
 	[ "$mode" != '' ] && [ "$mode" != --long ] || [ $# -le 1 ] || { usage >&2; exit 2; }
 	suites_start "$PWD/build/check"
-	trap 'give_back build build-clang build-asan' EXIT
+	trap 'give_back build build-asan' EXIT
 	case $mode in
 	--quick) quick ;;
 	'' | --long)
@@ -181,5 +197,5 @@ export LC_ALL=C.UTF-8 SAKER=$PWD/build/src/saker SAKER_BUILD=$PWD/build
 export SAKER_TEST_DATA=${SAKER_TEST_DATA:-$PWD/../shared/data}
 export TRAFFIC=$PWD/build/tests/traffic
 export PYTHONDONTWRITEBYTECODE=1
-FUZZ_SECONDS=${FUZZ_SECONDS:-10}
+FUZZ_SECONDS=${FUZZ_SECONDS:-7}
 main "$@"

@@ -5,7 +5,7 @@
 #
 # A suite is a command that prints TAP: a line `ok` or `not ok` for each test case (`ok ... # SKIP reason`), and a
 # plan `1..N`. What it prints goes to $SUITES/NAME.log, what was counted to $SUITES/NAME.sum: passed failed
-# skipped milliseconds. A suite that runs over its time, exits with an error without a failed case, or prints
+# skipped milliseconds, and those of CPU time. A suite that runs over its time, exits with an error without a failed case, or prints
 # no plan or too few cases, counts as a failed case more.
 
 # tap_count LOG STATUS: "passed failed skipped"
@@ -40,11 +40,11 @@ suite_words() {
 
 # suite_show NAME STATUS: its line, and why it failed or what it skipped
 suite_show() {
-	local passed failed skipped ms mark=ok log=$SUITES/$1.log
-	read -r passed failed skipped ms <"$SUITES/$1.sum"
+	local passed failed skipped ms cpu_ms mark=ok log=$SUITES/$1.log
+	read -r passed failed skipped ms cpu_ms <"$SUITES/$1.sum"
 	[ "$failed" = 0 ] || mark=FAIL
-	printf '%-5s %-28s %-40s %5d.%d s\n' $mark "$1" "$(suite_words "$passed" "$failed" "$skipped")" \
-		$((ms / 1000)) $((ms % 1000 / 100))
+	printf '%-5s %-28s %-40s %5d.%d s, CPU %d.%d s\n' $mark "$1" "$(suite_words "$passed" "$failed" "$skipped")" \
+		$((ms / 1000)) $((ms % 1000 / 100)) $((cpu_ms / 1000)) $((cpu_ms % 1000 / 100))
 	if [ "$failed" != 0 ]; then
 		case $2 in
 		124 | 137) echo "      it ran out of time" ;;
@@ -59,16 +59,18 @@ suite_show() {
 		sed -E 's/^ *1 //; s/^ *([0-9]+) +(skipped:)/      \2 \1 times:/' | head -n 6
 }
 
-# suite NAME SECONDS COMMAND...: runs it and says how it went
+# suite NAME SECONDS COMMAND...: runs it and says how it went; nothing more once all was ended
 suite() {
-	local name=$1 seconds=$2 start status=0
+	local name=$1 seconds=$2 start status=0 cpu TIMEFORMAT='%3U %3S'
 	shift 2
+	[ ! -e "$SUITES/ended" ] || return 0
 	start=$(now_ms)
 	timeout -k 10 "$seconds" "$@" >"$SUITES/$name.log" 2>&1 </dev/null &
 	echo $! >"$SUITES/$name.pid"
-	wait $! || status=$?
+	{ time wait $! || status=$?; } 2>"$SUITES/$name.cpu" # of what it waited for itself
 	rm -f "$SUITES/$name.pid"
-	echo "$(tap_count "$SUITES/$name.log" $status) $(($(now_ms) - start))" >"$SUITES/$name.sum"
+	cpu=$(awk '{ printf "%d", 1000 * ($1 + $2) }' "$SUITES/$name.cpu")
+	echo "$(tap_count "$SUITES/$name.log" $status) $(($(now_ms) - start)) $cpu" >"$SUITES/$name.sum"
 	suite_show "$name" $status >"$SUITES/$name.show"
 	cat "$SUITES/$name.show"
 }
@@ -94,6 +96,7 @@ suites_wait() {
 # suites_kill: what still runs is ended (timeout passes the signal on to its group)
 suites_kill() {
 	local file
+	: >"$SUITES/ended"
 	for file in "$SUITES"/*.pid; do
 		[ ! -e "$file" ] || kill "$(cat "$file")" 2>/dev/null || true
 	done

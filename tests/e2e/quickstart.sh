@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# parallel: guests
 # timeout: 240
 #
 # quickstart.sh: a whole run, its hints, and interruptions at several moments, after which nothing may be left.
