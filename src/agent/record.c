@@ -35,7 +35,9 @@
 #include "probe/probe.h"
 #include "store/store.h"
 
-#define TICK_NS (10 * NS_PER_MS)      /* a wake-up costs 47 us: at 5 ms an idle recorder used 1 % of a CPU */
+#define TICK_NS (10 * NS_PER_MS) /* a wake-up costs 47 us: at 5 ms an idle recorder used 1 % of a CPU */
+#define TICK_MIN_NS (2500000)	 /* with much to do: many at once would keep somebody else's thread waiting too long */
+#define TICK_EVENTS 1500	 /* so many are much: they take about 0.5 ms */
 #define SETTLE_NS (20 * NS_PER_MS)    /* an event is in its ring this long after its time stamp, at latest */
 #define INTERRUPT_NS (2 * NS_PER_SEC) /* after SIGINT, which a terminal sends to the command as well: SIGTERM */
 #define PATIENCE_NS (5 * NS_PER_SEC)  /* so long a command may take to end */
@@ -62,7 +64,7 @@ struct recorder {
 	struct calls calls;
 	struct child child;
 	struct err *err;
-	uint64_t lost, last_flush_ns, end_ns, stopping_ns;
+	uint64_t lost, last_flush_ns, end_ns, stopping_ns, pause_ns;
 	bool asked; /* the command, to end */
 };
 
@@ -483,12 +485,21 @@ static int settle(struct recorder *r, uint64_t before, uint64_t now)
 	return e < 0 ? e : store_settle(r->store, before, r->err);
 }
 
+static void pause_choose(struct recorder *r, int64_t events)
+{
+	if (events > TICK_EVENTS)
+		r->pause_ns = MAX(r->pause_ns / 2, (uint64_t)TICK_MIN_NS);
+	else if (events < TICK_EVENTS / 3)
+		r->pause_ns = MIN(r->pause_ns * 2, (uint64_t)TICK_NS);
+}
+
 static int drain(struct recorder *r, uint64_t settle_ns)
 {
 	uint64_t now = clock_boot_ns();
 	int64_t n = kernel_drain(r->kernel, take_event, r);
 	int e = n < 0 ? (int)n : settle(r, settle_ns ? now - settle_ns : UINT64_MAX, now);
 
+	pause_choose(r, n);
 	if (e >= 0 && now - r->last_flush_ns > FLUSH_NS) {
 		e = store_flush(r->store, r->err);
 		r->last_flush_ns = now;
@@ -498,7 +509,7 @@ static int drain(struct recorder *r, uint64_t settle_ns)
 
 static int tick(struct recorder *r)
 {
-	struct timespec pause = { .tv_nsec = TICK_NS };
+	struct timespec pause = { .tv_nsec = (long)r->pause_ns };
 	int e;
 
 	(void)nanosleep(&pause, NULL);
@@ -668,6 +679,7 @@ int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void
 	r->opts = opts;
 	r->err = err;
 	r->child = (struct child)CHILD_INIT;
+	r->pause_ns = TICK_NS;
 	e = run(r, stop, ready, arg, ret, err);
 	child_end(&r->child);
 	r->goroutines = goroutines_free(r->goroutines);

@@ -51,6 +51,22 @@ void ring_close(struct ring *r)
 	*r = (struct ring) { .fd = -1 };
 }
 
+/* A record holds one event, or several, one behind the other, until its end or a length of 0. */
+static int record_hand_out(const uint8_t *record, uint32_t len, kernel_event_fn *fn, void *arg, int64_t *count)
+{
+	const struct event_header *h = (const void *)record;
+	uint32_t at = 0;
+	int e;
+
+	do {
+		e = fn(arg, h);
+		(*count)++;
+		at += h->length;
+		h = (const void *)(record + at);
+	} while (e >= 0 && at + sizeof(*h) <= len && h->length >= sizeof(*h) && h->length <= len - at);
+	return e;
+}
+
 int64_t ring_drain(struct ring *r, kernel_event_fn *fn, void *arg)
 {
 	unsigned long at = *r->consumer;
@@ -64,10 +80,8 @@ int64_t ring_drain(struct ring *r, kernel_event_fn *fn, void *arg)
 
 		if (len & BUSY)
 			break;
-		if (!(len & DISCARD)) {
-			e = fn(arg, (const struct event_header *)(const void *)(record + RECORD_HEADER));
-			count++;
-		}
+		if (!(len & DISCARD))
+			e = record_hand_out(record + RECORD_HEADER, len, fn, arg, &count);
 		len &= ~(BUSY | DISCARD);
 		at += (len + RECORD_HEADER + 7) & ~7UL;
 		/* give room back as we go: the producers may be waiting for it */

@@ -8,6 +8,8 @@
  * are the moments of the first that came into an empty queue, and of the last.  While a thread holds the socket, segments
  * wait in its backlog: they arrive here when it lets go.
  */
+#include "kernel/bpf/two.bpf.h"
+
 #define ARRIVED_TOLD_NS 20000 /* who waits for bytes has them sooner, and `ran` has the moment of that wake */
 
 static __always_inline int arrived_note(struct sock *sk)
@@ -40,14 +42,22 @@ int BPF_PROG(older_tcp_arrived, struct sock *sk)
 	return arrived_note(sk);
 }
 
-static __always_inline void arrived_emit(struct task_struct *me, struct sock_info *si, __u64 offset, __u32 bytes)
+/* Bytes that a thread takes now: have they lain there so long that it is to be told? */
+static __always_inline bool arrived_told(const struct sock_info *si, __u64 now)
 {
-	__u64 now = bpf_ktime_get_boot_ns();
+	return cfg.observe & OBSERVE_SCHED && si->arrived_ns && now - si->arrived_ns >= ARRIVED_TOLD_NS &&
+	       !kind_shed(KIND_SCHED);
+}
+
+/* A range of a receive, and since when it had lain there. */
+static __always_inline void arrived_recv_emit(struct task_struct *me, struct sock_info *si, __u64 offset, __u32 bytes,
+					      __u64 now)
+{
 	struct event_arrived *e;
 
-	if (now - si->arrived_ns < ARRIVED_TOLD_NS || kind_shed(KIND_SCHED) || stream_shed(si->share))
+	if (!event_ready(me, EVENT_RECV, &now))
 		return;
-	e = event_begin_at(me, EVENT_ARRIVED, sizeof(*e), now);
+	e = event_reserve_two(me, EVENT_ARRIVED, sizeof(*e), EVENT_RECV, sizeof(struct event_recv), now);
 	if (!e)
 		return;
 	e->sock = si->cookie;
@@ -56,18 +66,14 @@ static __always_inline void arrived_emit(struct task_struct *me, struct sock_inf
 	e->last_ns = si->arrived_last_ns;
 	e->bytes = bytes;
 	__builtin_memset(e->pad0, 0, sizeof(e->pad0));
+	recv_fill((void *)e + sizeof(*e), me, si, offset, bytes, 0);
 	event_end(e);
 }
 
 /* Bytes of the queue were taken, by whomever; the socket's lock is held. */
-static __always_inline void arrived_taken(struct task_struct *me, struct sock_info *si, struct tcp_sock *tp,
-					  bool wanted, __u64 offset, __u64 bytes)
+static __always_inline void arrived_taken(struct sock_info *si, struct tcp_sock *tp)
 {
-	if (!(cfg.observe & OBSERVE_SCHED) || !si->arrived_ns)
-		return;
-	if (wanted && bytes)
-		arrived_emit(me, si, offset, bytes);
-	if (tp->rcv_nxt == tp->copied_seq)
+	if (si->arrived_ns && tp->rcv_nxt == tp->copied_seq)
 		si->arrived_ns = 0;
 }
 

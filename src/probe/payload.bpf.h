@@ -12,7 +12,7 @@
  * What is not known is asked about with its first messages of each direction, and later now and then: a recording may begin
  * in the middle of a connection.  Until it is known nothing is kept.  Of TLS only the greetings are.
  */
-#include "probe/payload_source.bpf.h"
+#include "probe/payload_emit.bpf.h"
 #include "probe/recognise.h"
 
 #define PAYLOAD_ASKED 4	       /* first messages of a direction that are looked at */
@@ -107,112 +107,15 @@ static __always_inline bool payload_settled(struct sock_info *si, const struct p
 
 /* --- the piece --- */
 
-static __always_inline void payload_fill(struct event_payload_piece *p, struct sock_info *si,
-					 const struct payload_range *r, __u32 kept)
-{
-	p->sock = si->cookie;
-	p->offset = r->offset;
-	p->bytes = r->bytes;
-	p->kept = kept;
-	p->flags = r->flags | (kept < r->bytes ? PAYLOADFLAGS_CUT : 0);
-	__builtin_memset(p->pad0, 0, sizeof(p->pad0));
-}
-
-#define PAYLOAD_ROOM(size) ((size) - (__u32)sizeof(struct event_payload_piece))
-
-/* All of it lies together: in an event of constant size. */
-#define PAYLOAD_EMIT(si, r, from, kept, size)                                                                         \
-	({                                                                                                            \
-		struct event_payload_piece *p_ = event_reserve_at(EVENT_PAYLOAD_PIECE, size, CONTEXT_TASK, (r)->now); \
-                                                                                                                      \
-		if (p_) {                                                                                             \
-			header_task(&p_->h, bpf_get_current_task_btf());                                              \
-			payload_fill(p_, si, r, kept);                                                                \
-			if (bpf_probe_read_user((char *)p_ + sizeof(*p_), kept, (void *)(from)) < 0)                  \
-				payload_fill(p_, si, r, 0);                                                           \
-			event_end(p_);                                                                                \
-		}                                                                                                     \
-	})
-
-__noinline int payload_flat(struct sock_info *si, const struct payload_range *r, __u64 from, __u32 kept)
-{
-	if (!si || !r)
-		return 0;
-	barrier_var(kept);
-	if (kept <= PAYLOAD_ROOM(128))
-		PAYLOAD_EMIT(si, r, from, kept, 128);
-	else if (kept <= PAYLOAD_ROOM(192))
-		PAYLOAD_EMIT(si, r, from, kept, 192);
-	else if (kept <= PAYLOAD_ROOM(328))
-		PAYLOAD_EMIT(si, r, from, kept, 328);
-	else if (kept <= PAYLOAD_ROOM(584))
-		PAYLOAD_EMIT(si, r, from, kept, 584);
-	else if (kept <= PAYLOAD_ROOM(1096))
-		PAYLOAD_EMIT(si, r, from, kept, 1096);
-	return 0;
-}
-
-/* Puts together what lies in several places; returns how much. */
-static __always_inline __u32 payload_gather(struct event_payload_piece *p, struct payload_source *s, __u32 kept)
-{
-	__u32 at = 0, i, n;
-
-	for (i = 0; i < PAYLOAD_ELEMENTS && at < kept; i++) {
-		n = kept - at;
-		if (s->first.len < n)
-			n = s->first.len;
-		barrier_var(n);
-		barrier_var(at);
-		if (at >= PAYLOAD_MAX || n > PAYLOAD_MAX)
-			break;
-		if (bpf_probe_read_user((char *)p + sizeof(*p) + at, n, (void *)s->first.base) < 0)
-			break;
-		at += n;
-		if (!payload_next(s))
-			break;
-	}
-	return at;
-}
-
-__noinline int payload_gathered(struct sock_info *si, const struct payload_range *r, struct payload_source *s,
-				__u32 kept)
-{
-	struct scratch *room = scratch_take(EVENT_PAYLOAD_PIECE);
-	struct event_payload_piece *p = (void *)room;
-	struct cpu_state *st = cpu_state();
-	void *ring = ring_get();
-	__u32 len;
-
-	if (!room)
-		return 0;
-	if (si && r && s && st && ring) {
-		if (st->pending[0] | st->pending[1])
-			loss_flush();
-		kept = payload_gather(p, s, kept);
-		payload_fill(p, si, r, kept);
-		len = (sizeof(*p) + kept + 7) & ~7U;
-		p->h.boot_ns = r->now;
-		p->h.type = EVENT_PAYLOAD_PIECE;
-		p->h.length = len;
-		p->h.cpu = bpf_get_smp_processor_id();
-		p->h.context = CONTEXT_TASK;
-		p->h.flags = 0;
-		p->h.seq = __sync_fetch_and_add(&st->seq, 1);
-		header_task(&p->h, bpf_get_current_task_btf());
-		if (len > SCRATCH_BYTES || bpf_ringbuf_output(ring, p, len, BPF_RB_NO_WAKEUP) < 0)
-			loss_note(EVENT_PAYLOAD_PIECE, p->h.seq, r->now);
-	}
-	scratch_drop(room);
-	return 0;
-}
-
-/* Not static, here and above: verified once, not from each place that calls it and in each state there. */
+/*
+ * Not static: verified once, not from each place that calls it and in each state there.  1: the range's first bytes are told, and of a send its own
+ * event is, too, or both are counted as lost.
+ */
 __noinline int payload_take(struct sock_info *si, struct payload_range *r)
 {
 	struct task_struct *me = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(me);
 	struct payload_source s;
-	__u32 kept;
 
 	if (!si || !r)
 		return 0;
@@ -226,12 +129,8 @@ __noinline int payload_take(struct sock_info *si, struct payload_range *r)
 		if (!payload_ask(si, r, &s))
 			return 0;
 	}
-	kept = r->bytes < cfg.payload ? r->bytes : cfg.payload;
-	if (likely(s.first.len >= kept))
-		payload_flat(si, r, s.first.base, kept);
-	else
-		payload_gathered(si, r, &s, kept);
-	return 0;
+	payload_emit_from(me, si, r, &s);
+	return 1;
 }
 
 #endif

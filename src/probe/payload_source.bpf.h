@@ -27,6 +27,9 @@ struct payload_range {
 	__u32 at;    /* of the call's bytes, where it begins */
 	__u32 which; /* of several messages of one call */
 	__u32 flags; /* PAYLOADFLAGS_* */
+	/* of a send whose own event is not told yet */
+	__u64 begin_ns;
+	__u32 send, send_flags; /* send: it is one */
 };
 
 /* struct iovec, struct msghdr and struct mmsghdr of a 64-bit process */

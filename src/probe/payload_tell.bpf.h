@@ -6,31 +6,35 @@
 
 #define MSG_UNREAD 0x2022 /* MSG_PEEK, MSG_TRUNC, MSG_ERRQUEUE: nothing comes from the stream into the buffer */
 
-/* A range of a send has been told, with that time stamp; 0: it was not. */
-static __always_inline void payload_sent(struct sock *sk, struct sock_info *si, const struct call_info *ci, __u32 bytes,
-					 __u64 now)
+/* The first bytes of a range of a send, and its own event with them; false: it is to be told without. */
+static __always_inline bool payload_sent(struct sock *sk, struct sock_info *si, const struct call_info *ci, __u32 bytes,
+					 __u32 flags, __u64 now)
 {
 	struct payload_range r = {};
 
-	if (!now || !si || !payload_wanted(si, true))
-		return;
+	if (!si || !payload_wanted(si, true))
+		return false;
 	r.sk = (__u64)sk;
 	r.offset = ci->start;
 	r.now = now;
 	r.bytes = bytes;
 	r.at = ci->told;
 	r.flags = PAYLOADFLAGS_SENT;
-	payload_take(si, &r);
+	r.begin_ns = ci->begin_ns;
+	r.send = 1;
+	r.send_flags = flags;
+	return payload_take(si, &r);
 }
 
-static __always_inline void payload_received(struct sock *sk, struct sock_info *si, __u64 offset, __u32 bytes,
-					     __u32 flags)
+/* With the time stamp of the range's own event, unless the thread was off its CPU since. */
+static __always_inline void payload_received(struct sock *sk, struct sock_info *si, struct task_struct *me,
+					     __u64 offset, __u32 bytes, __u32 flags)
 {
 	struct payload_range r = {};
 
 	r.sk = (__u64)sk;
 	r.offset = offset;
-	r.now = bpf_ktime_get_boot_ns();
+	r.now = si->rx_ns && si->rx_away == times_away(me) ? si->rx_ns : bpf_ktime_get_boot_ns();
 	r.bytes = bytes;
 	r.flags = PAYLOADFLAGS_RECEIVED | flags;
 	payload_take(si, &r);
@@ -54,7 +58,7 @@ static __always_inline void payload_tcp_returned(struct sock *sk, struct sock_in
 	if (!(si->flags & SOCK_RX_KNOWN) || si->rx_tid != me->pid || si->rx_next - bytes < si->rx_run ||
 	    si->rx_next < bytes)
 		return;
-	payload_received(sk, si, si->rx_next - bytes, bytes, 0);
+	payload_received(sk, si, me, si->rx_next - bytes, bytes, 0);
 }
 
 /*

@@ -327,11 +327,6 @@ static __always_inline bool stream_shed(__u32 share)
 	return share >= c->stream_share;
 }
 
-static __always_inline __u64 times_away(struct task_struct *me)
-{
-	return me->nvcsw + me->nivcsw;
-}
-
 /*
  * A range of a send, at its end, and its first bytes.  A call in which the thread never left the CPU ended when it began, but for the
  * copying: the clock, which is a third of an event's cost, is then read only once.
@@ -345,17 +340,15 @@ static __always_inline void send_emit(struct sock *sk, struct task_struct *me, s
 	if (!bytes || stream_shed(ci->share))
 		return;
 	now = ci->begin_ns && ci->away == times_away(me) ? ci->begin_ns : bpf_ktime_get_boot_ns();
-	e = event_begin_at(me, EVENT_SEND, sizeof(*e), now);
+	if (!event_ready(me, EVENT_SEND, &now) ||
+	    (cfg.payload && payload_sent(sk, sock_find(sk), ci, bytes, flags, now)))
+		return;
+	e = event_reserve_at(EVENT_SEND, sizeof(*e), CONTEXT_TASK, now);
 	if (!e)
 		return;
-	e->sock = ci->cookie;
-	e->offset = ci->start;
-	e->begin_ns = ci->begin_ns;
-	e->bytes = bytes;
-	e->flags = flags;
+	header_task(&e->h, me);
+	send_fill(e, ci->cookie, ci->start, ci->begin_ns, bytes, flags);
 	event_end(e);
-	if (cfg.payload)
-		payload_sent(sk, sock_find(sk), ci, bytes, now);
 }
 
 static __always_inline void range_start(struct task_struct *me, struct sock_info *si, struct call_info *ci,
@@ -468,24 +461,50 @@ static __always_inline void tcp_send_return(struct sock *sk, struct task_struct 
 		tcp_send_last(sk, me, ci, ret - ci->told);
 }
 
-static __always_inline void recv_emit(struct task_struct *me, struct sock_info *si, __u64 offset, __u32 bytes,
-				      __u32 flags)
+static __always_inline void recv_fill(struct event_recv *e, struct task_struct *me, struct sock_info *si, __u64 offset,
+				      __u32 bytes, __u32 flags)
 {
-	struct event_recv *e;
-
-	if (stream_shed(si->share))
-		return;
-	e = event_begin_at(me, EVENT_RECV, sizeof(*e), bpf_ktime_get_boot_ns());
-	if (!e)
-		return;
 	e->sock = si->cookie;
 	e->offset = offset;
 	e->bytes = bytes;
 	e->flags = flags;
+	si->rx_ns = e->h.boot_ns;
+	si->rx_away = times_away(me);
+}
+
+static __always_inline void recv_emit_at(struct task_struct *me, struct sock_info *si, __u64 offset, __u32 bytes,
+					 __u32 flags, __u64 now)
+{
+	struct event_recv *e = event_begin_at(me, EVENT_RECV, sizeof(*e), now);
+
+	if (!e)
+		return;
+	recv_fill(e, me, si, offset, bytes, flags);
 	event_end(e);
 }
 
+static __always_inline void recv_emit(struct task_struct *me, struct sock_info *si, __u64 offset, __u32 bytes,
+				      __u32 flags)
+{
+	si->rx_ns = 0;
+	if (!stream_shed(si->share))
+		recv_emit_at(me, si, offset, bytes, flags, bpf_ktime_get_boot_ns());
+}
+
 #include "probe/arrived.bpf.h"
+
+static __always_inline void recv_moved(struct task_struct *me, struct sock_info *si, __u64 offset, __u32 bytes)
+{
+	__u64 now;
+
+	if (stream_shed(si->share))
+		return;
+	now = bpf_ktime_get_boot_ns();
+	if (arrived_told(si, now))
+		arrived_recv_emit(me, si, offset, bytes, now);
+	else
+		recv_emit_at(me, si, offset, bytes, 0, now);
+}
 
 /* After each movement of copied_seq, socket lock held. */
 SEC("tp_btf/tcp_rcv_space_adjust")
@@ -510,12 +529,13 @@ int BPF_PROG(socket_recv_moved, struct sock *sk)
 		start = si->flags & SOCK_MIDSTREAM ? end : 0;
 	}
 	si->rx_next = end;
+	si->rx_ns = 0; /* until an event has told of this movement */
 	payload_moved(si, me, start);
-	arrived_taken(me, si, tp, wanted, start, end - start);
-	if (!wanted || end <= start)
-		return 0;
-	tls_used(me, si->cookie);
-	recv_emit(me, si, start, end - start, 0);
+	if (wanted && end > start) {
+		tls_used(me, si->cookie);
+		recv_moved(me, si, start, end - start);
+	}
+	arrived_taken(si, tp);
 	return 0;
 }
 

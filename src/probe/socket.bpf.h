@@ -60,6 +60,8 @@ struct sock_info {
 	__u64 generation;		   /* control.generation when its counters began */
 	__u64 arrived_ns, arrived_last_ns; /* of what lies in the receive queue, 0: nothing; see arrived.bpf.h */
 	__u64 rx_run;			   /* from here on thread rx_tid alone has read */
+	__u64 rx_ns,
+		rx_away; /* time of the last movement's event, 0: it has none; how often its thread had left the CPU then */
 	__u32 rx_tid;
 	__u16 heard[2]; /* messages looked at for their protocol, by payload_wanted(): received, sent */
 	__u8 proto;	/* enum recognised, or PAYLOAD_SEALED */
@@ -135,6 +137,12 @@ static __always_inline __u64 tcp_tx_offset(struct tcp_sock *tp, struct sock_info
 			si->flags |= SOCK_ACTIVE_KNOWN | SOCK_ACTIVE;
 	}
 	return si->flags & SOCK_ACTIVE ? acked - 1 : acked;
+}
+
+/* How often the thread has left its CPU. */
+static __always_inline __u64 times_away(struct task_struct *me)
+{
+	return me->nvcsw + me->nivcsw;
 }
 
 static __always_inline void addr_v4(__u8 *to, __be32 v4)

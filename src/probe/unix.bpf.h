@@ -116,7 +116,7 @@ static __always_inline void unix_return(struct sock *sk, struct task_struct *me,
 	} else {
 		recv_emit(me, si, number, ret, flags);
 		if (!stream_shed(si->share) && payload_wanted(si, false))
-			payload_received(sk, si, number, ret, 0);
+			payload_received(sk, si, me, number, ret, 0);
 	}
 }
 

@@ -74,6 +74,18 @@ static __always_inline void tgid_unselect(__u32 tgid)
 		__sync_fetch_and_and(word, ~(1ULL << (tgid & 63)));
 }
 
+static __always_inline void header_fill(struct event_header *h, __u16 type, __u16 size, __u8 context, __u64 seq,
+					__u64 now)
+{
+	h->boot_ns = now;
+	h->type = type;
+	h->length = size;
+	h->cpu = bpf_get_smp_processor_id();
+	h->context = context;
+	h->flags = 0;
+	h->seq = seq;
+}
+
 /* Room for one event of constant size that happened at now, with its header filled, or NULL (counted). */
 static __always_inline void *event_reserve_at(__u16 type, __u16 size, __u8 context, __u64 now)
 {
@@ -92,13 +104,7 @@ static __always_inline void *event_reserve_at(__u16 type, __u16 size, __u8 conte
 		loss_note(type, seq, now);
 		return NULL;
 	}
-	h->boot_ns = now;
-	h->type = type;
-	h->length = size;
-	h->cpu = bpf_get_smp_processor_id();
-	h->context = context;
-	h->flags = 0;
-	h->seq = seq;
+	header_fill(h, type, size, context, seq, now);
 	return h;
 }
 
@@ -163,19 +169,27 @@ static __always_inline __u64 sched_check(struct task_struct *me, __u64 now)
 	return likely(!(p->preempted_ns | p->short_ns) && t->state <= SCHED_ON) ? now : sched_flush(now);
 }
 
+/*
+ * What goes ahead of an event of me, the current thread, that happened at *now, which may become later by it; false: the event
+ * is given up and counted.
+ */
+static __always_inline bool event_ready(struct task_struct *me, __u16 type, __u64 *now)
+{
+	join_check();
+	if (unlikely(!goroutine_check(*now))) {
+		event_give_up(type, *now);
+		return false;
+	}
+	if (event_divides(type))
+		*now = sched_check(me, *now);
+	return true;
+}
+
 /* As event_reserve_at(), in the name of me, the current thread, by a caller who has it already. */
 static __always_inline void *event_begin_at(struct task_struct *me, __u16 type, __u16 size, __u64 now)
 {
-	struct event_header *h;
+	struct event_header *h = event_ready(me, type, &now) ? event_reserve_at(type, size, CONTEXT_TASK, now) : NULL;
 
-	join_check();
-	if (unlikely(!goroutine_check(now))) {
-		event_give_up(type, now);
-		return NULL;
-	}
-	if (event_divides(type))
-		now = sched_check(me, now);
-	h = event_reserve_at(type, size, CONTEXT_TASK, now);
 	if (h)
 		header_task(h, me);
 	return h;
