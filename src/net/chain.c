@@ -12,8 +12,10 @@
 #include <bpf/libbpf.h>
 #include <linux/membarrier.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "net/chain_internal.h"
 #include "packet/wire.h"
 
 extern const unsigned char bpf_net_chain_data[];
@@ -24,10 +26,12 @@ extern const size_t bpf_net_chain_size;
 struct chain {
 	struct bpf_object *objects[OBJECTS_MAX];
 	size_t nobjects;
+	struct chain_named *maps, *programs; /* those that are in no object */
+	size_t nmaps, nprograms;
 	struct chain_control *control; /* mapped */
 };
 
-static const struct chain_object chain_object = { "chain", bpf_net_chain_data, &bpf_net_chain_size };
+const struct chain_object chain_object = { "chain", bpf_net_chain_data, &bpf_net_chain_size };
 
 static const struct chain_words reasons[CHAIN_REASONS] = {
 #define REASON(number, name, stage, kind, text) [number] = { #name, stage, kind, text },
@@ -40,6 +44,41 @@ const struct chain_words *chain_reason(uint32_t reason)
 	return reason < CHAIN_REASONS && reasons[reason].name ? &reasons[reason] : NULL;
 }
 
+static int named(const struct chain_named *rows, size_t n, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (!strcmp(rows[i].name, name))
+			return rows[i].fd;
+	}
+	return -1;
+}
+
+static int named_add(struct chain_named **rows, size_t *n, const char *name, int fd)
+{
+	struct chain_named *grown = array_grown(*rows, *n, sizeof(**rows));
+
+	if (!grown) {
+		(void)close(fd);
+		return -ENOMEM;
+	}
+	*rows = grown;
+	(void)snprintf(grown[*n].name, sizeof(grown[*n].name), "%s", name);
+	grown[(*n)++].fd = fd;
+	return 0;
+}
+
+int chain_keep(struct chain *c, const char *name, int map)
+{
+	return named_add(&c->maps, &c->nmaps, name, map);
+}
+
+int chain_keep_program(struct chain *c, const char *name, int program)
+{
+	return named_add(&c->programs, &c->nprograms, name, program);
+}
+
 int chain_map(const struct chain *c, const char *name)
 {
 	size_t i;
@@ -50,7 +89,7 @@ int chain_map(const struct chain *c, const char *name)
 		if (map)
 			return bpf_map__fd(map);
 	}
-	return -1;
+	return named(c->maps, c->nmaps, name);
 }
 
 int chain_program(const struct chain *c, const char *name)
@@ -63,7 +102,50 @@ int chain_program(const struct chain *c, const char *name)
 		if (program)
 			return bpf_program__fd(program);
 	}
-	return -1;
+	return named(c->programs, c->nprograms, name);
+}
+
+int chain_each_map(const struct chain *c, chain_each_fn each, void *arg)
+{
+	struct bpf_map *map;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < c->nmaps && !r; i++)
+		r = each(arg, c->maps[i].name, c->maps[i].fd);
+	for (i = 0; i < c->nobjects && !r; i++) {
+		bpf_object__for_each_map(map, c->objects[i])
+		{
+			const char *name = bpf_map__name(map);
+
+			/* an object's own data, and maps that an object before it has */
+			if (strchr(name, '.') || chain_map(c, name) != bpf_map__fd(map))
+				continue;
+			r = each(arg, name, bpf_map__fd(map));
+			if (r)
+				break;
+		}
+	}
+	return r;
+}
+
+int chain_each_program(const struct chain *c, chain_each_fn each, void *arg)
+{
+	struct bpf_program *program;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < c->nprograms && !r; i++)
+		r = each(arg, c->programs[i].name, c->programs[i].fd);
+	for (i = 0; i < c->nobjects && !r; i++) {
+		bpf_object__for_each_program(program, c->objects[i])
+		{
+			r = each(arg, bpf_program__name(program), bpf_program__fd(program));
+			if (r)
+				break;
+		}
+	}
+	return r;
 }
 
 /* Each map is that of an object before it, or gets its size. */
@@ -112,7 +194,7 @@ int chain_load(struct chain *c, const struct chain_object *object, const struct 
 	return 0;
 }
 
-static int control_map(struct chain *c, struct err *err)
+int chain_control_map(struct chain *c, struct err *err)
 {
 	void *at = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
 			chain_map(c, "chain_control"), 0);
@@ -123,17 +205,36 @@ static int control_map(struct chain *c, struct err *err)
 	return 0;
 }
 
+struct chain *chain_empty(void)
+{
+	return calloc(1, sizeof(struct chain));
+}
+
 int chain_new(struct chain **ret, struct err *err)
 {
-	struct chain *c = calloc(1, sizeof(*c));
+	return chain_new_with(NULL, ret, err);
+}
+
+static int keep_copy(void *arg, const char *name, int fd)
+{
+	struct chain *c = arg;
+	int copy = chain_map(c, name) < 0 ? dup(fd) : -1;
+
+	return copy < 0 ? 0 : chain_keep(c, name, copy);
+}
+
+int chain_new_with(const struct chain *maps, struct chain **ret, struct err *err)
+{
+	struct chain *c = chain_empty();
 	uint32_t again = CHAIN_AGAIN;
 	int r, program;
 
 	if (!c)
 		return err_set(err, ENOMEM, "out of memory");
-	r = chain_load(c, &chain_object, NULL, 0, err);
+	r = maps && chain_each_map(maps, keep_copy, c) < 0 ? err_set(err, ENOMEM, "out of memory")
+							   : chain_load(c, &chain_object, NULL, 0, err);
 	if (!r)
-		r = control_map(c, err);
+		r = chain_control_map(c, err);
 	if (!r) {
 		program = chain_program(c, "chain_reenter");
 		if (bpf_map_update_elem(chain_map(c, "chain_stages"), &again, &program, BPF_ANY))
@@ -155,6 +256,12 @@ struct chain *chain_free(struct chain *c)
 		(void)munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));
 	while (c->nobjects)
 		bpf_object__close(c->objects[--c->nobjects]);
+	while (c->nmaps)
+		(void)close(c->maps[--c->nmaps].fd);
+	while (c->nprograms)
+		(void)close(c->programs[--c->nprograms].fd);
+	free(c->maps);
+	free(c->programs);
 	free(c);
 	return NULL;
 }

@@ -39,8 +39,10 @@ struct chain_plan {
 	uint16_t gue_port;		  /* host byte order; 0: none */
 };
 
-/* Life cycle.  Programs and maps are gone with the chain; attaching and pinning are not here yet. */
+/* Life cycle.  Programs and maps are gone with the chain, unless they are pinned (net/pin.h) or attached (net/attach.h). */
 int chain_new(struct chain **ret, struct err *err);
+/* With the maps of another chain, which may be closed afterwards: new programs for what runs.  NULL: chain_new(). */
+int chain_new_with(const struct chain *maps, struct chain **ret, struct err *err);
 struct chain *chain_free(struct chain *c); /* NULL ok; returns NULL */
 int chain_load(struct chain *c, const struct chain_object *object, const struct chain_size *sizes, size_t nsizes,
 	       struct err *err);
@@ -48,6 +50,12 @@ int chain_load(struct chain *c, const struct chain_object *object, const struct 
 /* File descriptors, owned by the chain; -1: there is none of this name. */
 int chain_program(const struct chain *c, const char *name); /* `chain_entry` is what an interface gets */
 int chain_map(const struct chain *c, const char *name);
+/* Maps that only user space knows; the chain owns the file descriptor.  -ENOMEM: it was closed. */
+int chain_keep(struct chain *c, const char *name, int map);
+/* Calls each(arg, name, fd) for everything until it returns other than 0, and returns that. */
+typedef int (*chain_each_fn)(void *arg, const char *name, int fd);
+int chain_each_map(const struct chain *c, chain_each_fn each, void *arg);
+int chain_each_program(const struct chain *c, chain_each_fn each, void *arg);
 
 /* Transactions */
 uint32_t chain_hidden(const struct chain *c); /* 0 or 1 */

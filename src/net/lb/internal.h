@@ -10,9 +10,10 @@
 
 /* A VIP as one generation has it. */
 struct lb_vip_side {
-	struct maglev_node *nodes; /* what the ring was made of */
+	struct maglev_node *nodes; /* what the ring is to be made of */
 	size_t nnodes;
-	uint32_t ring; /* LB_NO_RING: no backend has a weight */
+	uint64_t made_of; /* a hash of the nodes and the ring's size */
+	uint32_t ring;	  /* LB_NO_RING: no backend has a weight */
 	bool wished;
 };
 
@@ -43,6 +44,16 @@ const char *lb_vip_text(const struct lb_wish_vip *vip);
 
 /* The backend's number, given now if it has none; 0: *err is set. */
 uint32_t lb_number_backend(struct lb *lb, const struct lb_wish_backend *b, struct err *err);
+
+/* lb_names: the address of each number; lb_made: of what each ring is made.  -1 in what no other process shall know. */
+int lb_names_make(struct lb *lb, struct err *err);
+void lb_name_write(struct lb *lb, uint32_t number);
+void lb_made_write(struct lb *lb, uint32_t ring, uint64_t made_of);
+/* Numbers and rings of what runs, read back from the maps; nothing where nothing runs. */
+int lb_take_over(struct lb *lb, struct err *err);
+/* Puts the address under the number, in lb's memory alone. */
+int lb_backend_place(struct lb *lb, uint32_t number, const struct lb_addr *addr);
+int lb_vips_index(struct lb *lb); /* -ENOMEM */
 
 /* Makes and fills all tables of the hidden side; numbers and rings are done. */
 int lb_tables_write(struct lb *lb, const struct lb_wish *wish, struct err *err);

@@ -23,7 +23,7 @@
 extern const unsigned char bpf_net_lb_data[], bpf_net_decap_data[], bpf_net_health_data[];
 extern const size_t bpf_net_lb_size, bpf_net_decap_size, bpf_net_health_size;
 
-static const struct chain_object objects[] = {
+const struct chain_object lb_objects[LB_OBJECTS] = {
 	{ "lb", bpf_net_lb_data, &bpf_net_lb_size },
 	{ "decap", bpf_net_decap_data, &bpf_net_decap_size },
 	{ "health", bpf_net_health_data, &bpf_net_health_size },
@@ -105,21 +105,29 @@ uint32_t lb_backend_number(const struct lb *lb, const struct lb_addr *addr)
 	return 0;
 }
 
-static uint32_t backend_add(struct lb *lb, const struct lb_addr *addr, struct err *err)
+int lb_backend_place(struct lb *lb, uint32_t number, const struct lb_addr *addr)
 {
 	uint64_t hash = endpoint_hash(addr);
 
+	while (map_get(&lb->by_addr, hash))
+		hash++;
+	if (map_set(&lb->by_addr, hash, number))
+		return -ENOMEM;
+	lb->addrs[number] = *addr;
+	return 0;
+}
+
+static uint32_t backend_add(struct lb *lb, const struct lb_addr *addr, struct err *err)
+{
 	if (lb->nreals == LB_REALS) {
 		(void)err_set(err, ENOSPC, "this balancer has known %u backends: it can know no more", LB_REALS - 1);
 		return 0;
 	}
-	while (map_get(&lb->by_addr, hash))
-		hash++;
-	if (map_set(&lb->by_addr, hash, lb->nreals)) {
+	if (lb_backend_place(lb, lb->nreals, addr)) {
 		(void)err_set(err, ENOMEM, "out of memory");
 		return 0;
 	}
-	lb->addrs[lb->nreals] = *addr;
+	lb_name_write(lb, lb->nreals);
 	return lb->nreals++;
 }
 
@@ -163,7 +171,7 @@ uint32_t lb_vip_number(const struct lb *lb, const struct lb_wish_vip *vip)
 }
 
 /* All numbers anew, after one was given or taken. */
-static int vips_index(struct lb *lb)
+int lb_vips_index(struct lb *lb)
 {
 	uint32_t i;
 
@@ -200,8 +208,7 @@ static uint32_t vip_add(struct lb *lb, const struct lb_wish_vip *vip, uint32_t *
 
 		if (state->sides[0].wished || state->sides[1].wished)
 			continue;
-		if (state->key.family)
-			vip_forget(lb, *from + 1);
+		vip_forget(lb, *from + 1);
 		lb_vip_key_fill(vip, &state->key);
 		return ++*from;
 	}
@@ -225,17 +232,31 @@ static bool ring_in_use(const struct lb *lb, uint32_t ring)
 
 static int ring_make(struct lb *lb, struct lb_vip_side *side, uint32_t *from)
 {
+	int r;
+
 	while (*from < lb->nrings && ring_in_use(lb, *from))
 		(*from)++;
 	if (*from == lb->nrings)
 		return -ENOSPC; /* cannot be: there are two for each VIP */
 	side->ring = (*from)++;
-	return maglev_fill(lb->rings[side->ring].real, lb->ring_places, side->nodes, side->nnodes);
+	lb_made_write(lb, side->ring, 0); /* until it is whole */
+	r = maglev_fill(lb->rings[side->ring].real, lb->ring_places, side->nodes, side->nnodes);
+	if (!r)
+		lb_made_write(lb, side->ring, side->made_of);
+	return r;
 }
 
-static bool same_nodes(const struct lb_vip_side *a, const struct lb_vip_side *b)
+/* Not 0, which stands for a ring that nobody knows. */
+static uint64_t nodes_hash(const struct lb *lb, const struct lb_vip_side *side)
 {
-	return a->nnodes == b->nnodes && (!a->nnodes || !memcmp(a->nodes, b->nodes, a->nnodes * sizeof(*a->nodes)));
+	uint64_t h = map_hash(lb->ring_places);
+	size_t i;
+
+	for (i = 0; i < side->nnodes; i++) {
+		h = map_hash(h + side->nodes[i].hash);
+		h = map_hash(h + ((uint64_t)side->nodes[i].weight << 16 | side->nodes[i].real));
+	}
+	return h ? h : 1;
 }
 
 static int node_compare(const void *a, const void *b)
@@ -272,6 +293,7 @@ static int side_nodes(struct lb *lb, const struct lb_wish_vip *vip, struct lb_vi
 			return err_set(err, EEXIST, "VIP %s has backend %s twice", lb_vip_text(vip),
 				       lb_addr_text(&lb->addrs[side->nodes[i].real], text));
 	}
+	side->made_of = nodes_hash(lb, side);
 	return 0;
 }
 
@@ -283,7 +305,7 @@ static int vip_ring(struct lb *lb, struct lb_vip_state *state, bool keep, uint32
 	int r;
 
 	side->wished = true;
-	if (keep && seen->wished && same_nodes(side, seen)) {
+	if (keep && seen->wished && side->made_of == seen->made_of) {
 		side->ring = seen->ring;
 		return 0;
 	}
@@ -348,7 +370,7 @@ static int wish_number_vips(struct lb *lb, const struct lb_wish *wish, struct er
 				       lb_vip_text(&wish->vips[i]));
 		lb->vips[from - 1].sides[chain_hidden(lb->chain)].wished = true;
 	}
-	return vips_index(lb) ? err_set(err, ENOMEM, "out of memory") : 0;
+	return lb_vips_index(lb) ? err_set(err, ENOMEM, "out of memory") : 0;
 }
 
 static void wish_begin(struct lb *lb)
@@ -420,7 +442,10 @@ static int conns_make(struct lb *lb, struct err *err)
 	if (cpus < 0 || cpus > LB_CPUS)
 		return err_set(err, E2BIG, "this host may have %d CPUs, a balancer serves %d", cpus, LB_CPUS);
 	for (i = 0; i < cpus && !lb->opts.no_cpu_tables; i++) {
-		uint32_t key = (uint32_t)i;
+		uint32_t key = (uint32_t)i, id;
+
+		if (!bpf_map_lookup_elem(outer, &key, &id))
+			continue; /* of one who was here before */
 		CLEANUP_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "lb_conns_cpu", sizeof(struct packet_flow),
 						      sizeof(struct lb_conn), lb->opts.conns, NULL);
 
@@ -451,16 +476,21 @@ static int lb_load(struct lb *lb, struct err *err)
 		{ "lb_nats", lb->opts.nats },
 		{ "lb_conns_spare", lb->opts.no_cpu_tables ? lb->opts.conns : SPARE_CONNS },
 	};
+	bool loaded = chain_program(lb->chain, "lb_stage") >= 0;
 	size_t i;
 	int r;
 
-	for (i = 0; i < ARRAY_LEN(objects); i++) {
-		r = chain_load(lb->chain, &objects[i], sizes, ARRAY_LEN(sizes), err);
+	for (i = 0; i < LB_OBJECTS && !loaded; i++) {
+		r = chain_load(lb->chain, &lb_objects[i], sizes, ARRAY_LEN(sizes), err);
 		if (r < 0)
 			return r;
 	}
 	r = rings_map(lb, err);
-	return r < 0 ? r : conns_make(lb, err);
+	if (!r)
+		r = conns_make(lb, err);
+	if (!r)
+		r = lb_names_make(lb, err);
+	return r < 0 ? r : lb_take_over(lb, err);
 }
 
 int lb_new(struct chain *chain, const struct lb_opts *opts, struct lb **ret, struct err *err)

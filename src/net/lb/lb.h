@@ -82,7 +82,14 @@ struct lb_wish {
 	size_t nvips, nids, nmarks, nroutes, ndecaps;
 };
 
-/* Life cycle: the chain stays the caller's and must outlive it. */
+/* The objects that lb_new() loads. */
+#define LB_OBJECTS 3
+extern const struct chain_object lb_objects[LB_OBJECTS];
+
+/*
+ * Life cycle: the chain stays the caller's and must outlive it.  A chain that has the programs already (net/pin.h) keeps them,
+ * and what its maps say of numbers, rings and connections is taken over; opts.vips must be what it was made with.
+ */
 int lb_new(struct chain *chain, const struct lb_opts *opts, struct lb **ret, struct err *err);
 struct lb *lb_free(struct lb *lb); /* NULL ok; returns NULL */
 

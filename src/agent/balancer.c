@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/balancer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "net/wish_make.h"
+
+void balancer_close(struct balancer *b)
+{
+	b->lb = lb_free(b->lb);
+	b->chain = chain_free(b->chain);
+	attach_close(&b->attach);
+	if (b->lock >= 0)
+		(void)close(b->lock);
+	b->lock = -1;
+	buf_fini(&b->said);
+}
+
+/* ---- the chain of this build: what is pinned, new programs for its maps, or all new ---- */
+
+enum how { HOW_SAME, HOW_UPGRADED, HOW_NEW, HOW_MOVED };
+
+static void chain_dir(const struct balancer *b, const char *name, char *out, size_t size)
+{
+	(void)snprintf(out, size, "%s/%s", b->attach.dir, name);
+}
+
+static int how_to(const struct balancer *b, const struct pin_about *want, enum how *ret, struct err *err)
+{
+	struct pin_about have;
+	int r;
+
+	*ret = HOW_NEW;
+	if (!b->chain)
+		return 0;
+	r = pin_about_read(b->chain, &have, err);
+	if (r < 0)
+		return r;
+	if (have.layout != want->layout || have.vips != want->vips || have.conns != want->conns)
+		*ret = HOW_MOVED;
+	else
+		*ret = have.programs == want->programs ? HOW_SAME : HOW_UPGRADED;
+	return 0;
+}
+
+/* The old numbers of backends, by which connections speak, and each CPU's table. */
+static int carry_names(const struct chain *from, struct chain *to, struct err *err)
+{
+	int fd = chain_map(from, "lb_names");
+	struct bpf_map_info info = { 0 };
+	uint32_t bytes = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &bytes) || info.value_size != sizeof(struct lb_addr) ||
+	    info.max_entries != LB_REALS)
+		return 0;
+	fd = dup(fd);
+	return fd < 0 || chain_keep(to, "lb_names", fd) ? err_set(err, ENOMEM, "out of memory") : 1;
+}
+
+static uint64_t conns_copy(int from, int to)
+{
+	struct packet_flow key, *before = NULL;
+	struct lb_conn conn;
+	uint64_t n = 0;
+
+	while (!bpf_map_get_next_key(from, before, &key)) {
+		before = &key;
+		if (!bpf_map_lookup_elem(from, &key, &conn) && !bpf_map_update_elem(to, &key, &conn, BPF_NOEXIST))
+			n++;
+	}
+	return n;
+}
+
+static int conns_of(const struct chain *c, uint32_t cpu)
+{
+	uint32_t id;
+
+	if (bpf_map_lookup_elem(chain_map(c, "lb_conns"), &cpu, &id))
+		return -1;
+	return bpf_map_get_fd_by_id(id);
+}
+
+/* Same size: the very tables; else what is in them. */
+static void carry_conns(const struct chain *from, const struct chain *to, bool same_size)
+{
+	int cpus = libbpf_num_possible_cpus(), i;
+
+	for (i = 0; i < cpus; i++) {
+		CLEANUP_CLOSE int old = conns_of(from, (uint32_t)i);
+		CLEANUP_CLOSE int new = conns_of(to, (uint32_t)i);
+		uint32_t key = (uint32_t)i;
+
+		if (old < 0 || new < 0)
+			continue;
+		if (!same_size || bpf_map_update_elem(chain_map(to, "lb_conns"), &key, &old, BPF_ANY))
+			(void)conns_copy(old, new);
+	}
+}
+
+static int build(struct balancer *b, enum how how, const struct lb_opts *opts, struct chain **ret_old, struct err *err)
+{
+	struct chain *old = b->chain, *c = NULL;
+	struct pin_about have = { 0 };
+	int r = 0, carried = 0;
+
+	*ret_old = NULL;
+	if (how == HOW_SAME)
+		return lb_new(b->chain, opts, &b->lb, err);
+	r = chain_new_with(how == HOW_UPGRADED ? old : NULL, &c, err);
+	if (!r && how == HOW_MOVED)
+		r = carried = carry_names(old, c, err);
+	if (r >= 0)
+		r = lb_new(c, opts, &b->lb, err);
+	if (r < 0) {
+		(void)chain_free(c);
+		return r;
+	}
+	if (carried && !pin_about_read(old, &have, err))
+		carry_conns(old, c, have.conns == opts->conns);
+	b->chain = c;
+	*ret_old = old;
+	return 0;
+}
+
+/* Pins and attaches what is new; after it the old chain can be closed. */
+static int settle(struct balancer *b, enum how how, const struct pin_about *about, bool generic, struct err *err)
+{
+	char dir[PATH_MAX], next[PATH_MAX], root[PATH_MAX];
+	int r = attach_root(root, sizeof(root), err);
+
+	chain_dir(b, "chain", dir, sizeof(dir));
+	chain_dir(b, how == HOW_MOVED ? "next" : "chain", next, sizeof(next));
+	if (!r && how == HOW_MOVED)
+		r = pin_remove(next, err);
+	if (!r && how != HOW_SAME) {
+		if (how != HOW_UPGRADED)
+			r = pin_folder(b->attach.dir, err);
+		if (!r)
+			r = pin_chain(b->chain, next, about, err);
+	}
+	if (!r)
+		r = attach_set(&b->attach, chain_program(b->chain, "chain_entry"), generic, err);
+	if (r < 0 || how != HOW_MOVED)
+		return r;
+	r = pin_remove(dir, err);
+	if (!r && rename(next, dir))
+		r = err_errno(err, errno, "cannot rename '%s'", next);
+	return r;
+}
+
+/* ---- apply ---- */
+
+static void say_how(struct balancer *b, enum how how)
+{
+	struct buf *s = &b->said;
+
+	if (how == HOW_UPGRADED)
+		buf_str(s,
+			"the programs were of another build: upgraded in place, with all connections and counters\n");
+	if (how == HOW_MOVED)
+		buf_str(s, "the tables were of another layout or size: made anew with the connections; counters begin "
+			   "at 0\n");
+	if (b->attach.mode == ATTACH_GENERIC)
+		buf_printf(s, "interface '%s' runs it in generic mode, which is slower%s%s\n", b->attach.name,
+			   b->attach.why[0] ? ": " : "", b->attach.why);
+}
+
+static void say_empty(struct balancer *b, const struct wish_if *f)
+{
+	char text[WISH_VIP_TEXT];
+	size_t i, k;
+
+	for (i = 0; i < f->nvips; i++) {
+		const struct wish_vip *v = &f->vips[i];
+
+		for (k = 0; k < v->nbackends && !v->backends[k].weight; k++)
+			;
+		if (k == v->nbackends)
+			buf_printf(&b->said, "VIP %s has no backend that takes new connections\n",
+				   wish_vip_text(&v->vip, text));
+	}
+}
+
+/* What packets to backends have as their next hop; a chain that only opens tunnels needs none. */
+static int next_hop(struct balancer *b, const struct wish_if *f, struct hop *hop, struct err *err)
+{
+	struct lb_addr to = { 0 };
+	bool sends = f->marks.count || f->routes.count || f->ids.count;
+	size_t i, k;
+
+	for (i = 0; i < f->nvips; i++) {
+		for (k = 0; k < f->vips[i].nbackends; k++) {
+			const struct wish_backend *each = &f->vips[i].backends[k];
+
+			sends = true;
+			if (!to.family && !each->local)
+				to = each->addr;
+		}
+	}
+	return hop_find(b->attach.name, b->attach.ifindex, sends || f->router[0] ? f->router : "00:00:00:00:00:00", &to,
+			hop, err);
+}
+
+/* The rings that there is room for; room said is a least. */
+static uint32_t room_of(const struct wish_if *f, const struct balancer *b)
+{
+	struct pin_about have;
+	struct err err = ERR_INIT;
+	uint32_t room = f->room;
+
+	while (room < f->nvips)
+		room *= 2;
+	/* what there is is not made smaller */
+	if (b->chain && !pin_about_read(b->chain, &have, &err) && have.vips > room)
+		room = have.vips;
+	return room;
+}
+
+static int run_wish(struct balancer *b, const struct wish_if *f, struct err *err)
+{
+	struct lb_opts opts = { .vips = room_of(f, b), .conns = f->table };
+	CLEANUP(wish_made_fini) struct wish_made made = { 0 };
+	struct chain *old = NULL;
+	struct pin_about about;
+	struct hop hop = { 0 };
+	enum how how = HOW_NEW;
+	int r = attach_free(&b->attach, err);
+
+	if (!r)
+		r = next_hop(b, f, &hop, err);
+	if (!r)
+		r = wish_make(f, &hop, &made, err);
+	if (!r)
+		r = pin_about_build(opts.vips, opts.conns, &about, err);
+	if (!r)
+		r = how_to(b, &about, &how, err);
+	b->lb = lb_free(b->lb);
+	if (!r)
+		r = build(b, how, &opts, &old, err);
+	if (!r)
+		r = lb_apply(b->lb, &made.wish, &made.plan, err);
+	if (!r)
+		r = settle(b, how, &about, f->generic, err);
+	if (!r && old && how == HOW_MOVED)
+		carry_conns(old, b->chain, false); /* those that came meanwhile */
+	(void)chain_free(old);
+	if (r < 0)
+		return r;
+	say_how(b, how);
+	say_empty(b, f);
+	return 0;
+}
+
+static void one_yaml(const struct wish_if *f, struct buf *out)
+{
+	struct wish_if copy = *f;
+	struct wish w = { .ifs = &copy, .nifs = 1 };
+
+	wish_yaml(&w, out);
+}
+
+/* Nothing of a first try that failed stays. */
+static void undo_first(struct balancer *b)
+{
+	struct err err = ERR_INIT;
+
+	if (b->attach.link < 0)
+		(void)pin_remove(b->attach.dir, &err);
+}
+
+int balancer_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm_s, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	CLEANUP(buf_fini) struct buf before = BUF_INIT;
+	struct err none = ERR_INIT;
+	int r = 0;
+
+	if (b->guarded && clock_boot_ns() < b->guard_boot_ns)
+		return err_set(err, EBUSY,
+			       "a change of interface '%s' waits to be confirmed: `saker confirm %s`, or wait until it "
+			       "is undone",
+			       b->attach.name, b->attach.name);
+	if (b->guarded)
+		r = balancer_put_back(b, err);
+	if (r < 0)
+		return r;
+	(void)balancer_file_read(b, "yaml", &before, &none);
+	one_yaml(f, &text);
+	if (confirm_s)
+		r = guard_start(b, &before, confirm_s, err);
+	if (!r)
+		r = run_wish(b, f, err);
+	if (!r)
+		r = balancer_file_write(b, "yaml", &text, err);
+	if (r < 0) {
+		balancer_file_remove(b, "pending");
+		undo_first(b);
+		return r;
+	}
+	if (confirm_s)
+		guard_watch(b);
+	return 0;
+}
+
+int balancer_put_back(struct balancer *b, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf before = BUF_INIT;
+	struct wish_errors errors = { 0 };
+	struct wish wish = { 0 };
+	int r = balancer_file_read(b, "before", &before, err);
+
+	if (r < 0)
+		return r;
+	balancer_file_remove(b, "pending");
+	b->guarded = false;
+	if (!before.len)
+		return balancer_detach(b, err);
+	if (wish_read(before.data, before.len, &wish, &errors) < 0)
+		r = err_set(err, EINVAL, "the wish before has an error in line %u: %s", errors.rows[0].line,
+			    errors.rows[0].text);
+	else
+		r = balancer_apply(b, &wish.ifs[0], 0, err);
+	wish_errors_fini(&errors);
+	wish_fini(&wish);
+	if (!r)
+		balancer_file_remove(b, "before");
+	return r;
+}
+
+int balancer_confirm(struct balancer *b, struct err *err)
+{
+	if (!b->guarded)
+		return err_set(err, ENOENT, "no change of interface '%s' waits to be confirmed", b->attach.name);
+	if (clock_boot_ns() >= b->guard_boot_ns)
+		return err_set(err, ETIMEDOUT,
+			       "it is too late to confirm the change of interface '%s': its time is over",
+			       b->attach.name);
+	balancer_file_remove(b, "pending");
+	balancer_file_remove(b, "before");
+	b->guarded = false;
+	return 0;
+}
+
+int balancer_detach(struct balancer *b, struct err *err)
+{
+	bool ours = b->attach.link >= 0 || b->chain;
+	struct wish kept = { 0 };
+	struct err none = ERR_INIT;
+	int r;
+
+	if (!ours && (balancer_wish(b, &kept, &none) < 0 || !kept.nifs)) {
+		wish_fini(&kept);
+		return err_set(err, ENOENT, "interface '%s' has no program of saker", b->attach.name);
+	}
+	wish_fini(&kept);
+	r = attach_detach(&b->attach, err);
+	if (!r)
+		r = pin_remove(b->attach.dir, err);
+	if (r < 0)
+		return r;
+	b->lb = lb_free(b->lb);
+	b->chain = chain_free(b->chain);
+	balancer_file_remove(b, "yaml");
+	balancer_file_remove(b, "pending");
+	balancer_file_remove(b, "before");
+	return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_AGENT_BALANCER_H
+#define SAKER_AGENT_BALANCER_H
+/*
+ * balancer - the packet functions of one interface, from wish to wish.
+ *
+ * There is no process that must run: programs and maps are pinned (net/attach.h, net/pin.h), the wish of the moment is a file,
+ * and each command takes over what it finds, changes it as one transaction, and leaves.  A lock keeps commands apart.
+ *
+ * Kept in $SAKER_STATE, or /var/lib/saker: KEY.yaml, the wish that runs; while a change waits to be confirmed KEY.before, the
+ * wish to go back to (empty: none), and KEY.pending.  Written beside and renamed, so that a crash leaves the one or the other.
+ *
+ * Threads: one.  Memory: the wish, and what lb_new() takes.
+ * Failure: what ran goes on, or runs again.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "net/attach.h"
+#include "net/pin.h"
+#include "net/wish.h"
+
+struct chain;
+struct lb;
+
+#define BALANCER_STATE "/var/lib/saker"
+
+struct balancer {
+	struct attach attach;
+	char state[512];     /* folder */
+	int lock;	     /* -1: only reads */
+	struct chain *chain; /* NULL: nothing is pinned */
+	struct lb *lb;	     /* after balancer_apply() */
+	struct buf said;     /* what a person should know of the last apply, a line each */
+	bool guarded;	     /* a change waits to be confirmed; this is its time */
+	uint64_t guard_boot_ns;
+};
+
+/* Life cycle.  write: alone, until closed; waits for others. */
+int balancer_open(struct balancer *b, const char *interface, bool write, struct err *err);
+void balancer_close(struct balancer *b);
+
+/* The wish that is kept; *ret has no interface where there is none. */
+int balancer_wish(const struct balancer *b, struct wish *ret, struct err *err);
+/* Makes the wish run and keeps it.  confirm_s: goes back to what was before, unless balancer_confirm() comes in time; 0: stays. */
+int balancer_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm_s, struct err *err);
+/* -ENOENT: nothing waits. */
+int balancer_confirm(struct balancer *b, struct err *err);
+/* Takes the programs off; the kept wish goes, too. */
+int balancer_detach(struct balancer *b, struct err *err);
+
+/* What is kept of an interface that is gone, its pins among it. */
+int balancer_forget(const char *interface, struct err *err);
+
+/* Interfaces of this network namespace that have a wish or pins: calls each(arg, name); returns the first that is not 0. */
+int balancer_each(int (*each)(void *arg, const char *interface), void *arg);
+
+/* For guard.c */
+int balancer_put_back(struct balancer *b, struct err *err);
+int balancer_file_read(const struct balancer *b, const char *suffix, struct buf *ret, struct err *err); /* -ENOENT */
+int balancer_file_write(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err);
+void balancer_file_remove(const struct balancer *b, const char *suffix);
+void balancer_path(const struct balancer *b, const char *suffix, char *out, size_t size);
+
+/* guard.c: a process that puts the wish before back, unless the pending file goes first. */
+int guard_start(struct balancer *b, const struct buf *before, uint32_t seconds, struct err *err);
+void guard_watch(const struct balancer *b); /* returns in the command; the guard is a process of its own */
+bool guard_pending(struct balancer *b);	    /* also fills b->guard_boot_ns */
+
+#endif

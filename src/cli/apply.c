@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* saker apply, check, confirm - a whole wish of packet functions at once. */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/balancer.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/parse.h"
+#include "cli/cli.h"
+
+#define CONFIRM_MAX_S 86400
+
+struct apply_args {
+	const char *file; /* NULL: what is kept */
+	bool shadow, json;
+	uint32_t confirm_s;
+};
+
+/* ---- reading a document ---- */
+
+static int read_all(const char *file, struct buf *text, struct err *err)
+{
+	CLEANUP_CLOSE int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open '%s'", file);
+	while (n > 0 && text->len <= WISH_BYTES) {
+		char *room = buf_room(text, 65536);
+
+		if (!room)
+			return err_set(err, ENOMEM, "out of memory");
+		n = read(fd, room, 65536);
+		text->len -= 65536 - (size_t)MAX(n, 0L);
+	}
+	return n < 0 ? err_errno(err, errno, "cannot read '%s'", file) : 0;
+}
+
+static void errors_text(const char *file, const struct wish_errors *errors)
+{
+	size_t i;
+
+	for (i = 0; i < errors->count; i++) {
+		const struct wish_error *e = &errors->rows[i];
+
+		if (e->line)
+			(void)fprintf(stderr, "%s:%u: %s\n", file, e->line, e->text);
+		else
+			(void)fprintf(stderr, "%s: %s\n", file, e->text);
+	}
+}
+
+static void errors_json(const char *file, const struct wish_errors *errors)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	struct err err = ERR_INIT;
+	size_t i;
+
+	buf_str(&b, "{\"file\":");
+	buf_json(&b, file, strlen(file));
+	buf_printf(&b, ",\"right\":%s,\"errors\":[", errors->count ? "false" : "true");
+	for (i = 0; i < errors->count; i++) {
+		buf_printf(&b, "%s{\"line\":%u,\"text\":", i ? "," : "", errors->rows[i].line);
+		buf_json(&b, errors->rows[i].text, strlen(errors->rows[i].text));
+		buf_char(&b, '}');
+	}
+	buf_str(&b, "]}\n");
+	(void)cli_put(&b, &err);
+}
+
+/* The document's wish; -EINVAL: its errors were told. */
+static int document(const char *file, bool json, struct wish *ret, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	CLEANUP(wish_errors_fini) struct wish_errors errors = { 0 };
+	int r = read_all(file, &text, err);
+
+	if (r < 0)
+		return r;
+	r = wish_read(text.data ? text.data : "", text.len, ret, &errors);
+	if (json)
+		errors_json(file, &errors);
+	else
+		errors_text(file, &errors);
+	return r < 0 ? err_set(err, EINVAL, "'%s' has %zu error%s", file, errors.count, errors.count == 1 ? "" : "s")
+		     : 0;
+}
+
+/* ---- apply ---- */
+
+static int apply_one(const struct wish_if *f, const struct apply_args *a, struct err *err)
+{
+	struct balancer b;
+	struct wish_if wished = *f;
+	uint64_t began = clock_boot_ns();
+	int r = balancer_open(&b, f->name, true, err);
+
+	if (r < 0)
+		return r;
+	wished.shadow = f->shadow || a->shadow;
+	r = balancer_apply(&b, &wished, a->confirm_s, err);
+	if (!r && b.said.len)
+		(void)fwrite(b.said.data, b.said.len, 1, stderr);
+	if (!r)
+		(void)fprintf(stderr, "interface '%s': %zu VIPs%s, %s XDP, applied in %.0f ms\n", f->name, f->nvips,
+			      wished.shadow ? ", in shadow: packets are counted, none is changed" : "",
+			      attach_mode_name(b.attach.mode), (double)(clock_boot_ns() - began) / 1e6);
+	if (!r && a->confirm_s)
+		(void)fprintf(stderr, "it is undone in %u s, unless you type: saker confirm %s\n", a->confirm_s,
+			      f->name);
+	balancer_close(&b);
+	return r;
+}
+
+/* What was kept before a restart of the host. */
+static int apply_kept(void *arg, const char *interface)
+{
+	const struct apply_args *a = arg;
+	struct err err = ERR_INIT;
+	struct balancer b;
+	struct wish wish = { 0 };
+	int r = balancer_open(&b, interface, false, &err);
+
+	if (!r) {
+		r = balancer_wish(&b, &wish, &err);
+		balancer_close(&b);
+	}
+	if (!r && wish.nifs)
+		r = apply_one(&wish.ifs[0], a, &err);
+	wish_fini(&wish);
+	if (r < 0)
+		(void)fprintf(stderr, "saker apply: %s\n", err.text);
+	return r;
+}
+
+static int apply_document(const struct apply_args *a)
+{
+	CLEANUP(wish_fini) struct wish wish = { 0 };
+	struct err err = ERR_INIT;
+	size_t i;
+	int r = document(a->file, false, &wish, &err);
+
+	for (i = 0; i < wish.nifs && !r; i++) {
+		r = apply_one(&wish.ifs[i], a, &err);
+		if (r < 0 && i)
+			(void)fprintf(stderr, "saker apply: %zu of %zu interfaces were changed before this one\n", i,
+				      wish.nifs);
+	}
+	if (r < 0)
+		(void)fprintf(stderr, "saker apply: %s\n", err.text);
+	return r;
+}
+
+static const struct argp_option apply_options[] = {
+	{ "confirm", 'c', "SECONDS", 0, "Undo it after this time, unless `saker confirm` comes before", 0 },
+	{ 0 },
+};
+
+static error_t parse_apply(int key, char *arg, struct argp_state *state)
+{
+	struct apply_args *a = state->input;
+	uint64_t ns;
+
+	switch (key) {
+	case 'c':
+		if (parse_duration(arg, &ns) < 0 || ns < NS_PER_SEC || ns / NS_PER_SEC > CONFIRM_MAX_S)
+			argp_error(state, "--confirm wants a time from 1 s to a day, not '%s'", arg);
+		a->confirm_s = (uint32_t)(ns / NS_PER_SEC);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (a->file)
+			argp_error(state, "one document at a time");
+		a->file = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int apply_main(int argc, char **argv)
+{
+	struct apply_args a = { 0 };
+
+	if (cli_parse(&cli_apply, parse_apply, argc, argv, 0, &a) != 0)
+		return CLI_USAGE;
+	return (a.file ? apply_document(&a) : balancer_each(apply_kept, &a)) < 0 ? CLI_FAILED : CLI_OK;
+}
+
+/* ---- check ---- */
+
+static const struct argp_option check_options[] = {
+	{ "json", 'j', NULL, 0, "Print the errors as one JSON object", 0 },
+	{ 0 },
+};
+
+static error_t parse_check(int key, char *arg, struct argp_state *state)
+{
+	struct apply_args *a = state->input;
+
+	if (key == 'j')
+		a->json = true;
+	else if (key == ARGP_KEY_ARG && !a->file)
+		a->file = arg;
+	else if (key == ARGP_KEY_END && !a->file)
+		argp_error(state, "say which document");
+	else
+		return ARGP_ERR_UNKNOWN;
+	return 0;
+}
+
+static int check_main(int argc, char **argv)
+{
+	struct apply_args a = { 0 };
+	CLEANUP(wish_fini) struct wish wish = { 0 };
+	struct err err = ERR_INIT;
+	int r;
+
+	if (cli_parse(&cli_check, parse_check, argc, argv, 0, &a) != 0)
+		return CLI_USAGE;
+	r = document(a.file, a.json, &wish, &err);
+	if (r < 0)
+		(void)fprintf(stderr, "saker check: %s\n", err.text);
+	else if (!a.json)
+		(void)fprintf(stderr, "'%s' is right: %zu interface%s\n", a.file, wish.nifs, wish.nifs == 1 ? "" : "s");
+	return r < 0 ? CLI_FAILED : CLI_OK;
+}
+
+/* ---- confirm ---- */
+
+static error_t parse_confirm(int key, char *arg, struct argp_state *state)
+{
+	struct apply_args *a = state->input;
+
+	(void)state;
+	if (key != ARGP_KEY_ARG || a->file)
+		return ARGP_ERR_UNKNOWN;
+	a->file = arg;
+	return 0;
+}
+
+static int confirm_one(void *arg, const char *interface)
+{
+	struct err err = ERR_INIT;
+	struct balancer b;
+	unsigned *confirmed = arg;
+	int r = balancer_open(&b, interface, true, &err);
+
+	if (!r) {
+		r = balancer_confirm(&b, &err);
+		balancer_close(&b);
+	}
+	if (!r) {
+		(*confirmed)++;
+		(void)fprintf(stderr, "interface '%s': confirmed\n", interface);
+	} else if (r != -ENOENT) {
+		(void)fprintf(stderr, "saker confirm: %s\n", err.text);
+		return r;
+	}
+	return 0;
+}
+
+static int confirm_main(int argc, char **argv)
+{
+	struct apply_args a = { 0 };
+	unsigned confirmed = 0;
+	int r;
+
+	if (cli_parse(&cli_confirm, parse_confirm, argc, argv, 0, &a) != 0)
+		return CLI_USAGE;
+	r = a.file ? confirm_one(&confirmed, a.file) : balancer_each(confirm_one, &confirmed);
+	if (!r && !confirmed)
+		(void)fputs("saker confirm: no change waits to be confirmed\n", stderr);
+	return r < 0 || !confirmed ? CLI_FAILED : CLI_OK;
+}
+
+const struct cli_command cli_apply = {
+	.name = "apply",
+	.about = "make a wish of packet functions run, as a whole",
+	.args_doc = "[FILE|-]",
+	.options = apply_options,
+	.run = apply_main,
+	.example = "sudo saker apply lb.yaml --confirm 30",
+};
+
+const struct cli_command cli_check = {
+	.name = "check",
+	.about = "what is wrong with a wish, with its lines",
+	.args_doc = "FILE|-",
+	.options = check_options,
+	.run = check_main,
+	.example = "saker check lb.yaml",
+};
+
+static const struct argp_option confirm_options[] = { { 0 } };
+
+const struct cli_command cli_confirm = {
+	.name = "confirm",
+	.about = "keep what was applied with --confirm",
+	.args_doc = "[INTERFACE]",
+	.options = confirm_options,
+	.run = confirm_main,
+	.example = "sudo saker confirm eth0",
+};

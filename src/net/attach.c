@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/attach.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <linux/magic.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#define BPFFS "/sys/fs/bpf"
+#define FIRST_NAMESPACE 1 /* the cookie of the namespace that the kernel starts with (net/core/net_namespace.c) */
+
+const char *attach_mode_name(enum attach_mode mode)
+{
+	static const char *const names[] = { "none", "native", "generic" };
+
+	return names[mode];
+}
+
+/* ---- places ---- */
+
+static const char *root_path(void)
+{
+	const char *said = getenv("SAKER_BPFFS");
+
+	return said && *said ? said : ATTACH_ROOT;
+}
+
+static bool is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && (unsigned long)fs.f_type == BPF_FS_MAGIC;
+}
+
+int attach_root(char *path, size_t size, struct err *err)
+{
+	const char *root = root_path();
+
+	(void)snprintf(path, size, "%s", root);
+	if (!strncmp(root, BPFFS, strlen(BPFFS)) && !is_bpffs(BPFFS) && mount("bpf", BPFFS, "bpf", 0, "mode=0700"))
+		return err_errno(err, errno, "cannot mount the BPF file system on '%s'", BPFFS);
+	if (mkdir(root, 0700) && errno != EEXIST)
+		return err_errno(err, errno, "cannot make the folder '%s'", root);
+	if (!is_bpffs(root))
+		return err_set(err, EINVAL, "'%s' is in no BPF file system: programs cannot be pinned there", root);
+	return 0;
+}
+
+uint64_t attach_namespace(void)
+{
+	CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
+		return 0;
+	return cookie == FIRST_NAMESPACE ? 0 : cookie;
+}
+
+/* Interfaces of different network namespaces may have one name. */
+static void key_fill(struct attach *a)
+{
+	uint64_t ns = attach_namespace();
+
+	if (ns)
+		(void)snprintf(a->key, sizeof(a->key), "%s@%" PRIu64, a->name, ns);
+	else
+		(void)snprintf(a->key, sizeof(a->key), "%s", a->name);
+}
+
+/* ---- what is there ---- */
+
+const char *attach_program_text(uint32_t id, char *out, size_t size)
+{
+	CLEANUP_CLOSE int fd = bpf_prog_get_fd_by_id(id);
+	struct bpf_prog_info info = { 0 };
+	uint32_t bytes = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &bytes))
+		info.name[0] = 0;
+	(void)snprintf(out, size, "'%s' (id %u)", info.name, id);
+	return out;
+}
+
+static void hook_read(struct attach *a)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, hook);
+
+	a->program = 0;
+	a->mode = ATTACH_NONE;
+	if (bpf_xdp_query((int)a->ifindex, 0, &hook))
+		return;
+	a->program = hook.drv_prog_id	? hook.drv_prog_id
+		     : hook.skb_prog_id ? hook.skb_prog_id
+		     : hook.hw_prog_id	? hook.hw_prog_id
+					: hook.prog_id;
+	if (hook.drv_prog_id || hook.hw_prog_id)
+		a->mode = ATTACH_NATIVE;
+	else if (hook.skb_prog_id)
+		a->mode = ATTACH_GENERIC;
+}
+
+static void link_path(const struct attach *a, char *path, size_t size)
+{
+	(void)snprintf(path, size, "%s/link", a->dir);
+}
+
+/* Our link, if it is still on this interface: one that was deleted and made again has none, whatever its name. */
+static int link_open(const struct attach *a)
+{
+	char path[PATH_MAX];
+	struct bpf_link_info info = { 0 };
+	uint32_t bytes = sizeof(info);
+	int fd;
+
+	link_path(a, path, sizeof(path));
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -1;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &bytes) && info.type == BPF_LINK_TYPE_XDP &&
+	    info.xdp.ifindex == a->ifindex)
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+int attach_place(struct attach *a, const char *interface, struct err *err)
+{
+	memset(a, 0, sizeof(*a));
+	a->link = -1;
+	if (!*interface || strlen(interface) >= sizeof(a->name) || strchr(interface, '/') || *interface == '.')
+		return err_set(err, ENODEV, "there is no interface '%s'", interface);
+	(void)snprintf(a->name, sizeof(a->name), "%s", interface);
+	key_fill(a);
+	(void)snprintf(a->dir, sizeof(a->dir), "%.900s/%s", root_path(), a->key);
+	return 0;
+}
+
+int attach_open(struct attach *a, const char *interface, struct err *err)
+{
+	int r = attach_place(a, interface, err);
+
+	if (r < 0)
+		return r;
+	a->ifindex = if_nametoindex(interface);
+	if (!a->ifindex)
+		return err_set(err, ENODEV, "there is no interface '%s'", interface);
+	hook_read(a);
+	a->link = link_open(a);
+	return 0;
+}
+
+void attach_close(struct attach *a)
+{
+	if (a->link >= 0)
+		(void)close(a->link);
+	a->link = -1;
+}
+
+int attach_free(const struct attach *a, struct err *err)
+{
+	char text[64];
+
+	if (a->link >= 0 || !a->program)
+		return 0;
+	return err_set(
+		err, EBUSY,
+		"interface '%s' has an XDP program of somebody else, %s: saker does not replace it (`ip link set dev "
+		"%s xdp off` would remove it)",
+		a->name, attach_program_text(a->program, text, sizeof(text)), a->name);
+}
+
+/* ---- on and off ---- */
+
+static int link_make(struct attach *a, int program, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+
+	a->link = bpf_link_create(program, (int)a->ifindex, BPF_XDP, &opts);
+	return a->link < 0 ? -errno : 0;
+}
+
+static int link_pin(struct attach *a, struct err *err)
+{
+	char path[PATH_MAX];
+
+	link_path(a, path, sizeof(path));
+	(void)unlink(path); /* of an interface that is no more */
+	if (!bpf_obj_pin(a->link, path))
+		return 0;
+	(void)err_errno(err, errno, "cannot pin '%s'", path);
+	attach_close(a);
+	return -err->code;
+}
+
+int attach_set(struct attach *a, int program, bool generic, struct err *err)
+{
+	int r = -EOPNOTSUPP;
+
+	if (a->link >= 0) {
+		if (bpf_link_update(a->link, program, NULL))
+			return err_errno(err, errno, "cannot replace the program on interface '%s'", a->name);
+		return 0;
+	}
+	r = attach_free(a, err);
+	if (r < 0)
+		return r;
+	a->why[0] = 0;
+	r = generic ? -EOPNOTSUPP : link_make(a, program, XDP_FLAGS_DRV_MODE);
+	if (r < 0) {
+		(void)snprintf(a->why, sizeof(a->why), "%s",
+			       generic		  ? "it was asked for"
+			       : r == -EOPNOTSUPP ? "the driver has no XDP, or not with its present settings"
+						  : strerror(-r));
+		r = link_make(a, program, XDP_FLAGS_SKB_MODE);
+	}
+	if (r < 0)
+		return err_errno(err, -r, "cannot put the chain on interface '%s'", a->name);
+	hook_read(a);
+	return link_pin(a, err);
+}
+
+int attach_detach(struct attach *a, struct err *err)
+{
+	char path[PATH_MAX];
+
+	link_path(a, path, sizeof(path));
+	/* the link may be held by others, too: detached it is off for sure */
+	if (a->link >= 0 && bpf_link_detach(a->link) && errno != ENOLINK)
+		return err_errno(err, errno, "cannot take the chain off interface '%s'", a->name);
+	attach_close(a);
+	if (unlink(path) && errno != ENOENT)
+		return err_errno(err, errno, "cannot remove '%s'", path);
+	hook_read(a);
+	return 0;
+}

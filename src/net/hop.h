@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_NET_HOP_H
+#define SAKER_NET_HOP_H
+/*
+ * hop - where an interface's packets go next: addresses of the link layer, as this host's routes and neighbours say.
+ *
+ * Threads: one.  Memory: this struct.  Failure: a sentence that says what to write instead.
+ */
+#include <stdint.h>
+
+#include "net/lb/shared.bpf.h"
+
+struct err;
+
+struct hop {
+	uint8_t router_mac[6];
+	uint8_t own_mac[6];
+	struct lb_addr own4, own6; /* family 0: the interface has none */
+};
+
+/*
+ * router: a MAC, an address, or "": the next hop of the route to `to` (family 0: the default route's).  An address whose MAC
+ * is not known yet is asked for, for at most a second.
+ */
+int hop_find(const char *interface, unsigned ifindex, const char *router, const struct lb_addr *to, struct hop *ret,
+	     struct err *err);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/lb/look.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/cleanup.h"
+#include "net/chain.h"
+
+#define BATCH 512
+
+int lb_table_open(const struct chain *c, const char *name, uint32_t side)
+{
+	uint32_t id;
+
+	if (bpf_map_lookup_elem(chain_map(c, name), &side, &id))
+		return -1;
+	return bpf_map_get_fd_by_id(id);
+}
+
+static uint32_t seen_side(const struct chain *c)
+{
+	return !chain_hidden(c);
+}
+
+static int look_exact(const struct chain *c, lb_vip_fn each, void *arg)
+{
+	CLEANUP_CLOSE int vips = lb_table_open(c, "lb_vips", seen_side(c));
+	struct lb_vip_key key, *before = NULL;
+	struct lb_vip vip;
+	int r = 0;
+
+	while (vips >= 0 && !r && !bpf_map_get_next_key(vips, before, &key)) {
+		struct lb_prefix_key full = { .bits = 32U + (key.family == 4 ? 32 : 128),
+					      .port = key.port,
+					      .proto = key.proto,
+					      .family = key.family };
+
+		memcpy(full.addr, key.addr, sizeof(full.addr));
+		before = &key;
+		/* proto 0: the address alone */
+		if (key.proto && !bpf_map_lookup_elem(vips, &key, &vip))
+			r = each(arg, &full, &vip);
+	}
+	return r;
+}
+
+int lb_look_vips(const struct chain *c, lb_vip_fn each, void *arg)
+{
+	CLEANUP_CLOSE int vips = lb_table_open(c, "lb_prefixes", seen_side(c));
+	struct lb_prefix_key key, *before = NULL;
+	struct lb_vip vip;
+	int r = look_exact(c, each, arg);
+
+	while (vips >= 0 && !r && !bpf_map_get_next_key(vips, before, &key)) {
+		before = &key;
+		if (key.proto && !bpf_map_lookup_elem(vips, &key, &vip))
+			r = each(arg, &key, &vip);
+	}
+	return r;
+}
+
+int lb_look_reals(const struct chain *c, lb_real_fn each, void *arg)
+{
+	CLEANUP_CLOSE int reals = lb_table_open(c, "lb_reals", seen_side(c));
+	struct lb_real real;
+	uint32_t i;
+	int r = 0;
+
+	for (i = 1; i < LB_REALS && reals >= 0 && !r; i++) {
+		if (!bpf_map_lookup_elem(reals, &i, &real) && real.family)
+			r = each(arg, i, &real);
+	}
+	return r;
+}
+
+int lb_look_real(const struct chain *c, uint32_t number, struct lb_real *ret)
+{
+	CLEANUP_CLOSE int reals = lb_table_open(c, "lb_reals", seen_side(c));
+	struct lb_real real;
+
+	if (reals < 0 || bpf_map_lookup_elem(reals, &number, &real) || !real.family)
+		return -ENOENT;
+	*ret = real;
+	return 0;
+}
+
+static int look_table(int fd, int cpu, lb_conn_fn each, void *arg)
+{
+	CLEANUP_FREE struct packet_flow *flows = calloc(BATCH, sizeof(*flows));
+	CLEANUP_FREE struct lb_conn *conns = calloc(BATCH, sizeof(*conns));
+	uint32_t at = 0, next = 0, n, i;
+	bool first = true;
+	int r = 0, e = 0;
+
+	if (!flows || !conns)
+		return -ENOMEM;
+	while (!r && !e) {
+		n = BATCH;
+		if (bpf_map_lookup_batch(fd, first ? NULL : &at, &next, flows, conns, &n, NULL))
+			e = errno;
+		if (e && e != ENOENT)
+			return -e;
+		for (i = 0; i < n && !r; i++)
+			r = each(arg, cpu, &flows[i], &conns[i]);
+		at = next;
+		first = false;
+	}
+	return r;
+}
+
+int lb_look_conns(const struct chain *c, lb_conn_fn each, void *arg)
+{
+	int cpus = libbpf_num_possible_cpus(), i, r = 0;
+
+	for (i = 0; i < cpus && !r; i++) {
+		CLEANUP_CLOSE int fd = lb_table_open(c, "lb_conns", (uint32_t)i);
+
+		if (fd >= 0)
+			r = look_table(fd, i, each, arg);
+	}
+	return r ? r : look_table(chain_map(c, "lb_conns_spare"), -1, each, arg);
+}
+
+int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_fn each, void *arg)
+{
+	int cpus = libbpf_num_possible_cpus(), i, r = 0;
+	struct lb_conn conn;
+
+	for (i = 0; i < cpus && !r; i++) {
+		CLEANUP_CLOSE int fd = lb_table_open(c, "lb_conns", (uint32_t)i);
+
+		if (fd >= 0 && !bpf_map_lookup_elem(fd, flow, &conn))
+			r = each(arg, i, flow, &conn);
+	}
+	if (!r && !bpf_map_lookup_elem(chain_map(c, "lb_conns_spare"), flow, &conn))
+		r = each(arg, -1, flow, &conn);
+	return r;
+}
+
+int lb_look_count(const struct chain *c, const char *map, uint32_t number, struct chain_count *ret)
+{
+	int cpus = libbpf_num_possible_cpus(), i;
+	CLEANUP_FREE struct chain_count *counts = calloc((size_t)MAX(cpus, 1), sizeof(*counts));
+	struct chain_count sum = { 0 };
+
+	if (!counts || cpus < 0)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(chain_map(c, map), &number, counts))
+		return -errno;
+	for (i = 0; i < cpus; i++) {
+		sum.packets += counts[i].packets;
+		sum.bytes += counts[i].bytes;
+	}
+	*ret = sum;
+	return 0;
+}
+
+int lb_look_config(const struct chain *c, struct lb_config *ret)
+{
+	uint32_t side = seen_side(c);
+
+	return bpf_map_lookup_elem(chain_map(c, "lb_config"), &side, ret) ? -errno : 0;
+}
+
+uint32_t lb_look_room(const struct chain *c)
+{
+	CLEANUP_CLOSE int fd = lb_table_open(c, "lb_conns", 0);
+	struct bpf_map_info info = { 0 };
+	uint32_t bytes = sizeof(info);
+
+	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &bytes) ? 0 : info.max_entries;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_NET_WISH_INTERNAL_H
+#define SAKER_NET_WISH_INTERNAL_H
+/* wish_internal - what the files of the wish share. */
+#include "net/wish.h"
+
+/* ADDRESS or ADDRESS/BITS; text is cut up.  -EINVAL, *err says why. */
+int wish_net_parse(char *text, struct lb_addr *addr, uint8_t *ret_bits, struct err *err);
+
+/* An option of an interface that is a number, a switch or an address: name in documents, and place. */
+enum wish_kind { WISH_NUMBER, WISH_SECONDS, WISH_SWITCH, WISH_ADDR4, WISH_ADDR6 };
+
+struct wish_option {
+	const char *group; /* the mapping that it stands in; NULL: the interface's own */
+	const char *name;
+	size_t offset; /* in struct wish_if */
+	enum wish_kind kind;
+	uint64_t min, max, usual; /* numbers */
+};
+
+extern const struct wish_option wish_options[];
+extern const size_t wish_noptions;
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* wish_write - a wish as YAML, which reads as the same wish, and as JSON, which is YAML too. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "net/wish_internal.h"
+#include "packet/wire.h"
+
+/* ---- one writer for both: JSON with quotes and braces, YAML with indents ---- */
+
+struct writer {
+	struct buf *out;
+	bool json;
+	bool first; /* nothing stands in this mapping or list yet */
+	unsigned depth;
+};
+
+static void separate(struct writer *w)
+{
+	unsigned i;
+
+	if (w->json) {
+		if (!w->first)
+			buf_char(w->out, ',');
+	} else {
+		buf_char(w->out, '\n');
+		for (i = 1; i < w->depth; i++)
+			buf_str(w->out, "  ");
+	}
+	w->first = false;
+}
+
+static void put_key(struct writer *w, const char *key)
+{
+	separate(w);
+	if (w->json)
+		buf_json(w->out, key, strlen(key));
+	else
+		buf_str(w->out, key);
+	buf_str(w->out, w->json ? ":" : ": ");
+}
+
+/* Addresses in YAML are quoted: `::1` and `1:2` would be something else there. */
+static void put_text(struct writer *w, const char *key, const char *text)
+{
+	put_key(w, key);
+	buf_json(w->out, text, strlen(text));
+}
+
+static void put_number(struct writer *w, const char *key, uint64_t v)
+{
+	put_key(w, key);
+	buf_u64(w->out, v);
+}
+
+static void put_true(struct writer *w, const char *key)
+{
+	put_key(w, key);
+	buf_str(w->out, "true");
+}
+
+static void put_addr(struct writer *w, const char *key, const struct lb_addr *addr)
+{
+	char text[LB_ADDR_TEXT];
+
+	put_text(w, key, lb_addr_text(addr, text));
+}
+
+static void map_begin(struct writer *w)
+{
+	if (w->json)
+		buf_char(w->out, '{');
+	w->first = true;
+	w->depth++;
+}
+
+static void map_end(struct writer *w)
+{
+	if (w->json)
+		buf_char(w->out, '}');
+	w->first = false;
+	w->depth--;
+}
+
+static void list_begin(struct writer *w, const char *key)
+{
+	put_key(w, key);
+	if (w->json)
+		buf_char(w->out, '[');
+	w->first = true;
+	w->depth++;
+}
+
+static void list_end(struct writer *w)
+{
+	if (w->json)
+		buf_char(w->out, ']');
+	w->first = false;
+	w->depth--;
+}
+
+/* Each row of a list stands in a line of its own, as a mapping in one line. */
+static void row_begin(struct writer *w)
+{
+	separate(w);
+	buf_str(w->out, w->json ? "{" : "- {");
+	w->json = true;
+	w->first = true;
+}
+
+static void row_end(struct writer *w, bool json)
+{
+	buf_char(w->out, '}');
+	w->json = json;
+	w->first = false;
+}
+
+/* ---- parts ---- */
+
+static void put_backend(struct writer *w, const struct wish_backend *b, enum wish_mode usual)
+{
+	bool json = w->json;
+
+	row_begin(w);
+	if (b->name[0])
+		put_text(w, "address", b->name);
+	else
+		put_addr(w, "address", &b->addr);
+	if (b->weight != 1 || b->name[0])
+		put_number(w, "weight", b->weight);
+	if (b->mode != usual || b->name[0])
+		put_text(w, "mode", wish_mode_name(b->mode));
+	if (b->down)
+		put_true(w, "down");
+	if (b->local)
+		put_true(w, "local");
+	row_end(w, json);
+}
+
+static void put_flags(struct writer *w, uint32_t flags)
+{
+	bool first = true;
+	uint32_t bit;
+
+	put_key(w, "flags");
+	buf_char(w->out, '[');
+	for (bit = 1; bit; bit <<= 1) {
+		const char *name = flags & bit ? wish_flag_name(bit) : NULL;
+
+		if (!name)
+			continue;
+		buf_str(w->out, first ? "" : ",");
+		buf_json(w->out, name, strlen(name));
+		first = false;
+	}
+	buf_char(w->out, ']');
+}
+
+static void put_vip(struct writer *w, const struct wish_vip *v, enum wish_mode usual)
+{
+	char text[WISH_VIP_TEXT];
+	size_t i;
+
+	separate(w);
+	buf_str(w->out, w->json ? "{" : "-");
+	w->first = true;
+	w->depth++;
+	put_text(w, "vip", wish_vip_text(&v->vip, text));
+	if (v->vip.flags)
+		put_flags(w, v->vip.flags);
+	if (v->nbackends) {
+		list_begin(w, "backends");
+		for (i = 0; i < v->nbackends; i++)
+			put_backend(w, &v->backends[i], usual);
+		list_end(w);
+	}
+	map_end(w);
+}
+
+static void put_pool(struct writer *w, const struct wish_if *f)
+{
+	size_t i;
+
+	put_key(w, "backends");
+	map_begin(w);
+	for (i = 0; i < f->nbackends; i++) {
+		const struct wish_backend *b = &f->backends[i];
+		bool json = w->json;
+
+		put_key(w, b->name);
+		buf_char(w->out, '{');
+		w->json = w->first = true;
+		put_addr(w, "address", &b->addr);
+		put_number(w, "weight", b->weight);
+		put_text(w, "mode", wish_mode_name(b->mode));
+		if (b->down)
+			put_true(w, "down");
+		if (b->local)
+			put_true(w, "local");
+		row_end(w, json);
+	}
+	map_end(w);
+}
+
+static void put_list(struct writer *w, const char *name, const char *key, const struct wish_list *list)
+{
+	size_t i;
+
+	if (!list->count)
+		return;
+	list_begin(w, name);
+	for (i = 0; i < list->count; i++) {
+		const struct wish_to *t = &list->rows[i];
+		char addr[LB_ADDR_TEXT], net[LB_ADDR_TEXT + 8];
+		bool json = w->json;
+
+		row_begin(w);
+		(void)snprintf(net, sizeof(net), "%s/%u", lb_addr_text(&t->net, addr), t->bits);
+		if (t->net.family)
+			put_text(w, key, net);
+		else
+			put_number(w, key, t->id);
+		put_key(w, "backend");
+		buf_str(w->out, "{\"address\":");
+		(void)lb_addr_text(&t->to.addr, addr);
+		buf_json(w->out, t->to.name[0] ? t->to.name : addr, strlen(t->to.name[0] ? t->to.name : addr));
+		buf_printf(w->out, ",\"mode\":\"%s\"}", wish_mode_name(t->to.mode));
+		row_end(w, json);
+	}
+	list_end(w);
+}
+
+static void put_ends(struct writer *w, const struct wish_if *f)
+{
+	static const char *const to[] = {
+		[LB_DECAP_TO_HOST] = "host", [LB_DECAP_AGAIN] = "stages", [LB_DECAP_RETURN] = "sender"
+	};
+	size_t i;
+
+	list_begin(w, "ends");
+	for (i = 0; i < f->ndecaps; i++) {
+		bool json = w->json;
+
+		row_begin(w);
+		put_addr(w, "address", &f->decaps[i].addr);
+		put_text(w, "to", to[f->decaps[i].what]);
+		row_end(w, json);
+	}
+	list_end(w);
+}
+
+static bool option_said(const struct wish_if *f, const struct wish_option *o)
+{
+	const char *at = (const char *)f + o->offset;
+
+	if (o->kind == WISH_SWITCH)
+		return *(const bool *)at;
+	if (o->kind == WISH_ADDR4 || o->kind == WISH_ADDR6)
+		return ((const struct lb_addr *)at)->family;
+	return *(const uint32_t *)at != o->usual;
+}
+
+static void put_options(struct writer *w, const struct wish_if *f, const char *group)
+{
+	bool any = false, ends = group && !strcmp(group, "decap") && f->ndecaps;
+	size_t i;
+
+	for (i = 0; i < wish_noptions; i++) {
+		const struct wish_option *o = &wish_options[i];
+		const char *at = (const char *)f + o->offset;
+
+		if (!o->group != !group || (group && strcmp(o->group, group) != 0) || !option_said(f, o))
+			continue;
+		if (group && !any) {
+			put_key(w, group);
+			map_begin(w);
+		}
+		any = true;
+		if (o->kind == WISH_SWITCH)
+			put_true(w, o->name);
+		else if (o->kind == WISH_ADDR4 || o->kind == WISH_ADDR6)
+			put_addr(w, o->name, (const struct lb_addr *)at);
+		else
+			put_number(w, o->name, *(const uint32_t *)at);
+	}
+	if (ends && !any) {
+		put_key(w, group);
+		map_begin(w);
+	}
+	if (ends)
+		put_ends(w, f);
+	if (group && (any || ends))
+		map_end(w);
+}
+
+static void put_if(struct writer *w, const struct wish_if *f)
+{
+	size_t i;
+
+	put_key(w, f->name);
+	map_begin(w);
+	put_text(w, "mode", wish_mode_name(f->mode));
+	if (f->router[0])
+		put_text(w, "router", f->router);
+	if (f->shadow)
+		put_true(w, "shadow");
+	put_options(w, f, NULL);
+	put_options(w, f, "gue");
+	put_options(w, f, "ipip");
+	put_options(w, f, "decap");
+	if (f->nbackends)
+		put_pool(w, f);
+	if (f->nvips) {
+		list_begin(w, "vips");
+		for (i = 0; i < f->nvips; i++)
+			put_vip(w, &f->vips[i], f->mode);
+		list_end(w);
+	}
+	put_list(w, "routes", "network", &f->routes);
+	put_list(w, "ids", "id", &f->ids);
+	put_list(w, "marks", "mark", &f->marks);
+	map_end(w);
+}
+
+static void put_wish(struct writer *w, const struct wish *wish)
+{
+	size_t i;
+
+	map_begin(w);
+	put_key(w, "interfaces");
+	map_begin(w);
+	for (i = 0; i < wish->nifs; i++)
+		put_if(w, &wish->ifs[i]);
+	map_end(w);
+	map_end(w);
+}
+
+void wish_yaml(const struct wish *wish, struct buf *out)
+{
+	struct writer w = { .out = out };
+	struct buf body = { 0 };
+
+	w.out = &body;
+	put_wish(&w, wish);
+	/* every key begins with a line feed: not the first one */
+	buf_add(out, body.data ? body.data + 1 : "", body.len ? body.len - 1 : 0);
+	buf_char(out, '\n');
+	out->failed = out->failed || body.failed;
+	buf_fini(&body);
+}
+
+void wish_json(const struct wish *wish, struct buf *out)
+{
+	struct writer w = { .out = out, .json = true };
+
+	put_wish(&w, wish);
+}
