@@ -18,7 +18,7 @@ DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 python3-bt2 jq
 	lttng-tools liblttng-ust-dev qemu-system-x86 busybox-static kmod xz-utils systemd wget
 	postgresql postgresql-client mariadb-server mariadb-client python3-pymysql libdbd-mariadb-perl nginx nghttp2-client
 	nghttp2-proxy python3-grpcio wrk memcached dnsmasq-base bind9-dnsutils openssl
-	protobuf-compiler python3-prometheus-client"
+	protobuf-compiler python3-prometheus-client ethtool"
 DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
 DEPS_ZOOKEEPER="zookeeper default-jre-headless iproute2 nftables procps"
 DEPS_SHOP="nginx redis-server redis-tools postgresql postgresql-client wrk golang-go python3 iproute2 nftables procps

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# parallel: yes
+# timeout: 200
+#
+# The balancer on an interface: real connections through tunnels to nginx in namespaces, changes under them, and what a person sees.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib/e2e.sh
+. "$here/lib/e2e.sh"
+# shellcheck source=tests/lib/netns.sh
+. "$here/lib/netns.sh"
+# shellcheck source=tests/lib/lbworld.sh
+. "$here/lib/lbworld.sh"
+for need in nginx curl ethtool jq; do
+	command -v $need >/dev/null || { echo "1..0 # SKIP no $need"; exit 0; }
+done
+e2e_clean() { lbworld_down; }
+e2e_begin
+VIP=$LBWORLD_VIP:80/tcp
+lb() { lbworld_run lb "$SAKER" "$@"; }
+answers() { lbworld_run b1 curl -s -m 5 "http://$1/" >/dev/null; }
+# get N: who answered, a line each; what failed is "none"
+get() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		lbworld_run client curl -s -m 10 http://$LBWORLD_VIP/ || echo none
+	done
+}
+pins() { find /sys/fs/bpf/saker -mindepth 1 -maxdepth 1 -name "eth0@$(lb_cookie)"; }
+lb_cookie() { lbworld_run lb python3 -c 'import socket; s = socket.socket(); print(int.from_bytes(s.getsockopt(1, 71, 8), "little"))'; }
+
+ok "a world of three backends" lbworld_up "slb$$" 3
+for i in 1 2 3; do
+	lbworld_nginx b$i
+	e2e_kill_later $!
+	wait_for 10 lbworld_run b$i curl -s -m 5 -o /dev/null http://127.0.0.1/
+done
+
+# ---- one by one ----
+ok "a VIP puts the balancer on the interface" lb lb vip add $VIP --on eth0
+ok "natively" grep -q xdp <(ip -n "slb$$"lb link show eth0)
+for i in 1 2 3; do
+	ok "backend $i" lb lb backend add $VIP 10.90.1$i.2
+done
+get 24 >got
+equal "all connections are answered" "$(grep -c none got)" 0
+equal "by all backends" "$(sort -u got | tr '\n' ' ')" "b1 b2 b3 "
+lb lb stats --json >stats
+equal "as many new connections as were made" "$(jq '.reasons[] | select(.reason == "LB_MISS_SYN").packets >= 24' stats)" true
+equal "backends add up to the VIP" "$(jq '(.backends | map(.packets) | add) == (.vips | map(.packets) | add)' stats)" true
+equal "flows lists the connections" "$(lb lb flows --json | jq '.flows | length >= 24 and all(.vip == "10.99.0.1:80")')" true
+fails "a backend twice" lb lb backend add $VIP 10.90.11.2
+fails "an unknown VIP" lb lb backend add 10.99.0.1:81/tcp 10.90.11.2
+ok "a backend goes" lb lb backend del $VIP 10.90.11.2
+get 24 >got
+equal "no new connection goes to it" "$(sort got | uniq -c | awk '{print $2}' | tr '\n' ' ')" "b2 b3 "
+ok "show says so" grep -q 10.90.12.2 <(lb lb show)
+equal "show --json has the wish" "$(lb lb show --json | jq -r '.wish.interfaces.eth0.vips[0].backends | map(.address) | join(" ")')" \
+	"10.90.12.2 10.90.13.2"
+
+# ---- a whole wish ----
+cat >wish.yaml <<END
+interfaces:
+  eth0:
+    backends:
+      web: {address: 10.90.11.2, weight: 10}
+    vips:
+      - vip: $VIP
+        backends: [web, {address: 10.90.12.2, weight: 0}]
+END
+ok "check finds nothing in a right document" "$SAKER" check wish.yaml
+ok "a document is applied" lb apply wish.yaml
+equal "weight 0 gets no new connection" "$(get 12 | sort -u)" b1
+cat >wrong.yaml <<END
+interfaces:
+  eth0:
+    vips:
+      - vip: $VIP
+        backends: [nobody]
+      - vip: $VIP
+      - vip: 10.0.0.300:80/tcp
+      - vip: 10.0.0.1/24:80/tcp
+    colour: red
+END
+fails "a wrong document is refused" lb apply wrong.yaml
+"$SAKER" check wrong.yaml 2>errors
+equal "with all errors, in their lines" "$(sed -n 's/^wrong.yaml:\([0-9]*\): .*/\1/p' errors | tr '\n' ' ')" "5 6 7 8 9 "
+equal "and what ran goes on" "$(get 1)" b1
+
+# ---- confirmed or undone ----
+sed 's/weight: 0/weight: 1/; s/\[web, /[/' wish.yaml >other.yaml
+ok "a change that must be confirmed" lb apply other.yaml --confirm 2
+equal "runs" "$(get 1)" b2
+back() { [ "$(get 1)" = b1 ]; }
+ok "and is undone" wait_for 20 back
+ok "the same" lb apply other.yaml --confirm 60
+fails "no other change meanwhile" lb apply wish.yaml
+ok "confirmed" lb confirm eth0
+equal "it stays" "$(get 1)" b2
+fails "nothing more to confirm" lb confirm
+
+# ---- and off ----
+ok "detach" lb detach eth0
+fails "no program is left on the interface" grep -q xdp <(ip -n "slb$$"lb link show eth0)
+equal "and no pin" "$(pins)" ""
+fails "nor anything to detach" lb detach eth0
+e2e_end

@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# lbworld.sh - a client, a balancer and backends, each in a namespace of its own, around a router; to be sourced after netns.sh.
+#
+#	lbworld_up PREFIX BACKENDS	namespaces PREFIXnet, PREFIXclient, PREFIXlb, PREFIXb1, ...; VIP 10.99.0.1
+#	lbworld_run NAME COMMAND...	in PREFIXNAME, with its own place for wishes ($SAKER_STATE)
+#	lbworld_nginx NAME		nginx on port 80 that answers NAME, in the background; its process id: $PLACE/NAME.pid
+#	lbworld_down
+#
+# The backends have the VIP on their loopback and answer the client themselves. Saker opens their tunnels. On a veth, XDP_TX is only
+# seen by an end that has a program, too: so the router's end towards the balancer has an empty chain.
+
+LBWORLD_VIP=10.99.0.1
+
+# lbworld_join NAME NUMBER: 10.90.NUMBER.2, its gateway 10.90.NUMBER.1
+lbworld_join() {
+	local net=${LBWORLD}net
+	netns_add "$LBWORLD$1"
+	ip -n "$net" link add "$1" type veth peer name eth0 netns "$LBWORLD$1"
+	ip -n "$net" link set "$1" addrgenmode none up
+	ip -n "$net" address add "10.90.$2.1/24" dev "$1"
+	ip -n "$LBWORLD$1" link set eth0 addrgenmode none up
+	ip -n "$LBWORLD$1" address add "10.90.$2.2/24" dev eth0
+	ip -n "$LBWORLD$1" route add default via "10.90.$2.1"
+	# sums must be in the packets: XDP sees what a wire would carry
+	lbworld_run net ethtool -K "$1" tx off >/dev/null
+	lbworld_run "$1" ethtool -K eth0 tx off >/dev/null
+}
+
+lbworld_run() {
+	local name=$1
+	shift
+	SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/$LBWORLD$name" -- "$@"
+}
+
+lbworld_up() {
+	local i
+	LBWORLD=$1 LBWORLD_BACKENDS=$2
+	PLACE=${PLACE:-$WORK}
+	netns_add "${LBWORLD}net"
+	lbworld_run net sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
+	lbworld_join client 1
+	lbworld_join lb 2
+	for ((i = 1; i <= LBWORLD_BACKENDS; i++)); do
+		lbworld_join "b$i" $((10 + i))
+		ip -n "${LBWORLD}b$i" address add $LBWORLD_VIP/32 dev lo
+	done
+	ip -n "${LBWORLD}net" route add $LBWORLD_VIP/32 via 10.90.2.2
+	printf 'interfaces:\n  lb:\n' | lbworld_run net "$SAKER" apply - 2>/dev/null || return 1
+	for ((i = 1; i <= LBWORLD_BACKENDS; i++)); do
+		printf 'interfaces:\n  eth0:\n    decap: {ipip: true, gue: true}\n' | lbworld_run "b$i" "$SAKER" apply - 2>/dev/null || return 1
+	done
+}
+
+lbworld_nginx() {
+	mkdir -p "$PLACE/$1"
+	cat >"$PLACE/$1/nginx.conf" <<-END
+		daemon off;
+		master_process off;
+		pid $PLACE/$1.pid;
+		error_log $PLACE/$1/error.log;
+		events { worker_connections 4096; }
+		http {
+			access_log off;
+			client_body_temp_path $PLACE/$1/body;
+			proxy_temp_path $PLACE/$1/proxy;
+			fastcgi_temp_path $PLACE/$1/fastcgi;
+			uwsgi_temp_path $PLACE/$1/uwsgi;
+			scgi_temp_path $PLACE/$1/scgi;
+			keepalive_requests 1000000;
+			server { listen 80 backlog=4096; location / { return 200 "$1\n"; } }
+		}
+	END
+	lbworld_run "$1" nginx -c "$PLACE/$1/nginx.conf" -e "$PLACE/$1/error.log" &
+}
+
+lbworld_down() {
+	local i
+	[ -n "${LBWORLD:-}" ] || return 0
+	lbworld_run net "$SAKER" detach --all 2>/dev/null
+	! netns_exists "${LBWORLD}lb" || lbworld_run lb "$SAKER" detach --all 2>/dev/null
+	for ((i = 1; i <= LBWORLD_BACKENDS; i++)); do
+		! netns_exists "${LBWORLD}b$i" || lbworld_run "b$i" "$SAKER" detach --all 2>/dev/null
+		netns_del "${LBWORLD}b$i"
+	done
+	netns_del "${LBWORLD}client"
+	netns_del "${LBWORLD}lb"
+	netns_del "${LBWORLD}net"
+}
