@@ -277,9 +277,15 @@ static bool contained(const struct piece *one, const struct piece *other)
 	return one->grouped && other->exact && one->low >= other->low && one->high <= other->high;
 }
 
+/* Whatever the order within groups was, the one's bytes are the other's. */
+static bool certain(const struct piece *t, const struct piece *r)
+{
+	return (t->exact && r->exact) || contained(t, r) || contained(r, t);
+}
+
 static void join(struct order *o, struct piece *t, struct piece *r, const struct direction *tx)
 {
-	bool inside = contained(t, r) || contained(r, t), exact = inside || (t->exact && r->exact);
+	bool exact = certain(t, r), inside = exact && !(t->exact && r->exact);
 	uint64_t low = t->low > r->low ? t->low : r->low, high = t->high < r->high ? t->high : r->high;
 	struct order_raw e = { low, t->slot, r->slot, (uint32_t)(high - low), ORDER_MESSAGE, 0, { 0 } };
 
@@ -325,7 +331,7 @@ static void join_all(struct order *o, struct direction *tx, struct direction *rx
 				continue;
 			if (!(t->exact && r->exact) && t->begin > r->end)
 				continue; /* sent after that was received */
-			if (!(t->exact && r->exact) && ++candidates > ORDER_CANDIDATES_MAX)
+			if (!certain(t, r) && ++candidates > ORDER_CANDIDATES_MAX)
 				continue;
 			join(o, t, r, tx);
 		}

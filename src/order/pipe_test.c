@@ -3,6 +3,7 @@
 #include "order/script.h"
 
 #include "base/cleanup.h"
+#include "order/record.h"
 
 #define BORN "0/1/1 pipe stream=1 *4;"
 #define OLDER "0/1/1 pipe stream=1 flags=8 *4;"
@@ -116,9 +117,33 @@ static void pipe_edges(void **state)
 		script_check(&pipes[i]);
 }
 
+/* Two writers whose calls overlap with the next one's only: all but the last two surely went to the first read. */
+static void more_certain_edges_than_candidates(void **state)
+{
+	enum { WRITES = ORDER_CANDIDATES_MAX + 16, SIZE = 10 };
+	char text[16384] = BORN, edges[4096] = "q!ambiguous r!ambiguous";
+	size_t at = strlen(text), to = strlen(edges);
+	int i;
+
+	(void)state;
+	for (i = 0; i < WRITES; i++) {
+		at += (size_t)snprintf(text + at, sizeof(text) - at,
+				       "w%02d: 0/1/%d pipe_write stream=1 offset=%d bytes=%d left=%d begin_ns=%d @%d;",
+				       i, 1 + i % 2, i * SIZE, SIZE, (i + 1) * SIZE, 1000 + 100 * i, 1150 + 100 * i);
+		to += (size_t)snprintf(edges + to, sizeof(edges) - to,
+				       i + 2 < WRITES ? " w%1$02d>r:10" : " w%1$02d!ambiguous w%1$02d?q w%1$02d?r", i);
+	}
+	(void)snprintf(text + at, sizeof(text) - at,
+		       "r: 0/2/2 pipe_read stream=1 bytes=%d other=%d left=5 begin_ns=2000000 @2000100;"
+		       "q: 0/2/2 pipe_read stream=1 offset=%d bytes=5 other=%d begin_ns=3000000 @3000100",
+		       WRITES * SIZE - 5, WRITES * SIZE, WRITES * SIZE - 5, WRITES * SIZE);
+	script_check(&(struct script_case) { "more edges are certain than candidates are kept", text, edges });
+}
+
 int main(void)
 {
-	const struct CMUnitTest cases[] = { cmocka_unit_test(pipe_edges) };
+	const struct CMUnitTest cases[] = { cmocka_unit_test(pipe_edges),
+					    cmocka_unit_test(more_certain_edges_than_candidates) };
 
 	return cmocka_run_group_tests(cases, NULL, NULL);
 }
