@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 #define ENDLESS (INT64_MAX / 4)
-#define SLACK_NS 50000 /* between a look at the pipe and the time of its event, nearly always */
+#define SLACK_NS 50000 /* at most between a look at the pipe and the time of its event (PIPE_LOOK_NS of the probe) */
 
 struct call {
 	uint64_t begin, end;

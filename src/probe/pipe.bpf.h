@@ -13,6 +13,7 @@
 #define PIPES_MAX 16384
 #define PIPE_BUFFERS 16 /* as many as a pipe has if nobody asks for more (pipe(7)) */
 #define PIPE_LEFT_UNKNOWN (~0U)
+#define PIPE_LOOK_NS 50000 /* a look that took longer tells nothing; SLACK_NS of order/match_pipe.c */
 #define PIPEFS_MAGIC_NR 0x50495045
 #define PACKET_BYTES 4096
 #define O_DIRECT_BIT 040000
@@ -165,7 +166,7 @@ static __noinline int pipe_describe(struct call *c, struct pipe_key *key, struct
 }
 
 static __always_inline void pipe_emit(struct call *c, struct pipe_key *key, struct pipe_info *pi, __u16 type,
-				      __u64 offset, __u64 other, __u32 left)
+				      __u64 offset, __u64 other, __u32 left, __u64 since)
 {
 	struct event_pipe_write *e = event_begin(type, sizeof(*e), CONTEXT_TASK);
 
@@ -177,7 +178,7 @@ static __always_inline void pipe_emit(struct call *c, struct pipe_key *key, stru
 	e->other = other;
 	e->begin_ns = c->begin;
 	e->bytes = c->ret;
-	e->left = left;
+	e->left = e->h.boot_ns - since < PIPE_LOOK_NS ? left : PIPE_LEFT_UNKNOWN;
 	e->fd = c->fd;
 	e->flags = (c->ret ? 0 : MSGFLAGS_EOF) | (pi->flags & PIPEFLAGS_PACKETS ? MSGFLAGS_PACKETS : 0) |
 		   (c->flags & CALL_MORE ? MSGFLAGS_MORE : 0) | (c->flags & CALL_UNSURE ? MSGFLAGS_AFTER_LOSS : 0);
@@ -191,7 +192,7 @@ static __noinline int pipe_done(struct call *c)
 	bool writes = c->shape & CALL_WRITES;
 	struct pipe_key key;
 	struct pipe_info *pi;
-	__u64 units, offset, other;
+	__u64 units, offset, other, since;
 
 	if (c->ret < 0 || (writes && !c->ret) || !pipe)
 		return 0;
@@ -202,10 +203,11 @@ static __noinline int pipe_done(struct call *c)
 	if (!pi->described)
 		pipe_describe(c, &key, pi);
 	units = writes ? pipe_units(pi, c->ret) : pi->flags & PIPEFLAGS_PACKETS ? !!c->ret : c->ret;
+	since = bpf_ktime_get_boot_ns();
 	offset = __sync_fetch_and_add(writes ? &pi->written : &pi->read, units);
 	other = writes ? pi->read : pi->written;
 	pipe_emit(c, &key, pi, writes ? EVENT_PIPE_WRITE : EVENT_PIPE_READ, offset, other,
-		  pipe_left(pipe, pi->flags & PIPEFLAGS_PACKETS));
+		  pipe_left(pipe, pi->flags & PIPEFLAGS_PACKETS), since);
 	return 0;
 }
 
