@@ -149,6 +149,7 @@ class Items(grpc.GenericRpcHandler):
     """Bytes in, bytes out: nothing needs to be compiled."""
 
     slow = threading.Event()
+    gone = threading.Event()  # who called Slow does not wait for it any more, and the server knows
 
     def service(self, call):
         method = {
@@ -159,13 +160,19 @@ class Items(grpc.GenericRpcHandler):
             "/shop.Items/Put": grpc.stream_unary_rpc_method_handler(lambda rs, c: b"".join(r[:5] for r in rs)),
             "/shop.Items/Chat": grpc.stream_stream_rpc_method_handler(lambda rs, c: (r * 2 for r in rs)),
             "/shop.Items/Stop": grpc.unary_stream_rpc_method_handler(self.stop),
-            "/shop.Items/Slow": grpc.unary_unary_rpc_method_handler(lambda r, c: self.slow.wait(30) and r or r),
+            "/shop.Items/Slow": grpc.unary_unary_rpc_method_handler(self.wait),
         }
         return method.get(call.method)
 
     def fail(self, request, context):
         code, _, text = request.decode().partition(" ")
         context.abort(getattr(grpc.StatusCode, code), text)
+
+    def wait(self, request, context):
+        if not context.add_callback(self.gone.set):
+            self.gone.set()
+        self.slow.wait(30)
+        return request
 
     def stop(self, request, context):
         yield request
@@ -244,11 +251,13 @@ def with_grpc():
             with concurrent.futures.ThreadPoolExecutor(workers) as pool:
                 said = list(pool.map(call_one, todo))
             said += cancelled(channel)
+            items.gone.wait(30)
         items.slow.set()
         tap.close()
         write(name, "grpc", {tap.numbers[0]: said}, by="request_id")
         assert len(tap.numbers) == 1
         items.slow.clear()
+        items.gone.clear()
     server.stop(None).wait()
 
 

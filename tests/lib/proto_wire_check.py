@@ -150,7 +150,8 @@ def main():
         if kind == "loss":
             wrong, right, total = subsequence(pairs, truth)
             case(f"{what}: what is told and not flagged is true, in order", wrong)
-            case(f"{what}: at least {least} % are told so", [] if 100 * right >= int(least) * total else [f"{right} of {total}"])
+            few = 100 * right < int(least) * total
+            case(f"{what}: at least {least} % are told so: {right} of {total}", ["too few"] if few else [])
         else:
             wrong, flagged, total = same(pairs, truth, kind == "prefix")
             case(f"{what}: every exchange is told, as others know it", wrong)
@@ -158,7 +159,8 @@ def main():
                 wrong = [f"{number} instead of {len(truth['conns'])}"]
                 case(f"{what}: as many connections", wrong)
             most = 0 if kind == "whole" else 100 - int(least)
-            case(f"{what}: at most {most} % are flagged", [] if 100 * flagged <= most * total else [f"{flagged} of {total}"])
+            many = 100 * flagged > most * total
+            case(f"{what}: at most {most} % are flagged: {flagged} of {total}", ["too many"] if many else [])
     if truth["counts"]:
         case(f"{what}: as many of each as others count", counts(told, truth, None if kind == "whole" else int(least)))
     if truth.get("contains") and kind == "whole":
