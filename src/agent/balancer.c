@@ -190,24 +190,58 @@ static void say_empty(struct balancer *b, const struct wish_if *f)
 	}
 }
 
-/* What packets to backends have as their next hop; a chain that only opens tunnels needs none. */
-static int next_hop(struct balancer *b, const struct wish_if *f, struct hop *hop, struct err *err)
+/* Does anything need to know where packets leave?  *to: the first backend elsewhere; *six: one has an IPv6 address. */
+static bool wish_sends(const struct wish_if *f, struct lb_addr *to, bool *six)
 {
-	struct lb_addr to = { 0 };
 	bool sends = f->marks.count || f->routes.count || f->ids.count;
 	size_t i, k;
 
 	for (i = 0; i < f->nvips; i++) {
 		for (k = 0; k < f->vips[i].nbackends; k++) {
-			const struct wish_backend *each = &f->vips[i].backends[k];
+			const struct wish_backend *b = &f->vips[i].backends[k];
 
 			sends = true;
-			if (!to.family && !each->local)
-				to = each->addr;
+			*six = *six || b->addr.family == 6;
+			if (!to->family && !b->local)
+				*to = b->addr;
 		}
 	}
-	return hop_find(b->attach.name, b->attach.ifindex, sends || f->router[0] ? f->router : "00:00:00:00:00:00", &to,
-			hop, err);
+	return sends;
+}
+
+/* L2 asks the kernel for the MACs that are not said. */
+static bool wants_kernel(const struct wish_if *f)
+{
+	static const uint8_t none[6];
+	size_t i, k;
+
+	for (i = 0; i < f->nvips; i++) {
+		for (k = 0; k < f->vips[i].nbackends && f->vips[i].vip.flags & LB_VIP_L2; k++) {
+			if (!memcmp(f->vips[i].backends[k].mac, none, sizeof(none)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A chain that only opens tunnels needs no next hop; a host that forwards knows for each packet. */
+static int next_hop(struct balancer *b, const struct wish_if *f, struct hop *hop, struct err *err)
+{
+	const char *name = b->attach.name, *router = f->router;
+	struct lb_addr to = { 0 };
+	bool six = false, sends = wish_sends(f, &to, &six);
+	bool forwards = hop_forwards(name, 4) && (!six || hop_forwards(name, 6));
+
+	if ((!strcmp(router, WISH_BY_ROUTES) || wants_kernel(f)) && !forwards)
+		return err_set(err, EINVAL,
+			       "the kernel says where packets leave only where it forwards: `sysctl -w "
+			       "net.ipv4.conf.%s.forwarding=1`%s",
+			       name, six ? ", and the same of ipv6" : "");
+	if (!sends && !router[0])
+		router = "00:00:00:00:00:00";
+	else if (!router[0] && forwards)
+		router = WISH_BY_ROUTES;
+	return hop_find(name, b->attach.ifindex, router, &to, hop, err);
 }
 
 /* The rings that there is room for; room said is a least. */

@@ -16,7 +16,7 @@
 static const struct argp_option lb_options[] = {
 	{ "on", 'i', "INTERFACE", 0, "Which interface, if there is more than one", 0 },
 	{ "weight", 'w', "N", 0, "Of a backend, 0 to 65535; 0: no new connections", 0 },
-	{ "mode", 'm', "MODE", 0, "How packets go to a backend: ipip or gue", 0 },
+	{ "mode", 'm', "MODE", 0, "How packets go: of a backend ipip or gue, of a VIP nat or l2", 0 },
 	{ "flag", 'f', "FLAG", 0, "Of a VIP, any number of times", 0 },
 	{ "down", 'd', NULL, 0, "The backend is down: UDP flows leave it, if the VIP has the flag migrate", 0 },
 	{ "up", 'u', NULL, 0, "The backend is not down", 0 },
@@ -41,7 +41,7 @@ static error_t parse_value(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'm':
 		if (wish_mode_parse(arg, &a->mode) < 0)
-			argp_error(state, "mode '%s': this build has ipip and gue", arg);
+			argp_error(state, "mode is ipip, gue, nat or l2, not '%s'", arg);
 		a->mode_said = true;
 		return 0;
 	case 'f':
@@ -140,6 +140,7 @@ static int change_vip(const struct lb_args *a, struct wish_if *f, struct err *er
 	if (r < 0)
 		return r;
 	vip.flags = a->flags;
+	wish_vip_mode_set(&vip, a->mode_said ? a->mode : f->mode);
 	return strcmp(a->words[1], "add") ? wish_vip_del(f, &vip, err) : wish_vip_add(f, &vip, err);
 }
 
@@ -164,7 +165,9 @@ static int set_backend(const struct lb_args *a, struct wish_vip *v, const struct
 static int change_backend(const struct lb_args *a, struct wish_if *f, struct err *err)
 {
 	struct wish_backend b = { .weight = a->weight_said ? a->weight : 1,
-				  .mode = a->mode_said ? a->mode : f->mode,
+				  .mode = a->mode_said		      ? a->mode
+					  : wish_mode_tunnel(f->mode) ? f->mode
+								      : WISH_IPIP,
 				  .down = a->down };
 	struct lb_wish_vip vip;
 	struct wish_vip *v;
@@ -173,6 +176,8 @@ static int change_backend(const struct lb_args *a, struct wish_if *f, struct err
 
 	if (r < 0)
 		return r;
+	if (!wish_mode_tunnel(b.mode))
+		return err_set(err, EINVAL, "mode %s is a VIP's, not a backend's", wish_mode_name(b.mode));
 	v = wish_vip_find(f, &vip);
 	if (!v)
 		return err_set(err, ENOENT, "interface '%s' has no VIP %s", f->name, wish_vip_text(&vip, text));

@@ -19,7 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "net/lb/lb.h"
+#include "net/wish.h"
 
 #define ASK_TURNS 50
 #define ASK_TURN_MS 20
@@ -236,10 +236,14 @@ static int own_read(const char *interface, struct hop *hop, struct err *err)
 	return 0;
 }
 
-static bool mac_parse(const char *text, uint8_t mac[6])
+bool hop_forwards(const char *interface, unsigned family)
 {
-	return sscanf(text, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-		      &mac[5]) == 6;
+	char path[128];
+	CLEANUP_FCLOSE FILE *f = NULL;
+
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv%u/conf/%s/forwarding", family, interface);
+	f = fopen(path, "re");
+	return f && fgetc(f) == '1';
 }
 
 /* The address whose MAC is wanted. */
@@ -263,7 +267,14 @@ static int next_address(const char *interface, unsigned ifindex, const struct lb
 			err, EINVAL,
 			"this host reaches %s by another interface than '%s': say `router: ADDRESS` or `router: MAC`",
 			lb_addr_text(where, text), interface);
-	*ret = answer.gateway.family ? answer.gateway : *where;
+	if (!answer.gateway.family)
+		return err_set(
+			err, EINVAL,
+			"backend %s is a neighbour of this host, others may be, too: let the kernel say where packets "
+			"leave "
+			"(`sysctl -w net.ipv%u.conf.%s.forwarding=1`), or say `router: ADDRESS` or `router: MAC`",
+			lb_addr_text(where, text), where->family, interface);
+	*ret = answer.gateway;
 	return 0;
 }
 
@@ -277,7 +288,8 @@ int hop_find(const char *interface, unsigned ifindex, const char *router, const 
 
 	if (r < 0)
 		return r;
-	if (mac_parse(router, hop.router_mac)) {
+	hop.by_route = !strcmp(router, WISH_BY_ROUTES);
+	if (hop.by_route || !wish_mac_parse(router, hop.router_mac)) {
 		*ret = hop;
 		return 0;
 	}

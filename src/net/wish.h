@@ -27,7 +27,9 @@ struct err;
 #define WISH_NAME 32
 #define WISH_FLAGS 10
 
-/* How a packet goes to a backend. */
+#define WISH_BY_ROUTES "routes" /* of this host, for each packet */
+
+/* How a packet goes to a backend; NAT and L2 are a whole VIP's, and are kept in its flags. */
 enum wish_mode { WISH_IPIP, WISH_GUE, WISH_NAT, WISH_L2, WISH_MODES };
 
 struct wish_backend {
@@ -36,6 +38,8 @@ struct wish_backend {
 	uint32_t weight;
 	enum wish_mode mode;
 	bool down, local;
+	uint8_t mac[6];	    /* L2: all 0: the neighbour's */
+	char interface[16]; /* L2, with a MAC; empty: where packets came from */
 	unsigned line;
 };
 
@@ -63,8 +67,9 @@ struct wish_list {
 struct wish_if {
 	char name[16];
 	unsigned line;
-	enum wish_mode mode;	   /* of backends that say none */
-	char router[LB_ADDR_TEXT]; /* the next hop: an address, a MAC, or empty: as the routes of this host say */
+	enum wish_mode mode; /* of backends that say none */
+	char router
+		[LB_ADDR_TEXT]; /* an address, a MAC, WISH_BY_ROUTES, or empty: these if the host forwards, else the route's */
 	bool generic, drop_too_big, shadow;
 	bool decap_ipip, decap_gue, decap_strict, decap_ttl, decap_whole;
 	uint32_t frame_max, ring, flood_rate, udp_idle_s, table, room, sample;
@@ -129,7 +134,11 @@ int wish_vip_parse(const char *text, struct lb_wish_vip *ret,
 		   struct err *err); /* 10.0.0.1:80/tcp, [2001:db8::/64]:0/udp */
 #define WISH_VIP_TEXT 80
 const char *wish_vip_text(const struct lb_wish_vip *vip, char out[WISH_VIP_TEXT]);
-int wish_mode_parse(const char *text, enum wish_mode *ret); /* -EINVAL; -EOPNOTSUPP: the programs have it not yet */
+int wish_mode_parse(const char *text, enum wish_mode *ret); /* -EINVAL */
+bool wish_mode_tunnel(enum wish_mode mode);
+enum wish_mode wish_vip_mode(const struct lb_wish_vip *vip); /* WISH_IPIP: its backends say which tunnel */
+void wish_vip_mode_set(struct lb_wish_vip *vip, enum wish_mode mode);
+int wish_mac_parse(const char *text, uint8_t mac[6]); /* -EINVAL */
 const char *wish_mode_name(enum wish_mode mode);
 uint8_t wish_mode_flags(enum wish_mode mode); /* LB_REAL_* */
 uint32_t wish_flag_parse(const char *text);   /* LB_VIP_*; 0: there is no such flag */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/wish_make.h"
 
+#include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,8 @@ static struct lb_wish_backend backend_made(const struct wish_backend *b)
 		.weight = b->weight,
 		.flags = (uint8_t)(wish_mode_flags(b->mode) | (b->local ? LB_REAL_LOCAL : 0)),
 		.down = b->down,
+		.mac = { b->mac[0], b->mac[1], b->mac[2], b->mac[3], b->mac[4], b->mac[5] },
+		.ifindex = b->interface[0] ? if_nametoindex(b->interface) : 0,
 	};
 }
 
@@ -87,8 +90,9 @@ static void config_made(const struct wish_if *f, const struct hop *hop, struct l
 	c->flood_rate = f->flood_rate;
 	c->udp_idle_s = f->udp_idle_s;
 	c->flags = (f->drop_too_big ? 0 : LB_TELL_TOO_BIG) | (f->decap_ipip ? LB_DECAP_IPIP : 0) |
-		   (f->decap_gue ? LB_DECAP_GUE : 0) | (f->decap_strict ? LB_DECAP_STRICT : 0) |
-		   (f->decap_ttl ? LB_DECAP_TTL : 0) | (f->decap_whole ? LB_DECAP_WHOLE : 0);
+		   (hop->by_route ? LB_BY_ROUTE : 0) | (f->decap_gue ? LB_DECAP_GUE : 0) |
+		   (f->decap_strict ? LB_DECAP_STRICT : 0) | (f->decap_ttl ? LB_DECAP_TTL : 0) |
+		   (f->decap_whole ? LB_DECAP_WHOLE : 0);
 }
 
 static void plan_made(const struct wish_if *f, struct chain_plan *plan)

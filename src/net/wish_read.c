@@ -10,225 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <yaml.h>
-
 #include "base/array.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/err.h"
-#include "base/parse.h"
-#include "net/wish_internal.h"
+#include "net/wish_node.h"
 #include "packet/wire.h"
 
-#define WORD_MAX 200 /* of a scalar: nothing in a wish is longer */
-
-struct reader {
-	yaml_document_t doc;
-	struct wish_errors *errors;
-	struct wish *wish;
-	struct wish_if *f; /* that is read now */
-	struct wish_vip *vip;
-	size_t visits; /* aliases make trees of any size out of few bytes */
-};
-
-#define VISITS_MAX (1U << 22)
-
-struct field {
-	const char *key;
-	void (*read)(struct reader *r, yaml_node_t *node, void *to);
-};
-
-static unsigned line_of(const yaml_node_t *n)
+static bool name_good(const char *name)
 {
-	return (unsigned)n->start_mark.line + 1;
-}
-
-#define COMPLAIN(r, node, ...) wish_complain((r)->errors, line_of(node), __VA_ARGS__)
-
-/* The words of a scalar; NULL: it is none, which was said. */
-static const char *word(struct reader *r, const yaml_node_t *n, const char *what)
-{
-	if (n->type != YAML_SCALAR_NODE) {
-		COMPLAIN(r, n, "%s is to be a word, not a list or mapping", what);
-		return NULL;
-	}
-	if (n->data.scalar.length > WORD_MAX || strlen((const char *)n->data.scalar.value) != n->data.scalar.length) {
-		COMPLAIN(r, n, "%s is too long, or has a byte 0 in it", what);
-		return NULL;
-	}
-	return (const char *)n->data.scalar.value;
-}
-
-static yaml_node_t *node_at(struct reader *r, int index)
-{
-	return ++r->visits > VISITS_MAX ? NULL : yaml_document_get_node(&r->doc, index);
-}
-
-static bool key_is(const yaml_node_t *key, const char *name)
-{
-	return key && key->type == YAML_SCALAR_NODE && key->data.scalar.length == strlen(name) &&
-	       !memcmp(key->data.scalar.value, name, key->data.scalar.length);
-}
-
-static void complain_unknown(struct reader *r, const yaml_node_t *key, const struct field *fields, size_t n)
-{
-	char known[160] = "";
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		(void)snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", i ? ", " : "",
-			       fields[i].key);
-	if (key && key->type == YAML_SCALAR_NODE)
-		COMPLAIN(r, key, "there is no key '%.40s' here: %s", (const char *)key->data.scalar.value, known);
-}
-
-/* Calls the fields' functions; complains of keys that no field has, or that are there twice. */
-static void read_fields(struct reader *r, yaml_node_t *n, const struct field *fields, size_t nfields, void *to,
-			const char *what)
-{
-	yaml_node_pair_t *pair;
-	size_t i;
-
-	if (n->type != YAML_MAPPING_NODE) {
-		COMPLAIN(r, n, "%s is to be a mapping", what);
-		return;
-	}
-	for (pair = n->data.mapping.pairs.start; pair < n->data.mapping.pairs.top; pair++) {
-		yaml_node_t *key = node_at(r, pair->key);
-
-		for (i = 0; i < nfields && !key_is(key, fields[i].key); i++)
-			;
-		if (i == nfields)
-			complain_unknown(r, key, fields, nfields);
-	}
-	for (i = 0; i < nfields; i++) {
-		unsigned before = 0;
-
-		for (pair = n->data.mapping.pairs.start; pair < n->data.mapping.pairs.top; pair++) {
-			yaml_node_t *key = node_at(r, pair->key), *value = node_at(r, pair->value);
-
-			if (!key || !value || !key_is(key, fields[i].key))
-				continue;
-			if (before)
-				COMPLAIN(r, key, "'%s' stands in line %u, too", fields[i].key, before);
-			else
-				fields[i].read(r, value, to);
-			before = line_of(key);
-		}
-	}
-}
-
-static void read_each(struct reader *r, yaml_node_t *n, const char *what,
-		      void (*each)(struct reader *r, yaml_node_t *node))
-{
-	yaml_node_item_t *item;
-
-	if (n->type != YAML_SEQUENCE_NODE) {
-		COMPLAIN(r, n, "%s are to be a list", what);
-		return;
-	}
-	for (item = n->data.sequence.items.start; item < n->data.sequence.items.top; item++) {
-		yaml_node_t *node = node_at(r, *item);
-
-		if (node)
-			each(r, node);
-	}
-}
-
-/* ---- values ---- */
-
-static bool read_u32(struct reader *r, const yaml_node_t *n, const char *what, uint64_t min, uint64_t max, uint32_t *to)
-{
-	const char *text = word(r, n, what);
-	uint64_t v = 0;
-
-	if (!text)
-		return false;
-	if (parse_number(text, &v) < 0 || v < min || v > max) {
-		COMPLAIN(r, n, "%s is a number from %llu to %llu, not '%.40s'", what, (unsigned long long)min,
-			 (unsigned long long)max, text);
-		return false;
-	}
-	*to = (uint32_t)v;
-	return true;
-}
-
-static void read_bool(struct reader *r, const yaml_node_t *n, const char *what, bool *to)
-{
-	const char *text = word(r, n, what);
-
-	if (!text)
-		return;
-	if (!strcmp(text, "true") || !strcmp(text, "yes"))
-		*to = true;
-	else if (!strcmp(text, "false") || !strcmp(text, "no"))
-		*to = false;
-	else
-		COMPLAIN(r, n, "%s is true or false, not '%.40s'", what, text);
-}
-
-static void read_seconds(struct reader *r, const yaml_node_t *n, const struct wish_option *o, uint32_t *to)
-{
-	const char *text = word(r, n, o->name);
-	uint64_t ns = 0;
-
-	if (!text)
-		return;
-	if (parse_duration(text, &ns) < 0 || ns / NS_PER_SEC < o->min || ns / NS_PER_SEC > o->max)
-		COMPLAIN(r, n, "%s is a time from %llu s to %llu s, not '%.40s'", o->name, (unsigned long long)o->min,
-			 (unsigned long long)o->max, text);
-	else
-		*to = (uint32_t)(ns / NS_PER_SEC);
-}
-
-static bool read_addr(struct reader *r, const yaml_node_t *n, const char *what, struct lb_addr *to)
-{
-	const char *text = word(r, n, what);
-
-	if (!text)
-		return false;
-	if (lb_addr_parse(text, to) == 0)
-		return true;
-	COMPLAIN(r, n, "%s is an address, not '%.40s'", what, text);
-	return false;
-}
-
-static void read_family(struct reader *r, const yaml_node_t *n, const struct wish_option *o, struct lb_addr *to)
-{
-	uint8_t family = o->kind == WISH_ADDR4 ? 4 : 6;
-	struct lb_addr addr;
-
-	if (!read_addr(r, n, o->name, &addr))
-		return;
-	if (addr.family != family)
-		COMPLAIN(r, n, "%s is an IPv%u address", o->name, family);
-	else
-		*to = addr;
-}
-
-static void read_option(struct reader *r, const yaml_node_t *n, const struct wish_option *o)
-{
-	void *to = (char *)r->f + o->offset;
-
-	if (o->kind == WISH_NUMBER)
-		(void)read_u32(r, n, o->name, o->min, o->max, to);
-	else if (o->kind == WISH_SECONDS)
-		read_seconds(r, n, o, to);
-	else if (o->kind == WISH_SWITCH)
-		read_bool(r, n, o->name, to);
-	else
-		read_family(r, n, o, to);
-}
-
-static void read_mode_of(struct reader *r, yaml_node_t *n, enum wish_mode *to)
-{
-	const char *text = word(r, n, "mode");
-	int e = text ? wish_mode_parse(text, to) : 0;
-
-	if (e == -EOPNOTSUPP)
-		COMPLAIN(r, n, "mode '%s': the packet programs of this build do not have it", text);
-	else if (e < 0)
-		COMPLAIN(r, n, "mode is ipip, gue, nat or l2, not '%.40s'", text);
+	return *name && strlen(name) < sizeof(((struct wish_if *)0)->name) && !strpbrk(name, "/ \t\n:'\"") &&
+	       name[0] != '.';
 }
 
 /* ---- backends ---- */
@@ -247,7 +38,7 @@ static const struct wish_backend *pool_find(const struct wish_if *f, const char 
 static void b_address(struct reader *r, yaml_node_t *n, void *to)
 {
 	struct wish_backend *b = to;
-	const char *text = word(r, n, "a backend");
+	const char *text = node_word(r, n, "a backend");
 	const struct wish_backend *named;
 	unsigned line = b->line;
 
@@ -264,26 +55,52 @@ static void b_address(struct reader *r, yaml_node_t *n, void *to)
 
 static void b_weight(struct reader *r, yaml_node_t *n, void *to)
 {
-	(void)read_u32(r, n, "weight", 0, 65535, &((struct wish_backend *)to)->weight);
+	(void)node_u32(r, n, "weight", 0, 65535, &((struct wish_backend *)to)->weight);
 }
 
 static void b_mode(struct reader *r, yaml_node_t *n, void *to)
 {
-	read_mode_of(r, n, &((struct wish_backend *)to)->mode);
+	struct wish_backend *b = to;
+
+	node_mode(r, n, &b->mode);
+	if (wish_mode_tunnel(b->mode))
+		return;
+	COMPLAIN(r, n, "mode %s is a VIP's, not a backend's", wish_mode_name(b->mode));
+	b->mode = WISH_IPIP;
+}
+
+static void b_mac(struct reader *r, yaml_node_t *n, void *to)
+{
+	const char *text = node_word(r, n, "mac");
+
+	if (text && wish_mac_parse(text, ((struct wish_backend *)to)->mac) < 0)
+		COMPLAIN(r, n, "'%.40s' is no MAC", text);
+}
+
+static void b_interface(struct reader *r, yaml_node_t *n, void *to)
+{
+	struct wish_backend *b = to;
+	const char *text = node_word(r, n, "interface");
+
+	if (text && !name_good(text))
+		COMPLAIN(r, n, "'%.40s' cannot be an interface's name", text);
+	else if (text)
+		(void)snprintf(b->interface, sizeof(b->interface), "%s", text);
 }
 
 static void b_down(struct reader *r, yaml_node_t *n, void *to)
 {
-	read_bool(r, n, "down", &((struct wish_backend *)to)->down);
+	node_bool(r, n, "down", &((struct wish_backend *)to)->down);
 }
 
 static void b_local(struct reader *r, yaml_node_t *n, void *to)
 {
-	read_bool(r, n, "local", &((struct wish_backend *)to)->local);
+	node_bool(r, n, "local", &((struct wish_backend *)to)->local);
 }
 
-static const struct field backend_fields[] = {
-	{ "address", b_address }, { "weight", b_weight }, { "mode", b_mode }, { "down", b_down }, { "local", b_local },
+static const struct node_field backend_fields[] = {
+	{ "address", b_address }, { "weight", b_weight }, { "mode", b_mode },		{ "down", b_down },
+	{ "local", b_local },	  { "mac", b_mac },	  { "interface", b_interface },
 };
 
 /* ADDRESS, NAME, or a mapping; false: there is none in it. */
@@ -291,11 +108,13 @@ static bool read_backend(struct reader *r, yaml_node_t *n, enum wish_mode mode, 
 {
 	size_t before = r->errors->count;
 
-	*b = (struct wish_backend) { .weight = 1, .mode = mode, .line = line_of(n) };
+	*b = (struct wish_backend) { .weight = 1,
+				     .mode = wish_mode_tunnel(mode) ? mode : WISH_IPIP,
+				     .line = node_line(n) };
 	if (n->type == YAML_SCALAR_NODE)
 		b_address(r, n, b);
 	else
-		read_fields(r, n, backend_fields, ARRAY_LEN(backend_fields), b, "a backend");
+		node_fields(r, n, backend_fields, ARRAY_LEN(backend_fields), b, "a backend");
 	if (!b->addr.family && r->errors->count == before)
 		COMPLAIN(r, n, "a backend without an address");
 	return b->addr.family;
@@ -303,7 +122,7 @@ static bool read_backend(struct reader *r, yaml_node_t *n, enum wish_mode mode, 
 
 static void pool_add(struct reader *r, yaml_node_t *key, yaml_node_t *value)
 {
-	const char *name = word(r, key, "the name of a backend");
+	const char *name = node_word(r, key, "the name of a backend");
 	struct wish_backend b, *grown;
 	struct lb_addr addr;
 
@@ -367,7 +186,7 @@ static void vip_backend(struct reader *r, yaml_node_t *n)
 
 static void vip_flag(struct reader *r, yaml_node_t *n)
 {
-	const char *text = word(r, n, "a flag");
+	const char *text = node_word(r, n, "a flag");
 	uint32_t flag = text ? wish_flag_parse(text) : 0;
 
 	if (text && !flag)
@@ -378,7 +197,7 @@ static void vip_flag(struct reader *r, yaml_node_t *n)
 static void v_vip(struct reader *r, yaml_node_t *n, void *to)
 {
 	struct wish_vip *v = to;
-	const char *text = word(r, n, "a VIP");
+	const char *text = node_word(r, n, "a VIP");
 	struct err err = ERR_INIT;
 
 	if (text && wish_vip_parse(text, &v->vip, &err) < 0)
@@ -388,39 +207,47 @@ static void v_vip(struct reader *r, yaml_node_t *n, void *to)
 static void v_flags(struct reader *r, yaml_node_t *n, void *to)
 {
 	r->vip = to;
-	read_each(r, n, "flags", vip_flag);
+	node_each(r, n, "flags", vip_flag);
 }
 
 static void v_mode(struct reader *r, yaml_node_t *n, void *to)
 {
 	(void)to;
-	read_mode_of(r, n, &r->f->mode); /* of this VIP's backends; read_vip() puts it back */
+	node_mode(r, n, &r->f->mode); /* of this VIP's backends; read_vip() puts it back */
 }
 
 static void v_backends(struct reader *r, yaml_node_t *n, void *to)
 {
 	r->vip = to;
-	read_each(r, n, "backends", vip_backend);
+	node_each(r, n, "backends", vip_backend);
 }
 
-static const struct field vip_fields[] = {
-	{ "vip", v_vip },
-	{ "flags", v_flags },
-	{ "mode", v_mode },
-	{ "backends", v_backends },
+static void v_nat_port(struct reader *r, yaml_node_t *n, void *to)
+{
+	uint32_t port;
+
+	if (node_u32(r, n, "nat-port", 1, 65535, &port))
+		((struct wish_vip *)to)->vip.nat_port = (uint16_t)port;
+}
+
+static const struct node_field vip_fields[] = {
+	{ "vip", v_vip },	    { "flags", v_flags },	{ "mode", v_mode },
+	{ "nat-port", v_nat_port }, { "backends", v_backends },
 };
 
 static void read_vip(struct reader *r, yaml_node_t *n)
 {
 	enum wish_mode mode = r->f->mode;
-	struct wish_vip v = { .line = line_of(n) }, *grown;
+	struct wish_vip v = { .line = node_line(n) }, *grown;
 	size_t before = r->errors->count;
 
 	if (r->f->nvips >= WISH_VIPS) {
 		COMPLAIN(r, n, "more than %d VIPs", WISH_VIPS);
 		return;
 	}
-	read_fields(r, n, vip_fields, ARRAY_LEN(vip_fields), &v, "a VIP");
+	node_fields(r, n, vip_fields, ARRAY_LEN(vip_fields), &v, "a VIP");
+	if (!(v.vip.flags & (LB_VIP_NAT | LB_VIP_L2)))
+		wish_vip_mode_set(&v.vip, r->f->mode);
 	r->f->mode = mode;
 	if (!v.vip.addr.family && r->errors->count == before)
 		COMPLAIN(r, n, "a VIP without `vip: ADDRESS:PORT/PROTOCOL`");
@@ -436,7 +263,7 @@ static void read_vip(struct reader *r, yaml_node_t *n)
 static void f_vips(struct reader *r, yaml_node_t *n, void *to)
 {
 	(void)to;
-	read_each(r, n, "vips", read_vip);
+	node_each(r, n, "vips", read_vip);
 }
 
 /* ---- what leads to a backend without a VIP ---- */
@@ -444,7 +271,7 @@ static void f_vips(struct reader *r, yaml_node_t *n, void *to)
 static void t_network(struct reader *r, yaml_node_t *n, void *to)
 {
 	struct wish_to *t = to;
-	const char *text = word(r, n, "a network");
+	const char *text = node_word(r, n, "a network");
 	CLEANUP_FREE char *copy = text ? strdup(text) : NULL;
 	struct err err = ERR_INIT;
 
@@ -454,7 +281,7 @@ static void t_network(struct reader *r, yaml_node_t *n, void *to)
 
 static void t_id(struct reader *r, yaml_node_t *n, void *to)
 {
-	(void)read_u32(r, n, "the id", 1, UINT32_MAX, &((struct wish_to *)to)->id);
+	(void)node_u32(r, n, "the id", 1, UINT32_MAX, &((struct wish_to *)to)->id);
 }
 
 static void t_backend(struct reader *r, yaml_node_t *n, void *to)
@@ -482,17 +309,17 @@ static void t_backend(struct reader *r, yaml_node_t *n, void *to)
 	COMPLAIN(r, n, "unknown backend: neither a VIP nor `backends:` has it");
 }
 
-static void list_add(struct reader *r, yaml_node_t *n, struct wish_list *list, const struct field *fields,
+static void list_add(struct reader *r, yaml_node_t *n, struct wish_list *list, const struct node_field *fields,
 		     const char *what)
 {
-	struct wish_to t = { .line = line_of(n) }, *grown;
+	struct wish_to t = { .line = node_line(n) }, *grown;
 	size_t before = r->errors->count;
 
 	if (list->count >= WISH_LIST) {
 		COMPLAIN(r, n, "more than %d: %s", WISH_LIST, what);
 		return;
 	}
-	read_fields(r, n, fields, 2, &t, what);
+	node_fields(r, n, fields, 2, &t, what);
 	if (r->errors->count == before && (!t.to.addr.family || (!t.id && !t.net.family)))
 		COMPLAIN(r, n, "%s wants `%s` and `%s`", what, fields[0].key, fields[1].key);
 	grown = array_grown(list->rows, list->count, sizeof(*grown));
@@ -502,9 +329,9 @@ static void list_add(struct reader *r, yaml_node_t *n, struct wish_list *list, c
 	grown[list->count++] = t;
 }
 
-static const struct field route_fields[] = { { "network", t_network }, { "backend", t_backend } };
-static const struct field id_fields[] = { { "id", t_id }, { "backend", t_backend } };
-static const struct field mark_fields[] = { { "mark", t_id }, { "backend", t_backend } };
+static const struct node_field route_fields[] = { { "network", t_network }, { "backend", t_backend } };
+static const struct node_field id_fields[] = { { "id", t_id }, { "backend", t_backend } };
+static const struct node_field mark_fields[] = { { "mark", t_id }, { "backend", t_backend } };
 
 static void read_route(struct reader *r, yaml_node_t *n)
 {
@@ -524,32 +351,32 @@ static void read_mark(struct reader *r, yaml_node_t *n)
 static void f_routes(struct reader *r, yaml_node_t *n, void *to)
 {
 	(void)to;
-	read_each(r, n, "routes", read_route);
+	node_each(r, n, "routes", read_route);
 }
 
 static void f_ids(struct reader *r, yaml_node_t *n, void *to)
 {
 	(void)to;
-	read_each(r, n, "ids", read_id);
+	node_each(r, n, "ids", read_id);
 }
 
 static void f_marks(struct reader *r, yaml_node_t *n, void *to)
 {
 	(void)to;
-	read_each(r, n, "marks", read_mark);
+	node_each(r, n, "marks", read_mark);
 }
 
 /* ---- ends of tunnels ---- */
 
 static void d_address(struct reader *r, yaml_node_t *n, void *to)
 {
-	(void)read_addr(r, n, "the end of a tunnel", &((struct lb_wish_decap *)to)->addr);
+	(void)node_addr(r, n, "the end of a tunnel", &((struct lb_wish_decap *)to)->addr);
 }
 
 static void d_to(struct reader *r, yaml_node_t *n, void *to)
 {
 	struct lb_wish_decap *d = to;
-	const char *text = word(r, n, "to");
+	const char *text = node_word(r, n, "to");
 
 	if (!text)
 		return;
@@ -563,7 +390,7 @@ static void d_to(struct reader *r, yaml_node_t *n, void *to)
 		COMPLAIN(r, n, "what was in a tunnel goes to: host, stages or sender, not '%.40s'", text);
 }
 
-static const struct field decap_end_fields[] = { { "address", d_address }, { "to", d_to } };
+static const struct node_field decap_end_fields[] = { { "address", d_address }, { "to", d_to } };
 
 static void read_decap_end(struct reader *r, yaml_node_t *n)
 {
@@ -572,7 +399,7 @@ static void read_decap_end(struct reader *r, yaml_node_t *n)
 	if (n->type == YAML_SCALAR_NODE)
 		d_address(r, n, &d);
 	else
-		read_fields(r, n, decap_end_fields, ARRAY_LEN(decap_end_fields), &d, "the end of a tunnel");
+		node_fields(r, n, decap_end_fields, ARRAY_LEN(decap_end_fields), &d, "the end of a tunnel");
 	if (!d.addr.family)
 		return;
 	if (r->f->ndecaps >= LB_DECAPS) {
@@ -591,24 +418,21 @@ static void read_decap_end(struct reader *r, yaml_node_t *n)
 static void read_router(struct reader *r, yaml_node_t *n, void *to)
 {
 	struct wish_if *f = to;
-	const char *text = word(r, n, "router");
+	const char *text = node_word(r, n, "router");
 	struct lb_addr addr;
-	unsigned mac[6];
-	int end = 0;
+	uint8_t mac[6];
 
 	if (!text)
 		return;
-	if (lb_addr_parse(text, &addr) < 0 && (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &mac[0], &mac[1], &mac[2],
-						      &mac[3], &mac[4], &mac[5], &end) != 6 ||
-					       text[end]))
-		COMPLAIN(r, n, "router is an address or a MAC, not '%.40s'", text);
+	if (lb_addr_parse(text, &addr) < 0 && wish_mac_parse(text, mac) < 0 && strcmp(text, WISH_BY_ROUTES) != 0)
+		COMPLAIN(r, n, "router is an address, a MAC, or `routes`, not '%.40s'", text);
 	else
 		(void)snprintf(f->router, sizeof(f->router), "%s", text);
 }
 
 static void f_mode(struct reader *r, yaml_node_t *n, void *to)
 {
-	read_mode_of(r, n, &((struct wish_if *)to)->mode);
+	node_mode(r, n, &((struct wish_if *)to)->mode);
 }
 
 static void group_option(struct reader *r, yaml_node_t *key, yaml_node_t *value, const char *group)
@@ -618,13 +442,13 @@ static void group_option(struct reader *r, yaml_node_t *key, yaml_node_t *value,
 	for (i = 0; i < wish_noptions; i++) {
 		const struct wish_option *o = &wish_options[i];
 
-		if (!o->group == !group && (!group || !strcmp(o->group, group)) && key_is(key, o->name)) {
-			read_option(r, value, o);
+		if (!o->group == !group && (!group || !strcmp(o->group, group)) && node_is(key, o->name)) {
+			node_option(r, value, o);
 			return;
 		}
 	}
-	if (group && !strcmp(group, "decap") && key_is(key, "ends"))
-		read_each(r, value, "ends", read_decap_end);
+	if (group && !strcmp(group, "decap") && node_is(key, "ends"))
+		node_each(r, value, "ends", read_decap_end);
 	else if (key->type == YAML_SCALAR_NODE)
 		COMPLAIN(r, key, "there is no key '%.40s' here", (const char *)key->data.scalar.value);
 }
@@ -645,7 +469,7 @@ static void read_group(struct reader *r, yaml_node_t *n, const char *group)
 	}
 }
 
-static const struct field if_fields[] = {
+static const struct node_field if_fields[] = {
 	{ "mode", f_mode },	{ "router", read_router }, { "backends", f_backends }, { "vips", f_vips },
 	{ "routes", f_routes }, { "ids", f_ids },	   { "marks", f_marks },
 };
@@ -656,11 +480,11 @@ static bool is_if_field(const yaml_node_t *key)
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(groups); i++) {
-		if (key_is(key, groups[i]))
+		if (node_is(key, groups[i]))
 			return false;
 	}
 	for (i = 0; i < ARRAY_LEN(if_fields); i++) {
-		if (key_is(key, if_fields[i].key))
+		if (node_is(key, if_fields[i].key))
 			return true;
 	}
 	return false;
@@ -681,7 +505,7 @@ static void read_if_body(struct reader *r, yaml_node_t *n)
 
 		if (!key || !value || is_if_field(key))
 			continue;
-		if (key_is(key, "gue") || key_is(key, "ipip") || key_is(key, "decap"))
+		if (node_is(key, "gue") || node_is(key, "ipip") || node_is(key, "decap"))
 			read_group(r, value, (const char *)key->data.scalar.value);
 		else
 			group_option(r, key, value, NULL);
@@ -690,7 +514,7 @@ static void read_if_body(struct reader *r, yaml_node_t *n)
 		for (pair = n->data.mapping.pairs.start; pair < n->data.mapping.pairs.top; pair++) {
 			yaml_node_t *key = node_at(r, pair->key), *value = node_at(r, pair->value);
 
-			if (key && value && key_is(key, if_fields[i].key))
+			if (key && value && node_is(key, if_fields[i].key))
 				if_fields[i].read(r, value, r->f);
 		}
 	}
@@ -698,11 +522,11 @@ static void read_if_body(struct reader *r, yaml_node_t *n)
 
 static void read_if(struct reader *r, yaml_node_t *key, yaml_node_t *value)
 {
-	const char *name = word(r, key, "the name of an interface");
+	const char *name = node_word(r, key, "the name of an interface");
 
 	if (!name)
 		return;
-	if (!*name || strlen(name) >= sizeof(r->f->name) || strpbrk(name, "/ \t\n:'\"") || name[0] == '.') {
+	if (!name_good(name)) {
 		COMPLAIN(r, key, "'%.40s' cannot be an interface's name", name);
 		return;
 	}
@@ -715,7 +539,7 @@ static void read_if(struct reader *r, yaml_node_t *key, yaml_node_t *value)
 		COMPLAIN(r, key, "more than %d interfaces", WISH_INTERFACES);
 		return;
 	}
-	r->f->line = line_of(key);
+	r->f->line = node_line(key);
 	if (value->type == YAML_SCALAR_NODE && !value->data.scalar.length)
 		return; /* `eth0:` and no more: an empty chain */
 	read_if_body(r, value);
@@ -739,7 +563,7 @@ static void top_interfaces(struct reader *r, yaml_node_t *n, void *to)
 	}
 }
 
-static const struct field top_fields[] = { { "interfaces", top_interfaces } };
+static const struct node_field top_fields[] = { { "interfaces", top_interfaces } };
 
 static void read_document(struct reader *r)
 {
@@ -748,10 +572,10 @@ static void read_document(struct reader *r)
 	if (!root)
 		wish_complain(r->errors, 1, "the document is empty: it wants `interfaces:`");
 	else
-		read_fields(r, root, top_fields, ARRAY_LEN(top_fields), NULL, "a wish");
-	if (r->visits > VISITS_MAX)
+		node_fields(r, root, top_fields, ARRAY_LEN(top_fields), NULL, "a wish");
+	if (r->visits > NODE_VISITS)
 		wish_complain(r->errors, 0, "the document is too large: its aliases make more than %u nodes",
-			      VISITS_MAX);
+			      NODE_VISITS);
 	if (root && !r->wish->nifs && !r->errors->count)
 		wish_complain(r->errors, 1, "there is no interface in it");
 }

@@ -13,13 +13,14 @@
 
 static const struct {
 	const char *name;
-	bool there; /* the packet programs have it */
-	uint8_t flags;
+	bool tunnel;
+	uint8_t flags;	    /* of backends */
+	uint32_t vip_flags; /* of VIPs */
 } modes[WISH_MODES] = {
-	[WISH_IPIP] = { "ipip", true, 0 },
-	[WISH_GUE] = { "gue", true, LB_REAL_GUE },
-	[WISH_NAT] = { "nat", false, 0 },
-	[WISH_L2] = { "l2", false, 0 },
+	[WISH_IPIP] = { "ipip", true, 0, 0 },
+	[WISH_GUE] = { "gue", true, LB_REAL_GUE, 0 },
+	[WISH_NAT] = { "nat", false, 0, LB_VIP_NAT },
+	[WISH_L2] = { "l2", false, 0, LB_VIP_L2 },
 };
 
 static const struct {
@@ -39,12 +40,38 @@ int wish_mode_parse(const char *text, enum wish_mode *ret)
 	for (i = 0; i < WISH_MODES; i++) {
 		if (strcmp(text, modes[i].name) != 0)
 			continue;
-		if (!modes[i].there)
-			return -EOPNOTSUPP;
 		*ret = (enum wish_mode)i;
 		return 0;
 	}
 	return -EINVAL;
+}
+
+bool wish_mode_tunnel(enum wish_mode mode)
+{
+	return modes[mode].tunnel;
+}
+
+enum wish_mode wish_vip_mode(const struct lb_wish_vip *vip)
+{
+	return vip->flags & LB_VIP_NAT ? WISH_NAT : vip->flags & LB_VIP_L2 ? WISH_L2 : WISH_IPIP;
+}
+
+void wish_vip_mode_set(struct lb_wish_vip *vip, enum wish_mode mode)
+{
+	vip->flags &= ~(uint32_t)(LB_VIP_NAT | LB_VIP_L2);
+	vip->flags |= modes[mode].vip_flags;
+}
+
+int wish_mac_parse(const char *text, uint8_t mac[6])
+{
+	unsigned b[6];
+	int end = 0, i;
+
+	if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6 || text[end])
+		return -EINVAL;
+	for (i = 0; i < 6; i++)
+		mac[i] = (uint8_t)b[i];
+	return 0;
 }
 
 const char *wish_mode_name(enum wish_mode mode)

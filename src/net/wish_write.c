@@ -119,6 +119,24 @@ static void row_end(struct writer *w, bool json)
 
 /* ---- parts ---- */
 
+static void put_rest(struct writer *w, const struct wish_backend *b)
+{
+	static const uint8_t none[6];
+	char text[24];
+
+	if (b->down)
+		put_true(w, "down");
+	if (b->local)
+		put_true(w, "local");
+	if (memcmp(b->mac, none, sizeof(none)) != 0) {
+		(void)snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", b->mac[0], b->mac[1], b->mac[2],
+			       b->mac[3], b->mac[4], b->mac[5]);
+		put_text(w, "mac", text);
+	}
+	if (b->interface[0])
+		put_text(w, "interface", b->interface);
+}
+
 static void put_backend(struct writer *w, const struct wish_backend *b, enum wish_mode usual)
 {
 	bool json = w->json;
@@ -132,10 +150,7 @@ static void put_backend(struct writer *w, const struct wish_backend *b, enum wis
 		put_number(w, "weight", b->weight);
 	if (b->mode != usual || b->name[0])
 		put_text(w, "mode", wish_mode_name(b->mode));
-	if (b->down)
-		put_true(w, "down");
-	if (b->local)
-		put_true(w, "local");
+	put_rest(w, b);
 	row_end(w, json);
 }
 
@@ -160,6 +175,7 @@ static void put_flags(struct writer *w, uint32_t flags)
 
 static void put_vip(struct writer *w, const struct wish_vip *v, enum wish_mode usual)
 {
+	enum wish_mode mode = wish_vip_mode(&v->vip);
 	char text[WISH_VIP_TEXT];
 	size_t i;
 
@@ -168,12 +184,17 @@ static void put_vip(struct writer *w, const struct wish_vip *v, enum wish_mode u
 	w->first = true;
 	w->depth++;
 	put_text(w, "vip", wish_vip_text(&v->vip, text));
-	if (v->vip.flags)
+	if (v->vip.flags & ~(uint32_t)(LB_VIP_NAT | LB_VIP_L2))
 		put_flags(w, v->vip.flags);
+	if (mode != usual && !(wish_mode_tunnel(mode) && wish_mode_tunnel(usual)))
+		put_text(w, "mode", wish_mode_name(mode));
+	if (v->vip.nat_port)
+		put_number(w, "nat-port", v->vip.nat_port);
 	if (v->nbackends) {
 		list_begin(w, "backends");
 		for (i = 0; i < v->nbackends; i++)
-			put_backend(w, &v->backends[i], usual);
+			put_backend(w, &v->backends[i],
+				    wish_mode_tunnel(mode) && wish_mode_tunnel(usual) ? usual : WISH_IPIP);
 		list_end(w);
 	}
 	map_end(w);

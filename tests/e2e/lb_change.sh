@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# parallel: yes
+# timeout: 200
+#
+# The balancer is changed under load: wishes, programs and tables. No connection may be lost: wrk counts on one side, the kernels of
+# client and backends on both. Then the other ways to a backend, NAT and L2.
+set -u
+# A network card brings all packets of a flow to one CPU, which has its connection table; on veth they come where they were sent.
+if [ -z "${LB_CHANGE_PINNED:-}" ]; then
+	export LB_CHANGE_PINNED=1
+	exec taskset -c 0 "$0" "$@"
+fi
+here=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=tests/lib/e2e.sh
+. "$here/lib/e2e.sh"
+# shellcheck source=tests/lib/netns.sh
+. "$here/lib/netns.sh"
+# shellcheck source=tests/lib/lbworld.sh
+. "$here/lib/lbworld.sh"
+for need in nginx curl wrk ethtool jq bpftool; do
+	command -v $need >/dev/null || { echo "1..0 # SKIP no $need"; exit 0; }
+done
+e2e_clean() { lbworld_down; }
+e2e_begin
+VIP=$LBWORLD_VIP:80/tcp
+lb() { lbworld_run lb "$SAKER" "$@"; }
+# count NAME COUNTER...: the sum of counters of the kernel in a namespace
+count() {
+	local name=$1
+	shift
+	lbworld_run "$name" nstat -asz "$@" | awk 'NR > 1 { sum += $2 } END { print sum }'
+}
+resets() {
+	local name sum=0
+	for name in client b1 b2; do
+		sum=$((sum + $(count $name TcpEstabResets TcpOutRsts)))
+	done
+	echo $sum
+}
+# load LABEL OPTION...: wrk in the background, its words in LABEL.wrk
+load() {
+	local label=$1
+	shift
+	netns_run "${LBWORLD}client" wrk -t 1 -c 40 -d 90s --timeout 20s "$@" http://$LBWORLD_VIP/ >"$label.wrk" 2>&1 &
+	LOAD=$!
+	e2e_kill_later $LOAD
+}
+packets() { lb lb stats --json | jq '.vips[0].packets // 0'; }
+grown() { [ "$(packets)" -gt $((seen + 200)) ]; }
+# flowing: more packets pass from now on
+flowing() {
+	seen=$(packets)
+	wait_for 20 grown
+}
+# wish TABLE BACKENDS: into wish.yaml
+wish() {
+	printf 'interfaces:\n  eth0:\n    table: %s\n    vips:\n      - vip: %s\n        backends: [%s]\n' "$1" "$VIP" "$2" >wish.yaml
+}
+pinned() { echo "/sys/fs/bpf/saker/eth0@$(lbworld_run lb python3 -c 'import socket; s = socket.socket(); print(int.from_bytes(s.getsockopt(1, 71, 8), "little"))')/chain/maps/$1"; }
+# other_build LAYOUT PROGRAMS: what is pinned says that another build made it (struct pin_about); a first number of 0 is another
+other_build() {
+	local now
+	now=$(bpftool -j map lookup pinned "$(pinned about)" key 0 0 0 0 | jq -r '.value | map(.[2:]) | join(" ")')
+	# shellcheck disable=SC2086
+	set -- "$1" "$2" $now
+	bpftool map update pinned "$(pinned about)" key 0 0 0 0 value hex "${1/same/$3}" "${@:4:7}" "${2/same/${11}}" "${@:12}"
+}
+one() { lbworld_run client curl -s -m 10 http://$LBWORLD_VIP/; }
+
+ok "a world of two backends" lbworld_up "slc$$" 2
+for i in 1 2; do
+	lbworld_nginx b$i
+	e2e_kill_later $!
+	wait_for 10 lbworld_run b$i curl -s -m 5 -o /dev/null http://127.0.0.1/
+done
+wish 4096 "10.90.11.2, 10.90.12.2"
+ok "two backends" lb apply wish.yaml
+ok "answer" one
+
+# ---- under load ----
+before=$(resets)
+load kept
+wait_for 20 flowing
+for i in 1 2 3; do
+	wish 4096 "{address: 10.90.11.2, weight: $i}, 10.90.12.2"
+	ok "weights change under load, $i" lb apply wish.yaml
+	ok "and packets go on" flowing
+done
+wish 4096 "10.90.11.2, {address: 10.90.12.2, weight: 0}"
+ok "a backend drains" lb apply wish.yaml
+ok "its connections go on" flowing
+id=$(lb lb show --json | jq .program)
+other_build same 00
+wish 4096 "10.90.11.2, 10.90.12.2"
+lb apply wish.yaml 2>said
+ok "programs of another build are replaced in place" grep -q 'upgraded in place' said
+equal "by other ones" "$([ "$(lb lb show --json | jq .program)" != "$id" ] && echo yes)" yes
+ok "under the same connections" flowing
+other_build 00 00
+wish 8192 "10.90.11.2, 10.90.12.2"
+lb apply wish.yaml 2>said
+ok "tables of another layout are made anew" grep -q 'made anew with the connections' said
+equal "and connections carried over" "$(lb lb flows --json -n 10000 | jq '.flows | length >= 40')" true
+ok "which go on" flowing
+after=$(resets)
+kill -INT $LOAD # this makes resets of its own
+wait $LOAD
+equal "wrk has done requests" "$(awk '/requests in/ { print ($1 > 1000) }' kept.wrk)" 1
+fails "no connection had an error" grep -q 'Socket errors\|Non-2xx' kept.wrk
+equal "nor a reset" $((after - before)) 0
+
+# ---- NAT: what backends answer comes back through the balancer, as the router is told ----
+printf 'interfaces:\n  eth0:\n    vips:\n      - {vip: "%s", mode: nat, backends: [10.90.11.2, 10.90.12.2]}\n' $VIP >nat.yaml
+lbworld_run lb sysctl -qw net.ipv4.ip_forward=1
+for i in 1 2; do
+	ip -n "${LBWORLD}net" rule add iif b$i lookup 100
+done
+ip -n "${LBWORLD}net" route add default via 10.90.2.2 table 100
+ok "the VIP changes to NAT" lb apply nat.yaml
+for i in 1 2 3 4 5 6; do
+	one || echo none
+done >got
+equal "and answers" "$(grep -c '^b[12]$' got)" 6
+lb lb stats --json >stats
+equal "through the balancer in both directions" "$(jq '[.reasons[] | select(.reason | . == "LB_NAT_NEW" or . == "LB_REPLY") | .packets] | add > 20' stats)" true
+e2e_end
