@@ -139,8 +139,8 @@ everything() {
 	run_fuzz
 	run_many tests/e2e
 	run_each tests/e2e no
-	# emulated machines take long, and yield to all others (tests/lib/guest.sh): what mostly waits runs meanwhile
-	run_scripts tests/kernels &
+	# emulated machines take long, and get what nobody else wants (tests/lib/guest.sh): what mostly waits runs meanwhile
+	SAKER_GUEST_IDLE=1 run_scripts tests/kernels &
 	run_each tests/e2e guests
 	run_bench
 	suites_wait

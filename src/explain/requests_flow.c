@@ -220,6 +220,54 @@ static int count_left(struct flow *f)
 	return count && f->left ? 0 : -ENOMEM;
 }
 
+/* Of a span: that sent it; server: that received it. */
+static void extend(struct flow *f)
+{
+	const struct act *a = f->r->acts.rows;
+	uint32_t i;
+
+	for (i = 0; i < f->nspans; i++) {
+		const struct more *m = &f->r->more.rows[i];
+		uint32_t act = m->request[0] != NONE ? m->request[0] : m->response[0];
+
+		if (act == NONE) { /* within nothing */
+			f->extents[i] =
+				(struct extent) { .act = NONE, .host = UINT16_MAX, .kind = f->r->spans.rows[i].kind };
+			continue;
+		}
+		f->extents[i] = (struct extent) { .at_ns = a[act].boot_ns,
+						  .end_ns = m->raw_end_ns,
+						  .begin_ns = m->raw_begin_ns,
+						  .last_ns = m->response[0] == NONE ? UINT64_MAX : m->raw_end_ns,
+						  .act = act,
+						  .host = a[act].host,
+						  .kind = f->r->spans.rows[i].kind };
+	}
+	for (i = 0; i < f->r->acts.count; i++)
+		if (f->node_of[i] != NONE && f->node_of[i] >= f->nspans)
+			f->extents[f->node_of[i]] = (struct extent) { .at_ns = a[i].boot_ns,
+								      .end_ns = a[i].boot_ns,
+								      .act = i,
+								      .host = a[i].host,
+								      .kind = SPAN_KINDS };
+}
+
+/* Most wakes, lines and messages of nobody's requests change nothing. */
+static int choose_acts(struct flow *f)
+{
+	uint32_t i;
+
+	f->walked = malloc((f->r->acts.count + 1) * sizeof(*f->walked));
+	for (i = 0; f->walked && i < f->r->acts.count; i++) {
+		const struct act *a = &f->r->acts.rows[i];
+
+		if (f->idle[i] || f->node_of[i] != NONE || f->begins[i] != NONE || f->answers[i] != NONE ||
+		    (act_is_message(a) && (a->span != NONE || a->peer != NONE)) || a->kind == ACT_CONNECT)
+			f->walked[f->nwalked++] = i;
+	}
+	return f->walked ? 0 : -ENOMEM;
+}
+
 static int flow_init(struct flow *f, struct requests *r)
 {
 	size_t n = r->acts.count + 1, s = r->spans.count + 1;
@@ -240,10 +288,12 @@ static int flow_init(struct flow *f, struct requests *r)
 	requests_index_ran(r);
 	f->idle = requests_idle(r);
 	f->nodes = malloc((f->nnodes + 1ULL) * sizeof(*f->nodes));
+	f->extents = malloc((f->nnodes + 1ULL) * sizeof(*f->extents));
 	chain_spans(f);
-	if (!f->nodes || !f->idle || flow_kinds(f) < 0)
+	if (!f->nodes || !f->extents || !f->idle || flow_kinds(f) < 0)
 		return -ENOMEM;
-	return count_left(f);
+	extend(f);
+	return count_left(f) < 0 ? -ENOMEM : choose_acts(f);
 }
 
 static void flow_fini(struct flow *f)
@@ -257,6 +307,8 @@ static void flow_fini(struct flow *f)
 	free(f->next_answer);
 	free(f->units);
 	free(f->nodes);
+	free(f->extents);
+	free(f->walked);
 	free(f->entries.rows);
 	free(f->hints);
 	free(f->kinds);
@@ -272,21 +324,21 @@ static void reset(struct flow *f)
 	uint32_t i;
 
 	for (i = 0; i < f->nnodes; i++) {
-		f->nodes[i] = (struct node) { 0 };
-		f->nodes[i].cause = f->nodes[i].effect = f->nodes[i].forward = f->nodes[i].backward = NONE;
-		f->nodes[i].entry = f->nodes[i].unit = f->nodes[i].woke = f->nodes[i].act = f->nodes[i].latest = NONE;
-		f->nodes[i].after = f->nodes[i].whose = f->nodes[i].tail = NONE;
-	}
-	for (i = 0; i < f->nspans; i++) {
-		const struct more *m = &f->r->more.rows[i];
+		uint32_t owner = flow_is_server(f, i) ? i : NONE;
 
-		f->nodes[i].act = m->request[0] != NONE ? m->request[0] : m->response[0];
-		if (f->r->spans.rows[i].kind == SPAN_SERVER)
-			f->nodes[i].forward = f->nodes[i].backward = i;
+		f->nodes[i] = (struct node) { .cause = NONE,
+					      .effect = NONE,
+					      .forward = owner,
+					      .backward = owner,
+					      .entry = NONE,
+					      .unit = NONE,
+					      .woke = NONE,
+					      .act = f->extents[i].act,
+					      .whose = NONE,
+					      .tail = NONE,
+					      .after = NONE,
+					      .latest = NONE };
 	}
-	for (i = 0; i < f->r->acts.count; i++)
-		if (f->node_of[i] != NONE && f->node_of[i] >= f->nspans)
-			f->nodes[f->node_of[i]].act = i;
 	for (i = 0; i < f->r->units.count; i++) {
 		struct flow_unit *u = &f->units[i];
 
@@ -316,9 +368,10 @@ static void backward(struct flow *f, uint32_t i)
 /* Effects were sent later than what caused them: the later ones first. */
 static void resolve_backward(struct flow *f)
 {
-	uint32_t i, s;
+	uint32_t k, i, s;
 
-	for (i = (uint32_t)f->r->acts.count; i-- > 0;) {
+	for (k = f->nwalked; k-- > 0;) {
+		i = f->walked[k];
 		for (s = f->begins[i]; s != NONE; s = f->next_begin[s])
 			backward(f, s);
 		s = f->node_of[i];
@@ -330,13 +383,9 @@ static void resolve_backward(struct flow *f)
 /* Was the node's whole time within that of the server span? */
 bool flow_within(const struct flow *f, uint32_t node, uint32_t server)
 {
-	const struct more *s = &f->r->more.rows[server];
-	const struct act *a = &f->r->acts.rows[f->nodes[node].act];
-	uint64_t end = node < f->nspans ? f->r->more.rows[node].raw_end_ns : a->boot_ns;
+	const struct extent *s = &f->extents[server], *e = &f->extents[node];
 
-	if (f->r->acts.rows[f->nodes[server].act].host != a->host)
-		return false;
-	return s->raw_begin_ns <= a->boot_ns && (s->response[0] == NONE || end <= s->raw_end_ns);
+	return s->host == e->host && s->begin_ns <= e->at_ns && e->end_ns <= s->last_ns;
 }
 
 /* Did the server span still last when the node was sent? */

@@ -35,7 +35,7 @@ struct node {
 	uint32_t entry;		    /* in a unit's queue, NONE */
 	uint32_t unit;		    /* that sent it, NONE */
 	uint32_t woke;		    /* that it activated last, NONE */
-	uint32_t act;		    /* that sent it; server: that received it */
+	uint32_t act;		    /* as in its extent */
 	uint32_t whose;		    /* forward, as what came later has corrected it */
 	uint32_t tail;		    /* server: node that was sent for it last, NONE */
 	uint32_t after;		    /* server: node whose activation it was answered after, NONE */
@@ -47,6 +47,15 @@ struct node {
 	uint8_t weak;	 /* nothing had activated the unit since: what it did last */
 	uint8_t done;	 /* server: answered */
 	uint8_t pending; /* among how many its cause (server: what it was answered after) was picked */
+};
+
+/* When a node was, in few bytes: the walks ask for it more often than for anything else. */
+struct extent {
+	uint64_t at_ns, end_ns;	    /* its act; the end of all of it */
+	uint64_t begin_ns, last_ns; /* server: of the span; last_ns UINT64_MAX: it was not answered */
+	uint32_t act;
+	uint16_t host;
+	uint8_t kind; /* enum span_kind; SPAN_KINDS: a hand-over */
 };
 
 /* What a node is about: requests_steps.c. */
@@ -95,6 +104,8 @@ struct flow {
 	ROWS(struct entry) entries;
 	uint32_t free_entry;
 	uint32_t *hints;	    /* by node: its owner as the walk before found it backward; NULL: no walk yet */
+	struct extent *extents;	    /* by node */
+	uint32_t *walked, nwalked;  /* acts that a walk has to look at, in their order */
 	uint8_t *idle;		    /* by act: its thread had waited for messages before it */
 	uint32_t *left;		    /* by act: see struct flow_unit */
 	uint32_t *node_of;	    /* by act: hand-over, or the span that it is part of; NONE */
@@ -140,7 +151,7 @@ void flow_swap_tails(struct flow *f, uint32_t server, uint32_t node);
 int flow_segments(struct flow *f);
 static inline bool flow_is_server(const struct flow *f, uint32_t node)
 {
-	return node < f->nspans && f->r->spans.rows[node].kind == SPAN_SERVER;
+	return f->extents[node].kind == SPAN_SERVER;
 }
 
 #endif

@@ -158,7 +158,7 @@ static void received(struct flow *f, uint32_t i)
 	uint32_t s, k;
 
 	for (s = f->begins[i]; s != NONE; s = f->next_begin[s]) {
-		if (f->r->spans.rows[s].kind != SPAN_SERVER)
+		if (f->extents[s].kind != SPAN_SERVER)
 			continue;
 		begins = true;
 		u->self = s;
@@ -167,8 +167,8 @@ static void received(struct flow *f, uint32_t i)
 		flow_activate(f, a->unit, s);
 	}
 	for (s = f->answers[i]; s != NONE; s = f->next_answer[s]) {
-		begins |= f->r->spans.rows[s].kind == SPAN_CLIENT;
-		if (f->r->spans.rows[s].kind == SPAN_CLIENT)
+		begins |= f->extents[s].kind == SPAN_CLIENT;
+		if (f->extents[s].kind == SPAN_CLIENT)
 			flow_activate(f, a->unit, s);
 	}
 	if (!begins && a->span != NONE && !f->nodes[a->span].done) {
@@ -204,11 +204,11 @@ static void sent(struct flow *f, uint32_t i)
 	uint32_t s;
 
 	for (s = f->begins[i]; s != NONE; s = f->next_begin[s]) {
-		if (f->r->spans.rows[s].kind == SPAN_CLIENT && !opened(f, i, s))
+		if (f->extents[s].kind == SPAN_CLIENT && !opened(f, i, s))
 			caused(f, a->unit, s, false);
 	}
 	for (s = f->answers[i]; s != NONE; s = f->next_answer[s]) {
-		if (f->r->spans.rows[s].kind != SPAN_SERVER)
+		if (f->extents[s].kind != SPAN_SERVER)
 			continue;
 		answered(f, a->unit, s);
 		if (f->r->more.rows[s].response[1] == i)
@@ -245,12 +245,14 @@ static void handed(struct flow *f, uint32_t i)
 
 void flow_walk(struct flow *f)
 {
-	uint32_t i, n = (uint32_t)f->r->acts.count;
+	uint32_t k, i;
 
-	for (i = 0; i < n; i++) {
-		f->units[f->r->acts.rows[i].unit].idle |= f->idle[i];
-		f->units[f->r->acts.rows[i].unit].left = f->left[i];
-		switch (f->r->acts.rows[i].kind) {
+	for (k = 0; k < f->nwalked; k++) {
+		const struct act *a = &f->r->acts.rows[i = f->walked[k]];
+
+		f->units[a->unit].idle |= f->idle[i];
+		f->units[a->unit].left = f->left[i];
+		switch (a->kind) {
 		case ACT_RECV:
 		case ACT_READ:
 			received(f, i);
@@ -260,7 +262,7 @@ void flow_walk(struct flow *f)
 			sent(f, i);
 			break;
 		case ACT_CONNECT:
-			caused(f, f->r->acts.rows[i].unit, f->node_of[i], false);
+			caused(f, a->unit, f->node_of[i], false);
 			break;
 		case ACT_WAKE:
 		case ACT_READY:

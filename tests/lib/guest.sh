@@ -23,7 +23,8 @@
 # A kernel that gives up outside of any BPF program is booted once more, which is said: the emulation of several CPUs has faults of
 # its own.
 #
-# The emulator yields to all others (nice 19, or $SAKER_GUEST_NICE).
+# The emulator yields to all others (nice 19, or $SAKER_GUEST_NICE); with $SAKER_GUEST_IDLE it has only what nobody else wants, and
+# gives a CPU back at once (SCHED_IDLE).
 #
 # The guest's root is this machine's, read only by 9p, under a file system in memory that takes what is written;
 # only OUT, there /mnt, is really written to. Its console goes to OUT/console. Emulation (TCG): correct, but slow.
@@ -242,9 +243,10 @@ watch() {
 
 # boot KERNEL OUT SECONDS: once, until it ends or is ended
 boot() {
-	local dir=$1 out=$2 emulator
+	local dir=$1 out=$2 emulator last=(nice -n "${SAKER_GUEST_NICE:-19}")
+	[ -z "${SAKER_GUEST_IDLE-}" ] || last=(chrt --idle 0 "${last[@]}")
 	# shellcheck disable=SC2086
-	nice -n "${SAKER_GUEST_NICE:-19}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
+	"${last[@]}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
 		-nodefaults -no-reboot -display none -serial stdio -monitor none \
 		-kernel "$dir"/boot/vmlinuz-* -initrd "$out/initramfs" -append "console=ttyS0 quiet panic=-1 no_timer_check" \
 		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
