@@ -8,7 +8,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "explain/critical.h"
-#include "explain/parts.h"
+#include "explain/parts_kept.h"
 #include "explain/pick.h"
 
 #define SIGNIFICANT 0.01
@@ -72,7 +72,8 @@ struct request {
 };
 
 struct entry {
-	struct part part;
+	uint64_t ns;
+	uint32_t key;	  /* of the part */
 	uint32_t request; /* place by duration */
 };
 
@@ -80,9 +81,24 @@ struct work {
 	const struct spans *s;
 	struct request *requests; /* by duration */
 	uint32_t count;
-	struct entry *entries; /* by part, then request */
-	size_t nentries, cap;
+	struct parts_kept *kept, *own; /* own: since none were given */
+	struct part *keys;	       /* by key */
+	struct entry *entries;	       /* by part, then request */
+	size_t nentries;
 };
+
+static void work_fini(struct work *w)
+{
+	free(w->requests);
+	free(w->entries);
+	free(w->keys);
+	parts_kept_free(w->own);
+}
+
+static const struct part *part_of(const struct work *w, size_t entry)
+{
+	return &w->keys[w->entries[entry].key];
+}
 
 static int by_duration(const void *a, const void *b)
 {
@@ -93,12 +109,11 @@ static int by_duration(const void *a, const void *b)
 	return x->trace < y->trace ? -1 : x->trace > y->trace;
 }
 
-static int by_part(const void *a, const void *b)
+static int by_part(const void *a, const void *b, void *arg)
 {
-	const struct entry *x = a, *y = b;
-	int c = parts_compare(&x->part, &y->part);
+	const struct part *keys = arg;
 
-	return c ? c : x->request < y->request ? -1 : x->request > y->request;
+	return parts_compare(&keys[*(const uint32_t *)a], &keys[*(const uint32_t *)b]);
 }
 
 static int take_requests(struct work *w, const uint32_t *traces, size_t n, struct dominant *d)
@@ -121,31 +136,39 @@ static int take_requests(struct work *w, const uint32_t *traces, size_t n, struc
 	return 0;
 }
 
-static int take_parts(struct work *w, uint32_t request, struct err *err)
+/* The parts of all requests, of which request i has those up to ends[i], by part: there are few of these, so they are counted. */
+static int sort_entries(struct work *w, const struct parts_rows *all, const size_t *ends)
 {
-	CLEANUP_FREE struct part *parts = NULL;
-	struct critical c;
-	size_t n = 0, i;
-	int r = critical_find(w->s, w->s->traces[w->requests[request].trace].root, &c, err);
+	CLEANUP_FREE uint32_t *order = NULL;
+	CLEANUP_FREE size_t *place = NULL;
+	size_t n = 0, i, at = 0;
+	uint32_t request;
 
-	if (r < 0)
-		return r;
-	r = parts_of(w->s, &c, &parts, &n);
-	critical_fini(&c);
-	if (r >= 0 && w->nentries + n > w->cap) {
-		size_t cap = 2 * (w->nentries + n);
-		struct entry *grown = realloc(w->entries, cap * sizeof(*grown));
+	if (parts_kept_keys(w->kept, &w->keys, &n) < 0)
+		return -ENOMEM;
+	order = malloc((n + 1) * sizeof(*order));
+	place = calloc(n + 1, sizeof(*place));
+	w->entries = malloc((all->count + 1) * sizeof(*w->entries));
+	if (!order || !place || !w->entries)
+		return -ENOMEM;
+	for (i = 0; i < n; i++)
+		order[i] = (uint32_t)i;
+	qsort_r(order, n, sizeof(*order), by_part, w->keys);
+	for (i = 0; i < all->count; i++)
+		place[all->rows[i].key]++;
+	for (i = 0; i < n; i++) {
+		size_t count = place[order[i]];
 
-		if (grown) {
-			w->entries = grown;
-			w->cap = cap;
-		} else {
-			r = -ENOMEM;
-		}
+		place[order[i]] = at;
+		at += count;
 	}
-	for (i = 0; r >= 0 && i < n; i++)
-		w->entries[w->nentries++] = (struct entry) { parts[i], request };
-	return r < 0 ? err_set(err, ENOMEM, "out of memory for the parts of %u requests", w->count) : 0;
+	for (i = 0, request = 0; i < all->count; i++) {
+		while (i >= ends[request])
+			request++;
+		w->entries[place[all->rows[i].key]++] = (struct entry) { all->rows[i].ns, all->rows[i].key, request };
+	}
+	w->nentries = all->count;
+	return 0;
 }
 
 /* The request at a share of them, as hist_quantile() counts. */
@@ -171,11 +194,11 @@ static int by_ns(const void *a, const void *b)
 
 static void add_share(struct dominant_share *to, const struct entry *e, const struct work *w)
 {
-	if (!to->requests || e->part.ns > to->most_ns) {
-		to->most_ns = e->part.ns;
+	if (!to->requests || e->ns > to->most_ns) {
+		to->most_ns = e->ns;
 		to->trace = w->requests[e->request].trace;
 	}
-	to->ns += e->part.ns;
+	to->ns += e->ns;
 	to->requests++;
 }
 
@@ -192,7 +215,7 @@ static int sum_shares(const struct work *w, uint32_t from, uint32_t to, struct d
 	for (k = from; k < to; k++)
 		all += (double)w->requests[k].ns;
 	for (i = 0; i < w->nentries; i++) {
-		const struct part *p = &w->entries[i].part;
+		const struct part *p = part_of(w, i);
 		struct dominant_share *last = n ? &shares[n - 1] : NULL;
 
 		if (w->entries[i].request < from || w->entries[i].request >= to)
@@ -225,6 +248,13 @@ static int by_value(const void *a, const void *b)
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
 	return x < y ? -1 : x > y;
+}
+
+/* Of n values the last ones; the others are 0. */
+static void sort_values(uint64_t *values, size_t n, size_t last)
+{
+	memset(values, 0, (n - last) * sizeof(*values));
+	qsort(values + (n - last), last, sizeof(*values), by_value);
 }
 
 static double mean_of(const uint64_t *values, size_t n)
@@ -264,23 +294,21 @@ static uint32_t shown_by(const struct work *w, uint32_t request, const struct pa
 static void compare_sets(const struct work *w, const struct sets *x, size_t at, size_t end, const struct dominant *d,
 			 struct dominant_effect *e)
 {
-	const struct part *p = &w->entries[at].part;
+	const struct part *p = part_of(w, at);
 	uint32_t slowest = 0;
 
 	*e = (struct dominant_effect) { .service = p->service, .operation = p->operation, .kind = p->kind };
-	memset(x->slow, 0, d->slow * sizeof(*x->slow));
-	memset(x->normal, 0, d->normal * sizeof(*x->normal));
-	for (; at < end; at++) {
+	for (; at < end; at++) { /* from the end on: who has no such part has 0, and these come first */
 		uint32_t request = w->entries[at].request;
 
 		slowest = request;
 		if (request >= x->slow_from)
-			x->slow[e->slow++] = w->entries[at].part.ns;
+			x->slow[d->slow - ++e->slow] = w->entries[at].ns;
 		else if (request >= x->normal_from && request < x->normal_to)
-			x->normal[e->normal++] = w->entries[at].part.ns;
+			x->normal[d->normal - ++e->normal] = w->entries[at].ns;
 	}
-	qsort(x->slow, d->slow, sizeof(*x->slow), by_value);
-	qsort(x->normal, d->normal, sizeof(*x->normal), by_value);
+	sort_values(x->slow, d->slow, e->slow);
+	sort_values(x->normal, d->normal, e->normal);
 	e->slow_ns = mean_of(x->slow, d->slow);
 	e->normal_ns = mean_of(x->normal, d->normal);
 	e->row = slowest; /* the request, until it is known that it is told of */
@@ -312,7 +340,7 @@ static void find_effects(const struct work *w, const struct sets *x, bool all, s
 	size_t at, end, i, kept = 0;
 
 	for (at = 0; at < w->nentries; at = end) {
-		for (end = at + 1; end < w->nentries && !parts_compare(&w->entries[at].part, &w->entries[end].part);)
+		for (end = at + 1; end < w->nentries && w->entries[at].key == w->entries[end].key;)
 			end++;
 		compare_sets(w, x, at, end, d, &d->effects[d->tested]);
 		d->tested += d->effects[d->tested].slow || d->effects[d->tested].normal;
@@ -385,14 +413,23 @@ static struct sets split(uint32_t count, uint32_t *ret_percent)
 
 static int take_all_parts(struct work *w, struct err *err)
 {
+	CLEANUP_FREE size_t *ends = malloc((w->count + 1ULL) * sizeof(*ends));
+	struct parts_rows all = { 0 };
 	uint32_t i;
-	int r = 0;
+	int r = ends ? 0 : -ENOMEM;
 
-	for (i = 0; r >= 0 && i < w->count; i++)
-		r = take_parts(w, i, err);
-	if (r >= 0 && w->nentries)
-		qsort(w->entries, w->nentries, sizeof(*w->entries), by_part);
-	return r;
+	if (r >= 0 && !w->kept) {
+		r = parts_kept_new(w->s, 0, &w->own, err);
+		w->kept = w->own;
+	}
+	for (i = 0; r >= 0 && i < w->count; i++) {
+		r = parts_kept_get(w->kept, w->requests[i].trace, &all, err);
+		ends[i] = all.count;
+	}
+	if (r >= 0 && sort_entries(w, &all, ends) < 0)
+		r = -ENOMEM;
+	free(all.rows);
+	return r == -ENOMEM ? err_set(err, ENOMEM, "out of memory for the parts of %u requests", w->count) : r;
 }
 
 static int build(struct work *w, struct dominant *d, struct err *err)
@@ -432,8 +469,7 @@ int dominant_of(const struct spans *s, const uint32_t *traces, size_t n, struct 
 	int r = take_requests(&w, traces, traces ? n : s->ntraces, &d);
 
 	r = r < 0 ? err_set(err, ENOMEM, "out of memory for %zu requests", n) : build(&w, &d, err);
-	free(w.requests);
-	free(w.entries);
+	work_fini(&w);
 	if (r < 0)
 		dominant_fini(&d);
 	else
@@ -485,9 +521,9 @@ static int take_groups(struct work *w, const uint32_t *slow, size_t nslow, const
 }
 
 int dominant_between(const struct spans *s, const uint32_t *slow, size_t nslow, const uint32_t *normal, size_t nnormal,
-		     struct dominant *ret, struct err *err)
+		     struct parts_kept *kept, struct dominant *ret, struct err *err)
 {
-	struct work w = { .s = s };
+	struct work w = { .s = s, .kept = kept };
 	struct dominant d = { 0 };
 	struct sets x = { 0 };
 	int r = take_groups(&w, slow, nslow, normal, nnormal, &d);
@@ -503,8 +539,7 @@ int dominant_between(const struct spans *s, const uint32_t *slow, size_t nslow, 
 		r = sum_shares(&w, x.slow_from, w.count, &d.tail_shares, &d.ntail);
 	if (r >= 0)
 		r = effects(&w, &x, true, &d);
-	free(w.requests);
-	free(w.entries);
+	work_fini(&w);
 	if (r < 0)
 		dominant_fini(&d);
 	else

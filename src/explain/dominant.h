@@ -19,7 +19,7 @@
  *
  * dominant_between() does the same with two groups that somebody else has chosen.
  *
- * Threads: any.  Memory: 24 bytes a part of a request, and that of one critical path.
+ * Threads: any.  Memory: 32 bytes a part of a request, and that of one critical path.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,6 +29,7 @@
 
 struct buf;
 struct err;
+struct parts_kept;
 
 #define DOMINANT_ENOUGH 10
 #define DOMINANT_DENSE 5
@@ -88,10 +89,10 @@ int dominant_sets(const struct spans *s, const uint32_t *traces, size_t n, struc
 /*
  * Two groups that have none in common: tail_* and `slow` are of the one, median_* and `normal` of the other; slow_percent and the
  * quantiles are 0.  Effects are all parts that differ, also those of which the test says nothing; with few requests (not
- * `enough`) only Fisher's test, which is exact, carries one.
+ * `enough`) only Fisher's test, which is exact, carries one.  kept: of parts that were worked out before, NULL: none.
  */
 int dominant_between(const struct spans *s, const uint32_t *slow, size_t nslow, const uint32_t *normal, size_t nnormal,
-		     struct dominant *ret, struct err *err);
+		     struct parts_kept *kept, struct dominant *ret, struct err *err);
 void dominant_fini(struct dominant *d);
 
 void dominant_text(struct buf *b, const struct spans *s, const struct dominant *d);

@@ -22,9 +22,9 @@ static void measure(const struct spans *s, struct group *g)
 }
 
 /* Takes over the traces of both groups. */
-static int compare(struct groups *g, struct groups *ret, struct err *err)
+static int compare(struct groups *g, struct parts_kept *kept, struct groups *ret, struct err *err)
 {
-	int r = dominant_between(g->s, g->one.traces, g->one.count, g->other.traces, g->other.count, &g->d, err);
+	int r = dominant_between(g->s, g->one.traces, g->one.count, g->other.traces, g->other.count, kept, &g->d, err);
 
 	measure(g->s, &g->one);
 	measure(g->s, &g->other);
@@ -51,7 +51,7 @@ static int take(const struct spans *s, const uint32_t *traces, size_t n, struct 
 }
 
 int groups_between(const struct spans *s, const uint32_t *one, size_t none, const uint32_t *other, size_t nother,
-		   struct groups *ret, struct err *err)
+		   struct parts_kept *kept, struct groups *ret, struct err *err)
 {
 	struct groups g = { .s = s };
 
@@ -59,7 +59,7 @@ int groups_between(const struct spans *s, const uint32_t *one, size_t none, cons
 		groups_fini(&g);
 		return err_set(err, ENOMEM, "out of memory for %zu requests", none + nother);
 	}
-	return compare(&g, ret, err);
+	return compare(&g, kept, ret, err);
 }
 
 static bool copy(struct group *to, const uint32_t *traces, uint32_t count)
@@ -72,7 +72,8 @@ static bool copy(struct group *to, const uint32_t *traces, uint32_t count)
 	return true;
 }
 
-int groups_slow(const struct spans *s, const uint32_t *traces, size_t n, struct groups *ret, struct err *err)
+int groups_slow(const struct spans *s, const uint32_t *traces, size_t n, struct parts_kept *kept, struct groups *ret,
+		struct err *err)
 {
 	struct groups g = { .s = s };
 	struct dominant_sets sets;
@@ -86,7 +87,7 @@ int groups_slow(const struct spans *s, const uint32_t *traces, size_t n, struct 
 	       copy(&g.other, sets.traces + sets.normal_from, sets.normal_to - sets.normal_from);
 	free(sets.traces);
 	if (done)
-		return compare(&g, ret, err);
+		return compare(&g, kept, ret, err);
 	groups_fini(&g);
 	return err_set(err, ENOMEM, "out of memory for %zu requests", n);
 }

@@ -75,11 +75,12 @@ struct groups {
 	uint32_t tested, left_out; /* attributes */
 };
 
-/* Traces are indexes of s->traces; the groups have none in common.  *ret: the caller has groups_fini() it. */
+/* Traces are indexes of s->traces; the groups have none in common.  kept: parts_kept.h; NULL ok.  *ret: the caller has groups_fini() it. */
 int groups_between(const struct spans *s, const uint32_t *one, size_t none, const uint32_t *other, size_t nother,
-		   struct groups *ret, struct err *err);
+		   struct parts_kept *kept, struct groups *ret, struct err *err);
 /* The slowest of these traces beside the normal ones, see dominant.h. */
-int groups_slow(const struct spans *s, const uint32_t *traces, size_t n, struct groups *ret, struct err *err);
+int groups_slow(const struct spans *s, const uint32_t *traces, size_t n, struct parts_kept *kept, struct groups *ret,
+		struct err *err);
 void groups_fini(struct groups *g);
 
 /* In one sentence how much longer the one takes than the other, and because of what.  Returns whether a test carries that. */

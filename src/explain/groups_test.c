@@ -109,7 +109,7 @@ static void test_planted(void **state)
 	struct groups g;
 
 	(void)state;
-	assert_int_equal(groups_between(&s, one, none, other, nother, &g, NULL), 0);
+	assert_int_equal(groups_between(&s, one, none, other, nother, NULL, &g, NULL), 0);
 	assert_true(g.one.count == 20 && g.other.count == 180 && !g.percent && g.d.enough);
 	assert_true(g.one.min_ns == 52 * MS && g.one.p50_ns == 52 * MS && g.other.max_ns == 3 * MS);
 	assert_true(fabs(g.one.mean_ns - 52e6) < 1 && fabs(g.other.mean_ns - 3e6) < 1);
@@ -132,7 +132,7 @@ static void test_planted(void **state)
 			    "resource /slow at web, of the others 0 of 180");
 	groups_fini(&g);
 	/* the other way round */
-	assert_int_equal(groups_between(&s, other, nother, one, none, &g, NULL), 0);
+	assert_int_equal(groups_between(&s, other, nother, one, none, NULL, &g, NULL), 0);
 	buf_reset(&b);
 	assert_true(groups_sentence(&b, &g));
 	assert_non_null(strstr(b.data, "take 49.0 ms less than the others (20 requests) on average, because of db GET: "
@@ -216,7 +216,7 @@ static void test_naive(void **state)
 					status_of(i, k);
 		}
 		assert_int_equal(spans_make_link(&m, &s), 0);
-		assert_int_equal(groups_between(&s, one, 40, other, 60, &g, NULL), 0);
+		assert_int_equal(groups_between(&s, one, 40, other, 60, NULL, &g, NULL), 0);
 		for (k = 500; k < 560; k++) {
 			unsigned int x = 0, y = 0;
 
@@ -250,7 +250,7 @@ static void test_slow(void **state)
 
 	(void)state;
 	assert_int_equal(dominant_of(&s, NULL, 0, &d, NULL), 0);
-	assert_int_equal(groups_slow(&s, NULL, 0, &g, NULL), 0);
+	assert_int_equal(groups_slow(&s, NULL, 0, NULL, &g, NULL), 0);
 	assert_int_equal(g.percent, 5);
 	assert_true(g.one.count == d.slow && g.other.count == d.normal && d.slow == 20 && d.normal == 200);
 	assert_true(d.neffects >= 1 && g.d.neffects >= d.neffects);
@@ -284,7 +284,7 @@ static void test_json(void **state)
 	(void)state;
 	for (i = 0; i < s.count; i++)
 		s.rows[i].host = s.rows[i].tgid == 81;
-	assert_int_equal(groups_between(&s, one, none, other, nother, &g, NULL), 0);
+	assert_int_equal(groups_between(&s, one, none, other, nother, NULL, &g, NULL), 0);
 	groups_json(&b, &g, named, NULL);
 	json = json_loads(b.data, 0, NULL);
 	assert_non_null(json);
@@ -328,7 +328,7 @@ static void test_words(void **state)
 		*(i < 20 ? &one[i] : &other[i - 20]) = i;
 	}
 	assert_int_equal(spans_make_link(&m, &s), 0);
-	assert_int_equal(groups_between(&s, one, 20, other, 30, &g, NULL), 0);
+	assert_int_equal(groups_between(&s, one, 20, other, 30, NULL, &g, NULL), 0);
 	assert_int_equal(g.nattributes, 1);
 	a = &g.attributes[0];
 	assert_true(a->key == ATTRIBUTE_WORD && a->one == 20 && a->other == 0);
@@ -359,7 +359,7 @@ static void test_sets(void **state)
 		*(i < 20 ? &one[i] : &other[i - 20]) = i;
 	}
 	assert_int_equal(spans_make_link(&m, &s), 0);
-	assert_int_equal(groups_between(&s, one, 20, other, 30, &g, NULL), 0);
+	assert_int_equal(groups_between(&s, one, 20, other, 30, NULL, &g, NULL), 0);
 	assert_int_equal(g.nattributes, 3);
 	for (i = 0; i < 3; i++) {
 		assert_true(g.attributes[i].one == 11 && g.attributes[i].other == 0);
@@ -393,7 +393,7 @@ static void test_few(void **state)
 	for (i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP(buf_fini) struct buf b = BUF_INIT, json = BUF_INIT;
 
-		assert_int_equal(groups_between(&s, slow, cases[i].none, rest, cases[i].nother, &g, NULL), 0);
+		assert_int_equal(groups_between(&s, slow, cases[i].none, rest, cases[i].nother, NULL, &g, NULL), 0);
 		assert_false(groups_sentence(&b, &g));
 		assert_non_null(strstr(b.data, cases[i].says));
 		assert_false(g.d.enough);
@@ -402,11 +402,11 @@ static void test_few(void **state)
 		assert_non_null(strstr(json.data, "\"enough\":false"));
 		groups_fini(&g);
 	}
-	assert_int_equal(groups_slow(&empty, NULL, 0, &g, NULL), 0);
+	assert_int_equal(groups_slow(&empty, NULL, 0, NULL, &g, NULL), 0);
 	assert_true(!g.one.count && !g.other.count);
 	groups_fini(&g);
 	s.rows[s.traces[3].root].flags |= SPAN_UNANSWERED;
-	assert_int_equal(groups_between(&s, slow, 1, rest, 9, &g, NULL), 0);
+	assert_int_equal(groups_between(&s, slow, 1, rest, 9, NULL, &g, NULL), 0);
 	assert_true(g.one.count == 0 && g.one.left_out == 1 && g.other.count == 9);
 	groups_fini(&g);
 	spans_fini(&s);

@@ -99,8 +99,8 @@ static void compare(const struct model *m, const struct spans_found *f, const ui
 	int r;
 
 	choose(c, m, s, f, traces);
-	r = c->one_given ? groups_between(s, c->ones, c->none, c->others, c->nother, &g, &err)
-			 : groups_slow(s, c->others, c->nother, &g, &err);
+	r = c->one_given ? groups_between(s, c->ones, c->none, c->others, c->nother, m->parts, &g, &err)
+			 : groups_slow(s, c->others, c->nother, m->parts, &g, &err);
 	if (r < 0) {
 		response_error(rs, 500, "%s", err.text);
 		return;

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "explain/parts_kept.h"
 #include "explain/requests.h"
 #include "export/spans.h"
 #include "serve/grow.h"
@@ -151,6 +152,7 @@ void metrics_free(struct model *m)
 		free(m->rates[i].operation);
 	}
 	free(m->rates);
+	(void)parts_kept_free(m->parts);
 	(void)requests_free(m->requests);
 }
 

@@ -24,6 +24,7 @@
 
 struct err;
 struct metrics_row;
+struct parts_kept;
 struct requests;
 struct spans;
 struct store_reader;
@@ -33,6 +34,7 @@ struct who;
 #define NO_LANE UINT32_MAX
 #define NO_EVENT UINT32_MAX
 #define LANES_MAX 65536 /* more threads lie on their process's lane, more processes on their host's */
+#define PARTS_KEPT_BYTES (64U << 20)
 #define LANE_NAME 64
 #define LANE_ABOUT 160
 
@@ -141,6 +143,7 @@ struct model {
 	struct buf story;	   /* JSON; under lock */
 	struct telling *telling;   /* telling.c: NULL once all is told */
 	struct requests *requests; /* NULL: nobody has asked yet, see model_derive() */
+	struct parts_kept *parts; /* of their critical paths, as far as they were asked for: at most PARTS_KEPT_BYTES */
 	pthread_mutex_t deriving;
 	bool derived;
 	struct model_cost {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "explain/parts_kept.h"
 #include "explain/requests.h"
 #include "explain/story.h"
 #include "explain/story_json.h"
@@ -200,6 +201,8 @@ static int derive(struct model *m, const struct model_opts *opts, struct err *er
 	if (r >= 0)
 		r = tell_slow(m, err);
 	if (r >= 0)
+		r = parts_kept_new(requests_spans(m->requests), PARTS_KEPT_BYTES, &m->parts, err);
+	if (r >= 0)
 		r = metrics_rates(m, requests_spans(m->requests), err);
 	store_reader_free(reader);
 	return r;
@@ -212,8 +215,10 @@ int model_derive(struct model *m, const struct model_opts *opts, struct err *err
 	(void)pthread_mutex_lock(&m->deriving);
 	if (!m->derived) {
 		r = derive(m, opts, err);
-		if (r < 0)
+		if (r < 0) {
+			m->parts = parts_kept_free(m->parts);
 			m->requests = requests_free(m->requests);
+		}
 		m->derived = r >= 0;
 	}
 	(void)pthread_mutex_unlock(&m->deriving);
