@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/calls.h"
 
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "kernel/kernel.h"
 
@@ -29,11 +35,40 @@ static bool calls_always(struct kernel *k)
 	return kernel_observed(k) & OBSERVE_FILE;
 }
 
-int calls_start(struct calls *c, struct kernel *k, bool command, struct err *err)
+/* A byte into a file without a name, on that file system; false: none can be made there. */
+static bool ext4_write(const char *folder)
+{
+	CLEANUP_CLOSE int fd = -1;
+	struct statfs fs;
+
+	if (statfs(folder, &fs) < 0 || fs.f_type != EXT4_SUPER_MAGIC)
+		return false;
+	fd = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	return fd >= 0 && write(fd, "", 1) == 1;
+}
+
+/* Whether the hooks of ext4 can be relied on shows by a write of our own; if not, the exits of calls serve. */
+static void calls_try_files(struct kernel *k)
+{
+	static const char *const places[] = { "/var/tmp", "/var/log", "/tmp", "/" };
+	struct kernel_control *c = kernel_control(k);
+	size_t i;
+
+	c->file_hooks = FILE_HOOKS_TRIED;
+	for (i = 0; i < ARRAY_LEN(places) && !ext4_write(places[i]); i++)
+		;
+	if (c->file_hooks != FILE_HOOKS_SEEN)
+		c->file_hooks = FILE_HOOKS_OFF;
+}
+
+int calls_start(struct calls *c, struct kernel *k, bool command, bool named, struct err *err)
 {
 	bool now = command || calls_always(k);
-	int e = now ? calls_set(c, k, true, err) : 0;
+	int e;
 
+	if (!named)
+		calls_try_files(k);
+	e = now ? calls_set(c, k, true, err) : 0;
 	if (e >= 0)
 		e = calls_look(c, k, err);
 	return e > 0 ? calls_set(c, k, true, err) : e;

@@ -7,6 +7,7 @@
  *
  * A command is watched from its first call on.  Else the hooks of fork and exec look at the descriptors that are
  * inherited, and every CALLS_LOOK_NS all descriptors of selected processes are looked at.
+ * Standard output and error that are files of ext4 do not want it: they have hooks of their own (probe/log_file.bpf.h).
  * Threads: one.  Failure: as kernel_calls().
  */
 #include <stdbool.h>
@@ -20,7 +21,8 @@ struct calls {
 	bool on;
 };
 
-int calls_start(struct calls *c, struct kernel *k, bool command, struct err *err);
+/* named: files were named as logs */
+int calls_start(struct calls *c, struct kernel *k, bool command, bool named, struct err *err);
 int calls_tick(struct calls *c, struct kernel *k, struct err *err);
 
 #endif

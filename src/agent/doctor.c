@@ -89,7 +89,7 @@ struct doctor_report *doctor_look(void)
 			f->probe = (*obj)->name;
 			f->ladder = &(*obj)->ladders[i];
 			ladder_look(f, *obj, serves[i]);
-			r->working += f->rung != NULL;
+			r->working += f->rung || f->ladder->cheaper;
 		}
 	}
 	return r;

@@ -30,7 +30,7 @@ struct doctor_finding {
 
 struct doctor_report {
 	struct doctor_host host;
-	size_t count, working;
+	size_t count, working; /* or not needed */
 	struct doctor_finding findings[DOCTOR_FINDINGS];
 };
 

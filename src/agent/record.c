@@ -465,7 +465,7 @@ static int go_live(struct recorder *r, struct err *err)
 		e = kernel_iterate(r->kernel, "sched_snapshot", err);
 	kernel_control(r->kernel)->starting = (uint64_t)(r->child.pid > 0 ? r->child.pid : 0);
 	if (e >= 0)
-		e = calls_start(&r->calls, r->kernel, r->child.pid, err);
+		e = calls_start(&r->calls, r->kernel, r->child.pid, r->opts->nlogs, err);
 	kernel_control(r->kernel)->settled = 1;
 	if (e >= 0)
 		e = dynamic_attach(r->dynamic, r->kernel, err);

@@ -104,7 +104,7 @@ static void finding_text(const struct doctor_finding *f)
 	if (f->rung)
 		(void)printf("%-34s %s\n", f->rung->hook, f->ladder->about);
 	else
-		(void)printf("not seen here: %s\n", f->ladder->without);
+		(void)printf("not %s here: %s\n", f->ladder->cheaper ? "had" : "seen", f->ladder->without);
 	for (i = 0; i < f->refused; i++)
 		(void)printf("      not %s (since %s): %s\n", f->ladder->rungs[i].hook, f->ladder->rungs[i].since,
 			     f->why[i]);

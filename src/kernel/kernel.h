@@ -38,13 +38,14 @@ struct kernel_rung {
 struct kernel_ladder {
 	const char *observation;
 	const char *about;
-	const char *without;			/* what a person does not see if no rung loads */
-	bool later;				/* attached only when wanted: kernel_attach_later() */
-	bool spare;				/* a refusal to attach it is no failure; it serves nothing alone */
-	bool iterator;				/* run on demand by kernel_iterate() */
-	bool messages;				/* attached only while messages are wanted: kernel_messages() */
-	uint32_t kinds;				/* as of the object, for this ladder alone; 0: the object's */
-	bool calls;				/* attached only while calls are watched: kernel_calls() */
+	const char *without; /* what a person does not see if no rung loads */
+	bool later;	     /* attached only when wanted: kernel_attach_later() */
+	bool spare;	     /* a refusal to attach it is no failure; it serves nothing alone */
+	bool cheaper;	     /* than what serves without it: where it is not there, nothing is missed */
+	bool iterator;	     /* run on demand by kernel_iterate() */
+	bool messages;	     /* attached only while messages are wanted: kernel_messages() */
+	uint32_t kinds;	     /* as of the object, for this ladder alone; 0: the object's */
+	bool calls;	     /* attached only while calls are watched: kernel_calls() */
 	struct kernel_rung rungs[KERNEL_RUNGS]; /* ends with NULL programs */
 };
 
@@ -54,7 +55,8 @@ struct kernel_object {
 	const size_t *size;
 	const struct kernel_ladder *ladders;
 	size_t nladders;
-	uint32_t kinds; /* bits OBSERVE_*: loaded if any of these is wanted; 0: always */
+	uint32_t kinds;	    /* bits OBSERVE_*: loaded if any of these is wanted; 0: always */
+	const char *module; /* of the kernel, that may have hooks which itself has not; NULL: none */
 };
 
 struct kernel_opts {

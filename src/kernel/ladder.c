@@ -64,6 +64,7 @@ static bool functions_hook(const struct btf *btf)
 struct hooks {
 	struct bpf_object *object;
 	struct btf *btf;
+	const char *module;
 	bool functions;
 };
 
@@ -71,6 +72,7 @@ static void hooks_open(struct hooks *h, const struct kernel_object *obj)
 {
 	h->object = bpf_object__open_mem(obj->data, *obj->size, NULL);
 	h->btf = btf__load_vmlinux_btf();
+	h->module = obj->module;
 	h->functions = h->btf && functions_hook(h->btf);
 }
 
@@ -78,6 +80,15 @@ static void hooks_close(struct hooks *h)
 {
 	btf__free(h->btf);
 	bpf_object__close(h->object);
+}
+
+static bool module_has(const struct hooks *h, const char *name, uint32_t kind)
+{
+	struct btf *btf = h->module ? btf__load_module_btf(h->module, h->btf) : NULL;
+	bool has = btf && btf__find_by_name_kind(btf, name, kind) > 0;
+
+	btf__free(btf);
+	return has;
 }
 
 /* What a program hangs on is known to this kernel, or cannot be looked up. */
@@ -91,7 +102,7 @@ static bool hook_there(const struct hooks *h, const char *section)
 	if (kind->btf_kind == BTF_KIND_FUNC && !h->functions)
 		return false;
 	(void)snprintf(name, sizeof(name), "%s%s", kind->type, section + strlen(kind->section));
-	return btf__find_by_name_kind(h->btf, name, kind->btf_kind) > 0;
+	return btf__find_by_name_kind(h->btf, name, kind->btf_kind) > 0 || module_has(h, name, kind->btf_kind);
 }
 
 bool rung_has(const struct kernel_rung *rung, const char *program)

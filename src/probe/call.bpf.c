@@ -11,6 +11,7 @@
 #include "probe/call.bpf.h"
 
 #define CALLS_KNOWN 512
+#define CALL_ENTERED (-38L) /* what ax is from the entry of a call until it returns */
 #define ERESTART_FIRST 512
 
 static const __u8 call_shapes[CALLS_KNOWN] = {
@@ -76,6 +77,7 @@ struct {
 } call_entries SEC(".maps");
 
 #include "probe/log_call.bpf.h"
+#include "probe/log_file.bpf.h"
 #include "probe/pipe.bpf.h"
 #include "probe/name.bpf.h"
 
@@ -93,13 +95,19 @@ static __always_inline __u32 shapes_wanted(void)
 	return wanted;
 }
 
+static __always_inline bool log_call_wanted(const struct call *c)
+{
+	return observed(OBSERVE_LOG) && c->shape & CALL_WRITES && c->ret > 0 && log_descriptor(c->fd, c->kind) &&
+	       !log_file_covered(c->file, c->inode, c->kind);
+}
+
 static __always_inline bool call_kind_wanted(const struct call *c)
 {
 	if (c->kind == CALL_PIPE && observed(OBSERVE_PIPE))
 		return true;
 	if (observed(OBSERVE_FILE) && (c->kind == CALL_FILE || c->kind == CALL_BLOCK))
 		return true;
-	return observed(OBSERVE_LOG) && c->shape & CALL_WRITES && c->ret > 0 && log_descriptor(c->fd, c->kind);
+	return log_call_wanted(c);
 }
 
 /*
@@ -126,7 +134,7 @@ static __noinline int call_done(struct call *c)
 		pipe_done(c);
 	if (observed(OBSERVE_FILE) && (c->kind == CALL_FILE || c->kind == CALL_BLOCK))
 		file_moved(c);
-	if (observed(OBSERVE_LOG) && c->shape & CALL_WRITES && c->ret > 0 && log_descriptor(c->fd, c->kind)) {
+	if (log_call_wanted(c)) {
 		join_check(); /* here and not where the event is made: the stack of all calls together is short */
 		log_written(c);
 		c->me = bpf_get_current_task_btf(); /* the verifier takes what is in *c for numbers now */
@@ -333,19 +341,23 @@ int BPF_PROG(call_exit, struct pt_regs *regs, long ret)
 
 #define INHERITED_LOOKED 32 /* descriptors, of one that forks or execs */
 
-static __always_inline bool descriptor_wanted(__u32 fd, __u8 kind)
+static __always_inline bool descriptor_wanted(__u32 fd, struct file *file, struct inode *inode)
 {
+	__u8 kind = inode_kind(inode);
+
 	if (observed(OBSERVE_PIPE) && kind == CALL_PIPE)
 		return true;
-	return observed(OBSERVE_LOG) && log_standard(fd) && log_descriptor(fd, kind);
+	return observed(OBSERVE_LOG) && log_standard(fd) && log_descriptor(fd, kind) &&
+	       !log_file_covered(file, inode, kind);
 }
 
 /* A function of its own, so that the verifier goes through it once and not once for each turn of the loop. */
 __noinline int descriptor_found(__u32 fd)
 {
-	struct inode *inode = file_inode(call_file(fd));
+	struct file *file = call_file(fd);
+	struct inode *inode = file_inode(file);
 
-	return inode && descriptor_wanted(fd, inode_kind(inode));
+	return inode && descriptor_wanted(fd, file, inode);
 }
 
 static __always_inline void descriptors_look(void)
@@ -390,7 +402,7 @@ int call_snapshot(struct bpf_iter__task_file *ctx)
 	if (!task || !file || !k || !tgid_selected(task->tgid))
 		return 0;
 	inode = file_inode(file);
-	if (inode && descriptor_wanted(fd, inode_kind(inode)))
+	if (inode && descriptor_wanted(fd, file, inode))
 		k->call_found = 1;
 	return 0;
 }

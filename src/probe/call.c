@@ -18,6 +18,14 @@ static const struct kernel_ladder call_ladders[] = {
 	  .calls = true,
 	  .kinds = OBSERVE_FILE,
 	  .rungs = { { "call_enter", "tp_btf:sys_enter", "5.5; costs other processes as much again" } } },
+	{ .observation = "log files",
+	  .about = "what is written to standard output and standard error, where these are files of ext4",
+	  .without = "the hook on the ends of calls serves, which costs each call",
+	  .spare = true,
+	  .cheaper = true,
+	  .kinds = OBSERVE_LOG,
+	  .rungs = { { "log_filled_delayed log_filled_direct log_filled_journal log_filled_never",
+		       "tp_btf:ext4_da_write_end, ext4_write_end, ext4_journalled_write_end", "5.5, with ext4" } } },
 	{ .observation = "descriptors inherited",
 	  .about = "whether processes that begin have pipes or terminals, so that calls are watched",
 	  .without = "pipes made after the beginning, for up to five seconds",
@@ -32,6 +40,7 @@ static const struct kernel_ladder call_ladders[] = {
 
 const struct kernel_object probe_call = {
 	.name = "call",
+	.module = "ext4",
 	.kinds = OBSERVE_LOG | OBSERVE_PIPE | OBSERVE_FILE,
 	.data = bpf_call_data,
 	.size = &bpf_call_size,

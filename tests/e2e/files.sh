@@ -41,18 +41,6 @@ check_masked() {
 	fails "without --with file there are none" sh -c '"$0" show without --json | grep -q "\"type\":\"file_"' "$SAKER"
 }
 
-# attached PID: names of the programs that the recorder has attached
-attached() {
-	local fd id
-	for fd in /proc/"$1"/fdinfo/*; do
-		id=$(sed -n 's/^prog_id:\s*//p' "$fd" 2>/dev/null)
-		grep -q '^link_type' "$fd" 2>/dev/null && bpftool -j prog show id "$id" | jq -r .name
-	done
-}
-
-is_attached() { attached "$1" | grep -qx "$2"; }
-is_not_attached() { ! is_attached "$@"; }
-
 # A process without any pipe that makes one when it is told to, and closes it.
 lonely() {
 	exec $PY -c '

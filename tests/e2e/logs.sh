@@ -32,7 +32,7 @@ writers() {
 
 check() {
 	"$SAKER" show rec --json 'type=log|dgram_send' |
-		/usr/bin/python3 "$here/lib/logs_check.py" 4 100 "$1" c java python go >tap
+		/usr/bin/python3 "$here/lib/logs_check.py" 4 100 "$1" ${2:-c java python go} >tap
 	e2e_include '' <tap
 }
 
@@ -46,6 +46,53 @@ writers pipe -
 record -- bash -c 'bash pipe.sh 2>&1 | wc -l'
 check stdout
 equal "nothing was lost" "$("$SAKER" show rec --json type=loss | wc -l)" 0
+
+# --- standard output that is a file ---
+record -- bash -c '{ ./writer-c - 4 100 & ./writer-go - 4 100 & wait; } >out.log 2>&1'
+check stdout "c go"
+equal "nothing was lost of a file's lines" "$("$SAKER" show rec --json type=loss | wc -l)" 0
+cat >alone.py <<-'END'
+	import os, resource, signal, time
+	signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+	while not os.path.exists("go"):
+	    time.sleep(0.05)
+	os.write(1, b"first\n")
+	os.writev(2, [b"of ", b"three ", b"parts\n"])
+	os.write(1, b"x" * 9000 + b"\n")
+	for i in range(2):
+	    os.write(1, b"twice\n")
+	def cut(text):
+	    resource.setrlimit(resource.RLIMIT_FSIZE, (os.fstat(1).st_size + 10, resource.RLIM_INFINITY))
+	    assert os.write(1, text) == 10
+	    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+	again = b"y" * 99 + b"\n"
+	cut(again)
+	os.write(1, again)
+	os.write(1, b"last\n")
+	cut(b"z" * 100)
+END
+/usr/bin/python3 alone.py >alone.log 2>&1 </dev/null &
+alone=$!
+e2e_kill_later $alone
+rm -rf rec
+e2e_record -p $alone
+if [ "$(stat -f -c %T .)" = ext2/ext3 ] && is_attached "$RECORDER" log_filled_delayed; then
+	ok "the exits of calls are not watched for it" is_not_attached "$RECORDER" call_exit
+	cut=2 whole=99
+else
+	skip "the exits of calls are not watched for it" "this is not ext4, or its hooks cannot be had"
+	cut=0 whole=109
+fi
+touch go
+wait "$alone"
+kill -INT "$RECORDER"; wait "$RECORDER"
+equal "lines of one part, of three, over several pages" "$(logs 'text~first|parts|twice' | jq -r .text)" \
+	$'first\nof three parts\ntwice\ntwice'
+equal "all of a long one" "$(logs 'text~xxx' | jq -r .text | tr -d '\n' | wc -c)" 9000
+equal "those that the file had no room for are told as lost" \
+	"$("$SAKER" show rec --json 'type=loss and lost_type=log_piece' | jq -s 'map(.count) | add // 0')" $cut
+equal "the same bytes written again are told whole" "$(logs 'text~yyy' | jq -r .text | tr -d '\n' | wc -c)" $whole
+equal "and the last" "$(logs 'text~last' | jq -r .text)" last
 
 # --- a file, by its name ---
 mkdir "logs [1]"

@@ -45,6 +45,7 @@ clocked() {
 }
 
 inside() {
+	modprobe ext4 # has hooks of its own for log files
 	clocked doctor.json "$SAKER" doctor --json
 	clocked rungs "$SAKER_BUILD/tests/rungs"
 	clocked traffic.log "$SAKER" record -o rec-traffic -- "$0" play

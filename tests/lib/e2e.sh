@@ -12,6 +12,7 @@
 #	wait_for SECONDS COMMAND...	until it succeeds
 #	e2e_kill_later PID
 #	e2e_record OPTION...		saker record into rec until it is ended; RECORDER: its process id
+#	is_attached PID PROGRAM		a recorder has that program on its hook; is_not_attached
 #	e2e_end				the plan
 #
 # A suite that needs more cleaning defines e2e_clean.
@@ -114,3 +115,15 @@ e2e_end() {
 	echo "1..$e2e_count"
 	exit $e2e_failed
 }
+
+# attached PID: names of the programs that the recorder has attached
+attached() {
+	local fd id
+	for fd in /proc/"$1"/fdinfo/*; do
+		id=$(sed -n 's/^prog_id:\s*//p' "$fd" 2>/dev/null)
+		grep -q '^link_type' "$fd" 2>/dev/null && bpftool -j prog show id "$id" | jq -r .name
+	done
+}
+
+is_attached() { attached "$1" | grep -qx "$2"; }
+is_not_attached() { ! is_attached "$@"; }

@@ -53,6 +53,7 @@ struct pipe_inode_info {
 struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
+	unsigned int i_flags;
 	__u32 i_generation;
 	__s64 i_size;
 	__u32 i_rdev;

@@ -64,6 +64,13 @@ enum log_choice {
 	LOG_UNDECIDED, /* the recorder has the path and will decide */
 };
 
+/* Whether lines written to files are told by hooks of the file system: see probe/log_file.bpf.h. */
+enum file_hooks {
+	FILE_HOOKS_OFF,
+	FILE_HOOKS_TRIED, /* set by user space, which writes to a file then */
+	FILE_HOOKS_SEEN,  /* set by the kernel: that was seen */
+};
+
 /* Load-time constants: the `cfg` variable in each object's .rodata. */
 struct kernel_cfg {
 	/* addresses in the kernel, 0: unknown */
@@ -107,10 +114,11 @@ struct kernel_control {
 	__u64 pipes;	  /* kept by the kernel: how many were met */
 	__u64 nplaces;	  /* set by user space: how many there have been in places */
 	struct kernel_place places[PLACES_MAX]; /* the same: who comes there is selected as well; the oldest goes */
-	__u64 unjoined; /* kept by the kernel: children that ended and whose parent has not yet taken note */
-	__u64 go;	/* set by user space: counts the changes of go_programs; 0: it is empty */
-	__u64 tls;	/* set by user space: a TLS library is hooked */
-	__u64 sched_ns; /* set by user space: what threads did before is not known, it was left out */
+	__u64 unjoined;	  /* kept by the kernel: children that ended and whose parent has not yet taken note */
+	__u64 go;	  /* set by user space: counts the changes of go_programs; 0: it is empty */
+	__u64 tls;	  /* set by user space: a TLS library is hooked */
+	__u64 file_hooks; /* enum file_hooks */
+	__u64 sched_ns;	  /* set by user space: what threads did before is not known, it was left out */
 };
 
 /*

@@ -138,8 +138,14 @@ struct sched_entity {
 struct files_struct;
 struct fs_struct;
 
+/* with CONFIG_TASK_IO_ACCOUNTING */
+struct task_io_accounting {
+	__u64 syscw; /* writing calls that have ended (inc_syscw()) */
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	struct task_io_accounting ioac;
 	unsigned int __state; /* since 5.14 (2f064a59a11f) */
 	unsigned int flags;
 	unsigned in_iowait : 1;
