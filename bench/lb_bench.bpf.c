@@ -2,17 +2,12 @@
 /*
  * lb_bench - what BPF_PROG_TEST_RUN does not do between its turns: it gives the frame back its first form and its next flow.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
-#include "packet/parse.h"
+#include "net/chain.bpf.h"
 
 #define FRAME 64 /* bytes */
 #define OUTER 20 /* IPIP over IPv4 */
 #define FRAMES ((void *)(long)ctx->data)
 #define END ((void *)(long)ctx->data_end)
-
-char lb_bench_license[] SEC("license") = "Dual BSD/GPL";
 
 /* written through a mapping: flows that take turns, a power of two, and the next one */
 struct {
@@ -53,6 +48,15 @@ int bench_restore(struct xdp_md *ctx)
 	ip->src = WIRE32(0xc0a80000) | (__be32)(at >> 16) << 24;
 	bpf_tail_call(ctx, &bench_next, 0);
 	return XDP_ABORTED;
+}
+
+/* One more stage of the chain: it does not care. */
+SEC("xdp")
+int bench_stage(struct xdp_md *ctx)
+{
+	struct chain_meta *m = chain_packet();
+
+	return m ? chain_next(ctx, m) : XDP_PASS;
 }
 
 /* Instead of the balancer: only makes the room. */

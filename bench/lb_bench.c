@@ -35,9 +35,14 @@
 extern const unsigned char bpf_lb_bench_data[];
 extern const size_t bpf_lb_bench_size;
 
-static struct chain *chain;
-static struct lb *lb;
-static volatile uint64_t *flows;
+/* Balancers, each with a chain of its own. */
+enum { TABLE_65K, TABLE_1M, ONE_MORE_STAGE, WORLDS };
+
+static struct world {
+	struct chain *chain;
+	struct lb *lb;
+	volatile uint64_t *flows;
+} worlds[WORLDS];
 
 struct row {
 	const char *what;
@@ -46,6 +51,7 @@ struct row {
 	uint64_t nflows;
 	bool vip;
 	bool stateless, syn;
+	int world;
 	const char *goal;
 	double ns[RUNS_MAX];
 };
@@ -64,6 +70,19 @@ static struct row rows[] = {
 	  .vip = true,
 	  .syn = true,
 	  .goal = "<= 400 ns" },
+	{ .what = "new flow (SYN) each time, into a table of 2^20",
+	  .program = "chain_entry",
+	  .nflows = 1U << 23,
+	  .vip = true,
+	  .syn = true,
+	  .world = TABLE_1M,
+	  .goal = "<= 800 ns" },
+	{ .what = "in the table, one flow, one more stage before",
+	  .program = "chain_entry",
+	  .nflows = 1,
+	  .vip = true,
+	  .world = ONE_MORE_STAGE,
+	  .goal = "<= 8 ns more" },
 	{ .what = "no table, 2^23 flows in turn",
 	  .program = "chain_entry",
 	  .nflows = 1U << 23,
@@ -87,13 +106,15 @@ static struct lb_addr addr_of(const char *text)
 }
 
 /* VIPs: 10.200.1.1 with a table, 10.200.1.2 without. */
-static void balance(void)
+static void balance(struct world *w, int which)
 {
 	static struct lb_wish_backend backends[BACKENDS];
 	struct lb_wish_vip vips[2] = { { .addr = addr_of("10.200.1.1") }, { .addr = addr_of("10.200.1.2") } };
 	struct lb_wish wish = { .vips = vips, .nvips = 2 };
-	const struct chain_plan plan = { .stages = { "lb_stage" }, .gue_port = 6080 };
-	const struct lb_opts opts = { .vips = 8, .conns = 65536 };
+	const struct chain_plan plans[2] = { { .stages = { "lb_stage" }, .gue_port = 6080 },
+					     { .stages = { "bench_stage", "lb_stage" }, .gue_port = 6080 } };
+	const struct lb_opts opts = { .vips = 8, .conns = which == TABLE_1M ? 1U << 20 : 65536 };
+	const struct chain_object object = { "lb_bench", bpf_lb_bench_data, &bpf_lb_bench_size };
 	struct err err = ERR_INIT;
 	char text[32];
 	int i;
@@ -112,23 +133,21 @@ static void balance(void)
 	}
 	wish.config.frame_max = 1514;
 	wish.config.flood_rate = UINT32_MAX;
-	if (chain_new(&chain, &err) < 0 || lb_new(chain, &opts, &lb, &err) < 0 || lb_apply(lb, &wish, &plan, &err) < 0)
+	if (chain_new(&w->chain, &err) < 0 || chain_load(w->chain, &object, NULL, 0, &err) < 0 ||
+	    lb_new(w->chain, &opts, &w->lb, &err) < 0 ||
+	    lb_apply(w->lb, &wish, &plans[which == ONE_MORE_STAGE], &err) < 0)
 		die(err.text);
 }
 
-static void restorer(void)
+static void restorer(struct world *w)
 {
-	const struct chain_object object = { "lb_bench", bpf_lb_bench_data, &bpf_lb_bench_size };
-	struct err err = ERR_INIT;
 	void *at;
 
-	if (chain_load(chain, &object, NULL, 0, &err) < 0)
-		die(err.text);
 	at = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
-		  chain_map(chain, "bench_flows"), 0);
+		  chain_map(w->chain, "bench_flows"), 0);
 	if (at == MAP_FAILED)
 		die("cannot map the flows");
-	flows = at;
+	w->flows = at;
 }
 
 static void run(struct row *row, int at, int repeat)
@@ -137,8 +156,9 @@ static void run(struct row *row, int at, int repeat)
 		2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, FRAME - 14, 0, 0, 0x40, 0, 64, 6
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .repeat = repeat);
-	int program = chain_program(chain, row->first ? row->first : "bench_restore");
-	int next = row->program ? chain_program(chain, row->program) : -1;
+	const struct world *w = &worlds[row->world];
+	int program = chain_program(w->chain, row->first ? row->first : "bench_restore");
+	int next = row->program ? chain_program(w->chain, row->program) : -1;
 	uint32_t zero = 0, want;
 
 	memcpy(frame + 26,
@@ -150,8 +170,8 @@ static void run(struct row *row, int at, int repeat)
 	frame[37] = 80;
 	frame[46] = 0x50;
 	frame[47] = row->syn ? TCP_SYN : TCP_ACK;
-	flows[0] = row->nflows;
-	if (next >= 0 && bpf_map_update_elem(chain_map(chain, "bench_next"), &zero, &next, BPF_ANY))
+	w->flows[0] = row->nflows;
+	if (next >= 0 && bpf_map_update_elem(chain_map(w->chain, "bench_next"), &zero, &next, BPF_ANY))
 		die("cannot place the program");
 	if (bpf_prog_test_run_opts(program, &opts))
 		die(strerror(errno));
@@ -198,14 +218,18 @@ int main(int argc, char **argv)
 	CPU_ZERO(&one);
 	CPU_SET(sched_getcpu(), &one);
 	(void)sched_setaffinity(0, sizeof(one), &one);
-	balance();
-	restorer();
+	for (i = 0; i < WORLDS; i++) {
+		balance(&worlds[i], i);
+		restorer(&worlds[i]);
+	}
 	for (i = 0; i < runs; i++) {
 		for (k = 0; k < ARRAY_LEN(rows); k++)
 			run(&rows[k], i, repeat);
 	}
 	tell(runs);
-	(void)lb_free(lb);
-	(void)chain_free(chain);
+	for (i = 0; i < WORLDS; i++) {
+		(void)lb_free(worlds[i].lb);
+		(void)chain_free(worlds[i].chain);
+	}
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "net/lb/conns.h"
 #include "net/wish_make.h"
 
 void balancer_close(struct balancer *b)
@@ -52,7 +53,7 @@ static int how_to(const struct balancer *b, const struct pin_about *want, enum h
 	return 0;
 }
 
-/* The old numbers of backends, by which connections speak, and each CPU's table. */
+/* The old numbers of backends, by which connections speak. */
 static int carry_names(const struct chain *from, struct chain *to, struct err *err)
 {
 	int fd = chain_map(from, "lb_names");
@@ -66,50 +67,9 @@ static int carry_names(const struct chain *from, struct chain *to, struct err *e
 	return fd < 0 || chain_keep(to, "lb_names", fd) ? err_set(err, ENOMEM, "out of memory") : 1;
 }
 
-static uint64_t conns_copy(int from, int to)
-{
-	struct packet_flow key, *before = NULL;
-	struct lb_conn conn;
-	uint64_t n = 0;
-
-	while (!bpf_map_get_next_key(from, before, &key)) {
-		before = &key;
-		if (!bpf_map_lookup_elem(from, &key, &conn) && !bpf_map_update_elem(to, &key, &conn, BPF_NOEXIST))
-			n++;
-	}
-	return n;
-}
-
-static int conns_of(const struct chain *c, uint32_t cpu)
-{
-	uint32_t id;
-
-	if (bpf_map_lookup_elem(chain_map(c, "lb_conns"), &cpu, &id))
-		return -1;
-	return bpf_map_get_fd_by_id(id);
-}
-
-/* Same size: the very tables; else what is in them. */
-static void carry_conns(const struct chain *from, const struct chain *to, bool same_size)
-{
-	int cpus = libbpf_num_possible_cpus(), i;
-
-	for (i = 0; i < cpus; i++) {
-		CLEANUP_CLOSE int old = conns_of(from, (uint32_t)i);
-		CLEANUP_CLOSE int new = conns_of(to, (uint32_t)i);
-		uint32_t key = (uint32_t)i;
-
-		if (old < 0 || new < 0)
-			continue;
-		if (!same_size || bpf_map_update_elem(chain_map(to, "lb_conns"), &key, &old, BPF_ANY))
-			(void)conns_copy(old, new);
-	}
-}
-
 static int build(struct balancer *b, enum how how, const struct lb_opts *opts, struct chain **ret_old, struct err *err)
 {
 	struct chain *old = b->chain, *c = NULL;
-	struct pin_about have = { 0 };
 	int r = 0, carried = 0;
 
 	*ret_old = NULL;
@@ -124,8 +84,8 @@ static int build(struct balancer *b, enum how how, const struct lb_opts *opts, s
 		(void)chain_free(c);
 		return r;
 	}
-	if (carried && !pin_about_read(old, &have, err))
-		carry_conns(old, c, have.conns == opts->conns);
+	if (carried)
+		(void)lb_conns_carry(old, c);
 	b->chain = c;
 	*ret_old = old;
 	return 0;
@@ -285,7 +245,7 @@ static int run_wish(struct balancer *b, const struct wish_if *f, struct err *err
 	if (!r)
 		r = settle(b, how, &about, f->generic, err);
 	if (!r && old && how == HOW_MOVED)
-		carry_conns(old, b->chain, false); /* those that came meanwhile */
+		(void)lb_conns_carry(old, b->chain); /* those that came meanwhile */
 	(void)chain_free(old);
 	if (r < 0)
 		return r;

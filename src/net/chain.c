@@ -29,6 +29,7 @@ struct chain {
 	struct chain_named *maps, *programs; /* those that are in no object */
 	size_t nmaps, nprograms;
 	struct chain_control *control; /* mapped */
+	int placed[2 * CHAIN_STAGES];  /* programs, as chain_stages has them; 0: unknown, or none */
 };
 
 const struct chain_object chain_object = { "chain", bpf_net_chain_data, &bpf_net_chain_size };
@@ -280,6 +281,7 @@ int chain_table(struct chain *c, const char *name, int table, struct err *err)
 	return 0;
 }
 
+/* A place that stays is not written: the kernel would patch every program that jumps there. */
 static int place_stage(struct chain *c, uint32_t place, const char *name, struct err *err)
 {
 	uint32_t key = chain_hidden(c) * CHAIN_STAGES + place;
@@ -288,13 +290,18 @@ static int place_stage(struct chain *c, uint32_t place, const char *name, struct
 	if (!name) {
 		if (bpf_map_delete_elem(stages, &key) && errno != ENOENT)
 			return err_errno(err, errno, "cannot clear place %u of the chain", place);
+		c->placed[key] = 0;
 		return 0;
 	}
 	program = chain_program(c, name);
 	if (program < 0)
 		return err_set(err, ENOENT, "there is no stage '%s'", name);
+	if (c->placed[key] == program)
+		return 0;
+	c->placed[key] = 0;
 	if (bpf_map_update_elem(stages, &key, &program, BPF_ANY))
 		return err_errno(err, errno, "cannot place the stage '%s'", name);
+	c->placed[key] = program;
 	return 0;
 }
 

@@ -26,6 +26,7 @@
 #define VIPS 4
 #define BACKENDS 3
 #define TURNS 60
+#define CONNS 8192
 
 static const struct chain_plan plan = { .stages = { "lb_stage" }, .gue_port = 6080 };
 static struct chain *chain;
@@ -105,8 +106,8 @@ struct sent {
 	uint8_t dst[4]; /* the same */
 };
 
-/* A TCP packet with ACK of the flow 192.168.0.X:PORT to 10.200.1.VIP:80. */
-static struct sent send_one(unsigned vip, unsigned host, unsigned port)
+/* A TCP packet of the flow 192.168.0.X:PORT to 10.200.1.VIP:80. */
+static struct sent send_flags(unsigned vip, unsigned host, unsigned port, uint8_t flags)
 {
 	uint8_t frame[64] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6 };
 	uint8_t out[256] = { 0 };
@@ -117,7 +118,7 @@ static struct sent send_one(unsigned vip, unsigned host, unsigned port)
 	memcpy(frame + 26, (uint8_t[]) { 192, 168, 0, (uint8_t)host, 10, 200, 1, (uint8_t)vip }, 8);
 	memcpy(frame + 34, (uint8_t[]) { (uint8_t)(port >> 8), (uint8_t)port, 0, 80 }, 4);
 	frame[46] = 0x50;
-	frame[47] = 0x10;
+	frame[47] = flags;
 	if (bpf_prog_test_run_opts(chain_program(chain, "chain_entry"), &opts))
 		s.verdict = ~0U;
 	else
@@ -125,6 +126,11 @@ static struct sent send_one(unsigned vip, unsigned host, unsigned port)
 	s.proto = out[23];
 	memcpy(s.dst, out + 30, 4);
 	return s;
+}
+
+static struct sent send_one(unsigned vip, unsigned host, unsigned port)
+{
+	return send_flags(vip, host, port, TCP_ACK);
 }
 
 static bool same(struct sent a, struct sent b)
@@ -246,6 +252,25 @@ static void test_numbers(void)
 	check("numbers of VIPs that are gone are given again", right);
 }
 
+/* A table that is made for CONNS connections keeps so many of them, all but few: those that are asked for (an RST is not put in). */
+static void test_capacity(void)
+{
+	static struct world w;
+	uint64_t hits;
+	unsigned i;
+
+	fill(&w, 1, 0, 0);
+	check("one VIP is applied", apply(&w));
+	for (i = 0; i < CONNS; i++)
+		(void)send_flags(1, 10 + i / 1000, 2000 + i % 1000, TCP_SYN);
+	hits = count_of(CHAIN_LB_TABLE);
+	for (i = 0; i < CONNS; i++)
+		(void)send_flags(1, 10 + i / 1000, 2000 + i % 1000, TCP_RST);
+	hits = count_of(CHAIN_LB_TABLE) - hits;
+	printf("# %llu of %u connections were in the table\n", (unsigned long long)hits, CONNS);
+	check("a table keeps 98 % of the connections that it is made for", hits >= CONNS * 98 / 100);
+}
+
 /* ---- traffic meanwhile ---- */
 
 static atomic_bool stop;
@@ -297,7 +322,7 @@ static void test_traffic(void)
 
 int main(void)
 {
-	const struct lb_opts opts = { .vips = VIPS, .conns = 8192 };
+	const struct lb_opts opts = { .vips = VIPS, .conns = CONNS };
 	static struct world w;
 	struct err err = ERR_INIT;
 
@@ -313,6 +338,7 @@ int main(void)
 	test_refusals();
 	test_changes();
 	test_numbers();
+	test_capacity();
 	test_traffic();
 	printf("1..%d\n", tests);
 	(void)lb_free(lb);

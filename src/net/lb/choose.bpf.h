@@ -5,7 +5,7 @@
  * choose - which backend a packet goes to: the one that it names itself, the one that its connection has, the one for its
  * network, the one at its place in the ring; in this order.
  */
-#include "net/lb/maps.bpf.h"
+#include "net/lb/conns.bpf.h"
 #include "net/lb/server_id.bpf.h"
 #include "packet/hash.h"
 
@@ -13,21 +13,18 @@
 
 struct lb_choice {
 	struct packet_flow key; /* of the connection table */
+	const struct lb_real *to;
+	__u64 now; /* ns of CLOCK_MONOTONIC */
 	__u32 real;
 	__u32 reason;
-	__u32 now_s;
-	int flood; /* there are too many new connections */
+	__u32 now_s; /* UDP only */
+	int flood;   /* there are too many new connections */
 	__be16 nat_port;
 };
 
 PACKET_INLINE int lb_is_udp(const struct lb_choice *c)
 {
 	return c->key.proto == PROTO_UDP;
-}
-
-PACKET_INLINE __u64 lb_now(void)
-{
-	return bpf_ktime_get_coarse_ns();
 }
 
 PACKET_INLINE int lb_is_down(const struct chain_meta *m, __u32 vip, __u32 real)
@@ -57,20 +54,10 @@ PACKET_INLINE int lb_conn_good(const struct chain_meta *m, const struct lb_confi
 	return 1;
 }
 
-PACKET_INLINE struct lb_conn *lb_conn_find(const struct lb_choice *c)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-	void *conns = bpf_map_lookup_elem(&lb_conns, &cpu);
-
-	if (likely(conns != NULL))
-		return bpf_map_lookup_elem(conns, &c->key);
-	return bpf_map_lookup_elem(&lb_conns_spare, &c->key);
-}
-
 NOINLINE int lb_recall(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
 		       struct lb_choice *c)
 {
-	struct lb_conn *conn = lb_conn_find(c);
+	struct lb_conn *conn = lb_conn_find(&c->key, c->now);
 
 	if (!conn) {
 		if (!lb_is_udp(c))
@@ -87,24 +74,18 @@ NOINLINE int lb_recall(const struct chain_meta *m, const struct lb_config *confi
 NOINLINE void lb_remember(const struct chain_meta *m, struct lb_choice *c)
 {
 	struct lb_conn conn = { c->real, c->now_s };
-	__u32 cpu = bpf_get_smp_processor_id();
-	void *conns = bpf_map_lookup_elem(&lb_conns, &cpu);
-	long failed;
+	int r = lb_conn_put(&c->key, c->now, &conn);
 
-	if (likely(conns != NULL)) {
-		failed = bpf_map_update_elem(conns, &c->key, &conn, BPF_ANY);
-	} else {
+	if (unlikely(r > 0))
 		chain_note(m, CHAIN_LB_SPARE_TABLE);
-		failed = bpf_map_update_elem(&lb_conns_spare, &c->key, &conn, BPF_ANY);
-	}
-	if (failed)
+	if (unlikely(r < 0))
 		chain_note(m, CHAIN_LB_NOT_REMEMBERED);
 }
 
 /* Counts a new connection; 1: there are too many of them in this second. */
-PACKET_INLINE int lb_flood(const struct lb_config *config)
+PACKET_INLINE int lb_flood(const struct lb_config *config, __u64 now)
 {
-	__u64 second = lb_now() / 1000000000;
+	__u64 second = now / 1000000000;
 	__u32 zero = 0;
 	struct lb_rate *rate = bpf_map_lookup_elem(&lb_rates, &zero);
 
@@ -160,15 +141,18 @@ PACKET_INLINE int lb_hashed(const struct lb_config *config, const struct lb_vip 
 NOINLINE int lb_fresh(struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
 		      struct lb_choice *c)
 {
-	int flood = c->flood = lb_flood(config);
+	int flood = c->flood = lb_flood(config, c->now);
+	int remember = !flood && !(vip->flags & LB_VIP_STATELESS) && !(m->packet.tcp_flags & TCP_RST);
 
+	if (remember)
+		lb_conn_expect(&c->key);
 	if (flood)
 		chain_note(m, CHAIN_LB_FLOOD);
 	if (!(vip->flags & LB_VIP_ROUTES) || flood || !lb_routed(m, c)) {
 		if (!lb_hashed(config, vip, c))
 			return 0;
 	}
-	if (!flood && !(vip->flags & LB_VIP_STATELESS) && !(m->packet.tcp_flags & TCP_RST))
+	if (remember)
 		lb_remember(m, c);
 	return 1;
 }
@@ -200,7 +184,7 @@ NOINLINE void lb_follow(struct chain_meta *m, const struct lb_vip *vip, struct l
 
 	if (vip->flags & LB_VIP_STATELESS)
 		return;
-	conn = lb_conn_find(c);
+	conn = lb_conn_find(&c->key, c->now);
 	if (conn && conn->real == c->real) {
 		conn->seen_s = c->now_s;
 		return;
@@ -210,12 +194,21 @@ NOINLINE void lb_follow(struct chain_meta *m, const struct lb_vip *vip, struct l
 	lb_remember(m, c);
 }
 
-/* Returns 1 with *c filled, or 0: there is no backend. */
+PACKET_INLINE const struct lb_real *lb_real_at(const struct chain_meta *m, __u32 number)
+{
+	void *reals = LB_TABLE(lb_reals, m);
+	const struct lb_real *real = reals ? bpf_map_lookup_elem(reals, &number) : NULL;
+
+	return real && real->family ? real : NULL;
+}
+
+/* Returns 1 with c->real filled, or 0: there is no backend. */
 PACKET_INLINE int lb_choose(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
 			    const struct lb_vip *vip, struct lb_choice *c)
 {
+	c->now = lb_now();
 	if (lb_is_udp(c))
-		c->now_s = (__u32)(lb_now() / 1000000000);
+		c->now_s = (__u32)(c->now / 1000000000);
 	if (vip->flags & (LB_VIP_QUIC | LB_VIP_UDP_STABLE | LB_VIP_SERVER_ID) && lb_named(ctx, m, vip, c)) {
 		lb_follow(m, vip, c);
 		return 1;

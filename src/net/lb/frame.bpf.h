@@ -6,10 +6,21 @@
 #include "packet/sum.h"
 
 struct lb_link {
-	__u8 dst[6], src[6];
+	__u16 dst[3], src[3];
 	__u32 tags[2]; /* each: the type before, and the tag */
 	__u32 length;
 };
+
+/* A link address, by words: a copy of bytes would be one byte after another. */
+PACKET_INLINE void lb_mac_copy(void *to, const void *from)
+{
+	const __u16 *f = from;
+	__u16 *t = to;
+
+	t[0] = f[0];
+	t[1] = f[1];
+	t[2] = f[2];
+}
 
 PACKET_INLINE int lb_link_read(struct xdp_md *ctx, const struct chain_meta *m, struct lb_link *link)
 {
@@ -18,8 +29,8 @@ PACKET_INLINE int lb_link_read(struct xdp_md *ctx, const struct chain_meta *m, s
 
 	if (!ether)
 		return -1;
-	__builtin_memcpy(link->dst, ether->dst, 6);
-	__builtin_memcpy(link->src, ether->src, 6);
+	lb_mac_copy(link->dst, ether->dst);
+	lb_mac_copy(link->src, ether->src);
 	link->length = ETHER_BYTES + m->packet.vlans * 4U;
 	if (m->packet.vlans) {
 		/* a frame with a tag has 4 bytes more, and then IP's 20 */
@@ -31,7 +42,7 @@ PACKET_INLINE int lb_link_read(struct xdp_md *ctx, const struct chain_meta *m, s
 	return 0;
 }
 
-PACKET_INLINE int lb_link_write(struct xdp_md *ctx, const struct lb_link *link, const __u8 *dst, const __u8 *src,
+PACKET_INLINE int lb_link_write(struct xdp_md *ctx, const struct lb_link *link, const __u16 *dst, const __u16 *src,
 				__be16 ethertype)
 {
 	struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
@@ -39,8 +50,8 @@ PACKET_INLINE int lb_link_write(struct xdp_md *ctx, const struct lb_link *link, 
 
 	if (!ether)
 		return -1;
-	__builtin_memcpy(ether->dst, dst, 6);
-	__builtin_memcpy(ether->src, src, 6);
+	lb_mac_copy(ether->dst, dst);
+	lb_mac_copy(ether->src, src);
 	if (likely(link->length == ETHER_BYTES)) {
 		ether->type = ethertype;
 		return 0;
@@ -81,11 +92,11 @@ PACKET_INLINE int lb_ttl_less(struct xdp_md *ctx, __u32 l3, int family)
 /* Sender and receiver change places. */
 PACKET_INLINE void lb_link_turn(struct wire_ether *ether)
 {
-	__u8 was[6];
+	__u16 was[3];
 
-	__builtin_memcpy(was, ether->dst, 6);
-	__builtin_memcpy(ether->dst, ether->src, 6);
-	__builtin_memcpy(ether->src, was, 6);
+	lb_mac_copy(was, ether->dst);
+	lb_mac_copy(ether->dst, ether->src);
+	lb_mac_copy(ether->src, was);
 }
 
 #endif

@@ -46,7 +46,8 @@ PACKET_INLINE const struct lb_vip *lb_find(const struct chain_meta *m, const str
 	if (vip)
 		return vip;
 	*any = 1;
-	vip = lb_vip_at(m, 0, flow->proto);
+	if (config->flags & LB_ANY_PORT)
+		vip = lb_vip_at(m, 0, flow->proto);
 	if (vip || !(config->flags & LB_PREFIXES))
 		return vip;
 	vip = lb_prefix_at(m, flow->dport, flow->proto);
@@ -78,21 +79,11 @@ PACKET_INLINE void lb_count(void *counts, __u32 key, const struct chain_meta *m)
 	}
 }
 
-PACKET_INLINE const struct lb_real *lb_real_at(const struct chain_meta *m, __u32 number)
-{
-	void *reals = LB_TABLE(lb_reals, m);
-	const struct lb_real *real = reals ? bpf_map_lookup_elem(reals, &number) : NULL;
-
-	return real && real->family ? real : NULL;
-}
-
 NOINLINE int lb_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
 		     const struct lb_choice *c)
 {
-	const struct lb_real *real = lb_real_at(m, c->real);
+	const struct lb_real *real = c->to;
 
-	if (!real)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_LOST_BACKEND);
 	lb_count(&lb_vip_counts, vip->number, m);
 	lb_count(&lb_real_counts, c->real, m);
 	if (vip->flags & LB_VIP_LOCAL && real->flags & LB_REAL_LOCAL)
@@ -128,11 +119,15 @@ PACKET_INLINE int lb_flow(struct xdp_md *ctx, struct chain_meta *m, const struct
 		c.key.sport = 0;
 	if (!lb_choose(ctx, m, config, vip, &c))
 		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_BACKEND);
-	if (c.reason == CHAIN_LB_TABLE && unlikely(!lb_real_at(m, c.real))) {
+	c.to = lb_real_at(m, c.real);
+	if (unlikely(!c.to) && c.reason == CHAIN_LB_TABLE) {
 		chain_note(m, CHAIN_LB_GONE);
 		if (!lb_fresh(m, config, vip, &c))
 			return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_BACKEND);
+		c.to = lb_real_at(m, c.real);
 	}
+	if (unlikely(!c.to))
+		return chain_verdict(m, XDP_DROP, CHAIN_LB_LOST_BACKEND);
 	return lb_send(ctx, m, config, vip, &c);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -434,23 +435,65 @@ int lb_apply(struct lb *lb, const struct lb_wish *wish, const struct chain_plan 
 
 /* ---- life cycle ---- */
 
-/* Each CPU's connection table is made here: the kernel keeps them for as long as the map that holds them. */
+static int conns_make_one(const struct lb *lb, uint32_t cpu, uint32_t buckets, struct err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+	int outer = chain_map(lb->chain, "lb_conns");
+	uint32_t id;
+
+	if (!bpf_map_lookup_elem(outer, &cpu, &id))
+		return 0; /* of one who was here before */
+	CLEANUP_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "lb_conns_cpu", sizeof(uint32_t),
+					      sizeof(struct lb_bucket), buckets, &opts);
+	if (fd < 0 || bpf_map_update_elem(outer, &cpu, &fd, BPF_ANY))
+		return err_errno(err, errno, "cannot make the connection table of CPU %u", cpu);
+	return 0;
+}
+
+/* The seed stays what it is, should there be one: without it what is in the tables would not be found. */
+static int conns_shape(const struct lb *lb, struct lb_shape *shape, struct err *err)
+{
+	int fd = chain_map(lb->chain, "lb_conn_shape");
+	uint32_t zero = 0;
+
+	if (bpf_map_lookup_elem(fd, &zero, shape))
+		return err_errno(err, errno, "cannot read the shape of connection tables");
+	if (shape->seed)
+		return 0;
+	if (getrandom(&shape->seed, sizeof(shape->seed), 0) != sizeof(shape->seed))
+		return err_errno(err, errno, "cannot get random bytes");
+	shape->seed |= 1;
+	/* twice as many places as connections */
+	shape->buckets = MAX(2 * lb->opts.conns / LB_WAYS, 1U);
+	if (bpf_map_update_elem(fd, &zero, shape, BPF_ANY))
+		return err_errno(err, errno, "cannot write the shape of connection tables");
+	return 0;
+}
+
+/*
+ * Each CPU's connection table is made here: the kernel keeps them for as long as the map that holds them.  A CPU that is not
+ * online has none; should it come, it has its part of the spare one.
+ */
 static int conns_make(struct lb *lb, struct err *err)
 {
-	int cpus = libbpf_num_possible_cpus(), outer = chain_map(lb->chain, "lb_conns"), i;
+	CLEANUP_FCLOSE FILE *f = fopen("/sys/devices/system/cpu/online", "re");
+	struct lb_shape shape = { 0 };
+	uint32_t from, to;
+	int r = conns_shape(lb, &shape, err);
 
-	if (cpus < 0 || cpus > LB_CPUS)
-		return err_set(err, E2BIG, "this host may have %d CPUs, a balancer serves %d", cpus, LB_CPUS);
-	for (i = 0; i < cpus && !lb->opts.no_cpu_tables; i++) {
-		uint32_t key = (uint32_t)i, id;
-
-		if (!bpf_map_lookup_elem(outer, &key, &id))
-			continue; /* of one who was here before */
-		CLEANUP_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "lb_conns_cpu", sizeof(struct packet_flow),
-						      sizeof(struct lb_conn), lb->opts.conns, NULL);
-
-		if (fd < 0 || bpf_map_update_elem(outer, &key, &fd, BPF_ANY))
-			return err_errno(err, errno, "cannot make the connection table of CPU %d", i);
+	if (r < 0 || lb->opts.no_cpu_tables)
+		return r;
+	while (f && fscanf(f, "%u", &from) == 1) {
+		to = from;
+		if (fscanf(f, "-%u", &to) < 0)
+			to = from;
+		for (; from <= to && from < LB_CPUS; from++) {
+			r = conns_make_one(lb, from, shape.buckets, err);
+			if (r < 0)
+				return r;
+		}
+		if (fgetc(f) != ',')
+			break;
 	}
 	return 0;
 }

@@ -15,7 +15,7 @@
  * said by LB_BY_ROUTE in lb_config.flags: not set, back to config.router_mac; set, as the host would forward them.
  *
  * Threads: one.  Memory: rings, two for each VIP (struct lb_ring, 131 kB), of which those of VIPs whose backends did
- * not change serve both generations; the connection tables of lb_opts, 120 bytes an entry; 28 bytes a backend.
+ * not change serve both generations; the connection tables of lb_opts (of each CPU that is online: 112 bytes a connection; of NAT: 128); 28 bytes a backend.
  * Failure: a wish that is refused changes nothing.
  */
 #include <stdbool.h>
@@ -32,7 +32,7 @@ struct lb_opts {
 	uint32_t vips;	    /* at most; 0: 512 */
 	uint32_t conns;	    /* entries of each CPU's connection table; 0: 65536 */
 	uint32_t nats;	    /* connections through NAT; 0: 65536 */
-	bool no_cpu_tables; /* all CPUs share one table, of `conns` entries: for tests */
+	bool no_cpu_tables; /* all CPUs share the spare table, of `conns` entries: for tests */
 };
 
 struct lb_wish_backend {

@@ -15,7 +15,7 @@
 #define LB_AF_INET6 10
 
 struct lb_hop {
-	__u8 dst[6], src[6];
+	__u16 dst[3], src[3];
 	__u32 ifindex; /* 0: where it came from */
 	__u32 reason;  /* lb_hop_find() failed, or (LB_NO_NEIGHBOUR) the host must send it */
 	__u32 mtu;     /* of LB_TOO_BIG */
@@ -25,8 +25,8 @@ struct lb_hop {
 
 PACKET_INLINE int lb_hop_said(struct lb_hop *hop, const struct bpf_fib_lookup *fib, long said)
 {
-	__builtin_memcpy(hop->dst, fib->dmac, 6);
-	__builtin_memcpy(hop->src, fib->smac, 6);
+	lb_mac_copy(hop->dst, fib->dmac);
+	lb_mac_copy(hop->src, fib->smac);
 	hop->ifindex = fib->ifindex;
 	switch (said) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
@@ -76,8 +76,8 @@ PACKET_INLINE int lb_hop_find(struct xdp_md *ctx, const struct chain_meta *m, co
 	ether = chain_at(ctx, 0, sizeof(*ether));
 	if (!ether)
 		return -1;
-	__builtin_memcpy(hop->dst, config->router_mac, 6);
-	__builtin_memcpy(hop->src, ether->dst, 6);
+	lb_mac_copy(hop->dst, config->router_mac);
+	lb_mac_copy(hop->src, ether->dst);
 	return 0;
 }
 
@@ -110,8 +110,8 @@ PACKET_INLINE int lb_leave(struct xdp_md *ctx, struct chain_meta *m, const struc
 		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
 	if (unlikely(hop->reason == CHAIN_LB_NO_NEIGHBOUR))
 		return chain_verdict(m, XDP_PASS, CHAIN_LB_NO_NEIGHBOUR);
-	__builtin_memcpy(ether->dst, hop->dst, 6);
-	__builtin_memcpy(ether->src, hop->src, 6);
+	lb_mac_copy(ether->dst, hop->dst);
+	lb_mac_copy(ether->src, hop->src);
 	if (likely(!hop->ifindex || hop->ifindex == ctx->ingress_ifindex))
 		return chain_verdict(m, XDP_TX, reason);
 	return chain_verdict(m, (int)bpf_redirect(hop->ifindex, 0), reason);
@@ -127,11 +127,11 @@ NOINLINE int lb_l2_send(struct xdp_md *ctx, struct chain_meta *m, const struct l
 	if (!ether)
 		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
 	if (real->mac[0] | real->mac[1] | real->mac[2] | real->mac[3] | real->mac[4] | real->mac[5]) {
-		__builtin_memcpy(hop.dst, real->mac, 6);
+		lb_mac_copy(hop.dst, real->mac);
 		if (real->ifindex)
-			__builtin_memcpy(hop.src, config->own_mac, 6);
+			lb_mac_copy(hop.src, config->own_mac);
 		else
-			__builtin_memcpy(hop.src, ether->dst, 6);
+			lb_mac_copy(hop.src, ether->dst);
 		return lb_leave(ctx, m, &hop, reason);
 	}
 	hop.ifindex = 0;

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "net/chain.h"
+#include "net/lb/conns.h"
 
 #define BATCH 512
 
@@ -115,12 +116,13 @@ static int look_table(int fd, int cpu, lb_conn_fn each, void *arg)
 int lb_look_conns(const struct chain *c, lb_conn_fn each, void *arg)
 {
 	int cpus = libbpf_num_possible_cpus(), i, r = 0;
+	struct lb_conns t;
 
 	for (i = 0; i < cpus && !r; i++) {
-		CLEANUP_CLOSE int fd = lb_table_open(c, "lb_conns", (uint32_t)i);
-
-		if (fd >= 0)
-			r = look_table(fd, i, each, arg);
+		if (lb_conns_open(c, (uint32_t)i, &t) < 0)
+			continue;
+		r = lb_conns_each(&t, i, each, arg);
+		lb_conns_close(&t);
 	}
 	return r ? r : look_table(chain_map(c, "lb_conns_spare"), -1, each, arg);
 }
@@ -128,13 +130,19 @@ int lb_look_conns(const struct chain *c, lb_conn_fn each, void *arg)
 int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_fn each, void *arg)
 {
 	int cpus = libbpf_num_possible_cpus(), i, r = 0;
+	const struct lb_conn *found;
 	struct lb_conn conn;
+	struct lb_conns t;
 
 	for (i = 0; i < cpus && !r; i++) {
-		CLEANUP_CLOSE int fd = lb_table_open(c, "lb_conns", (uint32_t)i);
-
-		if (fd >= 0 && !bpf_map_lookup_elem(fd, flow, &conn))
+		if (lb_conns_open(c, (uint32_t)i, &t) < 0)
+			continue;
+		found = lb_conns_find(&t, flow);
+		if (found) {
+			conn = *found;
 			r = each(arg, i, flow, &conn);
+		}
+		lb_conns_close(&t);
 	}
 	if (!r && !bpf_map_lookup_elem(chain_map(c, "lb_conns_spare"), flow, &conn))
 		r = each(arg, -1, flow, &conn);
@@ -168,9 +176,9 @@ int lb_look_config(const struct chain *c, struct lb_config *ret)
 
 uint32_t lb_look_room(const struct chain *c)
 {
-	CLEANUP_CLOSE int fd = lb_table_open(c, "lb_conns", 0);
-	struct bpf_map_info info = { 0 };
-	uint32_t bytes = sizeof(info);
+	struct lb_shape shape = { 0 };
+	uint32_t zero = 0;
 
-	return fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &bytes) ? 0 : info.max_entries;
+	(void)bpf_map_lookup_elem(chain_map(c, "lb_conn_shape"), &zero, &shape);
+	return shape.buckets * LB_WAYS / 2; /* twice as many places as connections */
 }

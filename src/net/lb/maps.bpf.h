@@ -58,21 +58,30 @@ struct {
 	__type(value, struct lb_ring);
 } lb_rings SEC(".maps");
 
-/* connection tables; key: CPU; least recently used go first */
+/* connection tables of CPUs (net/lb/conns.bpf.h); user space may map and read them; key: CPU, and then the bucket */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, LB_CPUS);
 	__type(key, __u32);
 	__array(
 		values, struct {
-			__uint(type, BPF_MAP_TYPE_LRU_HASH);
-			__uint(max_entries, 1024);
-			__uint(key_size, sizeof(struct packet_flow));
-			__uint(value_size, sizeof(struct lb_conn));
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct lb_bucket));
 		});
 } lb_conns SEC(".maps");
 
-/* of CPUs that have none */
+/* written once, before the first packet */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_shape);
+} lb_conn_shape SEC(".maps");
+
+/* of CPUs that have none; least recently used go first */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);

@@ -20,6 +20,7 @@
 #define LB_DECAP_TTL 0x40    /* the inner packet's time to live is one less */
 #define LB_DECAP_WHOLE 0x80  /* no fragments past the decap stage */
 #define LB_NAT 0x100	     /* there are VIPs with LB_VIP_NAT: replies are looked for */
+#define LB_ANY_PORT 0x400    /* there are VIPs of any port, which are no networks */
 #define LB_BY_ROUTE 0x200    /* the host's routes and neighbours say where packets leave; else: where they came from */
 
 /* One per generation. */
@@ -110,6 +111,25 @@ struct lb_conn {
 	__u32 seen_s; /* UDP: when it was seen last, of CLOCK_MONOTONIC */
 };
 
+#define LB_WAYS 8 /* of a bucket */
+
+/* Connections of one hash (net/lb/conns.bpf.h); the first two fields are one cache line. */
+struct lb_bucket {
+	__u32 tag[LB_WAYS];   /* of the hash; 0: the place is free */
+	__u32 stamp[LB_WAYS]; /* when it was used last, of CLOCK_MONOTONIC in units of 2^20 ns */
+	struct {
+		struct packet_flow key;
+		struct lb_conn conn;
+	} place[LB_WAYS];
+};
+
+/* Of all CPUs' tables. */
+struct lb_shape {
+	__u64 seed;
+	__u32 buckets;
+	__u32 pad;
+};
+
 /* An address and a port that are written into a packet. */
 struct lb_end {
 	__be32 addr[4];
@@ -149,6 +169,7 @@ struct lb_addr {
 
 _Static_assert(sizeof(struct lb_config) == 76, "no padding");
 _Static_assert(sizeof(struct lb_real) == 28, "no padding");
+_Static_assert(sizeof(struct lb_bucket) == 448, "whole cache lines");
 _Static_assert(sizeof(struct lb_nat) == 32, "no padding");
 _Static_assert(sizeof(struct lb_ring) % 8 == 0, "as the kernel lays it out");
 

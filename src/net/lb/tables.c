@@ -198,12 +198,14 @@ static int write_config(struct lb *lb, const struct lb_wish *wish, struct err *e
 	size_t i;
 
 	config.ring = lb->ring_places;
-	config.flags &= ~(uint32_t)(LB_PREFIXES | LB_NAT);
+	config.flags &= ~(uint32_t)(LB_PREFIXES | LB_NAT | LB_ANY_PORT);
 	config.nat_idle_s = config.nat_idle_s ? config.nat_idle_s : NAT_IDLE_S;
 	config.nat_short_s = config.nat_short_s ? config.nat_short_s : NAT_SHORT_S;
 	for (i = 0; i < wish->nvips; i++) {
 		if (wish->vips[i].flags & LB_VIP_NAT)
 			config.flags |= LB_NAT;
+		if (!lb_is_network(&wish->vips[i]) && !wish->vips[i].port)
+			config.flags |= LB_ANY_PORT;
 		if (lb_is_network(&wish->vips[i]))
 			config.flags |= LB_PREFIXES;
 	}

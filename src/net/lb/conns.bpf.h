@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#ifndef SAKER_NET_LB_CONNS_H
+#define SAKER_NET_LB_CONNS_H
+/*
+ * conns - the connection table of a CPU: buckets of LB_WAYS connections, of which the least recently used gives way.
+ *
+ * The kernel's LRU maps take two to four cache misses for an insertion, since what goes lies elsewhere than what comes.  Here
+ * both lie in one bucket, which begins with the tags (bits of the hash) and the stamps (when each was used last) of all in
+ * one cache line.  No lock: a table is only used by packets on its CPU, one after another.
+ *
+ * A bucket may be full while others have room: a table has twice as many places as connections that it is made for, and
+ * holds then all but few of them (tests/lib/lb_wish.c measures it).  The hash has a seed of its own, so a client cannot choose its
+ * bucket.
+ */
+#include "net/lb/conn_hash.h"
+#include "net/lb/maps.bpf.h"
+
+#define LB_STAMP_SHIFT 20 /* stamps count 2^20 ns, about a millisecond */
+
+PACKET_INLINE __u64 lb_now(void)
+{
+	return bpf_ktime_get_coarse_ns();
+}
+
+/* The bucket of a flow on this CPU, or NULL: this CPU has no table. */
+PACKET_INLINE struct lb_bucket *lb_bucket_of(const struct packet_flow *key, __u32 *tag)
+{
+	__u32 zero = 0, cpu = bpf_get_smp_processor_id(), at;
+	const struct lb_shape *shape = bpf_map_lookup_elem(&lb_conn_shape, &zero);
+	void *conns = bpf_map_lookup_elem(&lb_conns, &cpu);
+	__u64 hash;
+
+	if (unlikely(!conns || !shape))
+		return NULL;
+	hash = lb_conn_hash(key, shape->seed);
+	*tag = (__u32)hash;
+	at = lb_bucket_at(hash, shape);
+	return bpf_map_lookup_elem(conns, &at);
+}
+
+/* What will be put in: its bucket comes from memory while the ring is asked. */
+PACKET_INLINE void lb_conn_expect(const struct packet_flow *key)
+{
+	__u32 tag;
+	const struct lb_bucket *b = lb_bucket_of(key, &tag);
+
+	if (b)
+		(void)*(const volatile __u32 *)&b->tag[0];
+}
+
+/* The connection of a flow, or NULL; it is used now. */
+PACKET_INLINE struct lb_conn *lb_conn_find(const struct packet_flow *key, __u64 now)
+{
+	__u32 tag, way, stamp = (__u32)(now >> LB_STAMP_SHIFT);
+	struct lb_bucket *b;
+
+	b = lb_bucket_of(key, &tag);
+	if (unlikely(!b))
+		return bpf_map_lookup_elem(&lb_conns_spare, key);
+	way = lb_way_of(b, key, tag);
+	if (way >= LB_WAYS)
+		return NULL;
+	if (b->stamp[way] != stamp)
+		b->stamp[way] = stamp;
+	return &b->place[way].conn;
+}
+
+/* Puts a connection in, in its own place if it has one.  Returns 0, 1 (this CPU has no table: into the spare one), or -1. */
+PACKET_INLINE int lb_conn_put(const struct packet_flow *key, __u64 now, const struct lb_conn *conn)
+{
+	__u32 tag, way, stamp = (__u32)(now >> LB_STAMP_SHIFT);
+	struct lb_bucket *b;
+
+	b = lb_bucket_of(key, &tag);
+	if (unlikely(!b))
+		return bpf_map_update_elem(&lb_conns_spare, key, conn, BPF_ANY) ? -1 : 1;
+	way = lb_way_of(b, key, tag);
+	if (way >= LB_WAYS)
+		way = lb_way_oldest(b, stamp);
+	if (way >= LB_WAYS)
+		return -1; /* cannot be */
+	b->tag[way] = tag;
+	b->stamp[way] = stamp;
+	b->place[way].key = *key;
+	b->place[way].conn = *conn;
+	return 0;
+}
+
+#endif
