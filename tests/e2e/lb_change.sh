@@ -42,7 +42,7 @@ resets() {
 load() {
 	local label=$1
 	shift
-	netns_run "${LBWORLD}client" wrk -t 1 -c 40 -d 90s --timeout 20s "$@" http://$LBWORLD_VIP/ >"$label.wrk" 2>&1 &
+	netns_run "${LBWORLD}client" wrk -t 1 -c 40 -d 190s --timeout 20s "$@" http://$LBWORLD_VIP/ >"$label.wrk" 2>&1 &
 	LOAD=$!
 	e2e_kill_later $LOAD
 }
