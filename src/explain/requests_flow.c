@@ -574,12 +574,11 @@ static void drop_hints(struct flow *f)
 	f->hints = NULL;
 }
 
-static int walk_again(struct flow *f, int mode)
+/* Once more, with what the walk before has found. */
+static int walk_hinted(struct flow *f, int mode)
 {
 	int n, e = 0;
 
-	drop_hints(f);
-	walk_in(f, mode);
 	for (n = 0; f->several && n < 2 && e == 0; n++) {
 		e = take_hints(f);
 		if (e == 0)
@@ -588,16 +587,11 @@ static int walk_again(struct flow *f, int mode)
 	return e;
 }
 
-/* The steps that each unit takes: from pairs that were found without knowing them, then again and again with them. */
+/* The steps that each unit takes: from pairs that were found without knowing them, now again and again with them. */
 static int learn_steps(struct flow *f)
 {
-	int n, mode, e = 0;
+	int n, e = 0;
 
-	for (mode = 0; mode < MODE_STEPS; mode++) {
-		walk_in(f, mode);
-		flow_keep_plain(f);
-		flow_learn(f, false);
-	}
 	f->near = NEAR_LEARNING;
 	for (n = 0; n < LEARNING_WALKS; n++) {
 		walk_in(f, MODE_STEPS);
@@ -615,23 +609,42 @@ static int learn_steps(struct flow *f)
 	return e;
 }
 
-static int work(struct flow *f)
+/* Each mode by itself: what it explains, and what there is to learn from it.  1: that was all. */
+static int walk_modes(struct flow *f)
 {
 	int mode, n = 0;
 
-	walk_in(f, MODE_BATCH);
+	for (mode = 0; mode < MODE_STEPS && n >= 0; mode++) {
+		drop_hints(f);
+		walk_in(f, mode);
+		if (f->several) {
+			flow_keep_plain(f);
+			flow_learn(f, false);
+		}
+		n = walk_hinted(f, mode);
+		judge(f, (enum flow_mode)mode);
+		if (n >= 0 && !f->several && !f->objects.count)
+			return 1; /* with one thing at a time all modes are the same */
+	}
+	drop_hints(f);
+	return n;
+}
+
+static int work(struct flow *f)
+{
+	int n = walk_modes(f);
+
+	if (n)
+		return n < 0 ? n : 0;
 	if (f->several)
 		n = learn_steps(f);
-	for (mode = 0; mode < MODE_STEPS && n >= 0; mode++) {
-		n = walk_again(f, mode);
-		judge(f, (enum flow_mode)mode);
-		if (!f->several && !f->objects.count)
-			return n;
-	}
 	flow_choose_steps(f);
 	judge_objects(f);
+	drop_hints(f);
 	if (n >= 0)
-		n = walk_again(f, -1);
+		walk_in(f, -1);
+	if (n >= 0)
+		n = walk_hinted(f, -1);
 	return f->r->failed ? -ENOMEM : n;
 }
 

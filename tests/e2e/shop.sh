@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
+# parallel: guests
 # timeout: 240
 #
 # The shop of demo/shop.sh: each application answers as designed, each planted fault delays, and nothing is left of it.
