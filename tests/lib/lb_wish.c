@@ -26,6 +26,7 @@
 #define VIPS 4
 #define BACKENDS 3
 #define TURNS 60
+#define MANY 4000 /* three times it is more than LB_REALS */
 #define CONNS 8192
 
 static const struct chain_plan plan = { .stages = { "lb_stage" }, .gue_port = 6080 };
@@ -271,6 +272,40 @@ static void test_capacity(void)
 	check("a table keeps 98 % of the connections that it is made for", hits >= CONNS * 98 / 100);
 }
 
+/* More backends than there are numbers, wish by wish: what was a backend's goes to another, and its connections do not. */
+static void test_backends(void)
+{
+	static struct lb_wish_backend many[3][MANY];
+	static struct world w;
+	struct sent s = { 0 };
+	unsigned turn, i = 0;
+	bool right = true;
+	uint64_t hits;
+	char text[32];
+
+	for (turn = 0; turn < 3 && right; turn++) {
+		fill(&w, 1, 0, 0);
+		for (i = 0; i < MANY; i++) {
+			(void)snprintf(text, sizeof(text), "10.%u.%u.%u", 10 + turn, i / 200, 1 + i % 200);
+			many[turn][i] = (struct lb_wish_backend) { .addr = addr_of(text), .weight = 1 };
+		}
+		w.vips[0].backends = many[turn];
+		w.vips[0].nbackends = MANY;
+		right = apply(&w);
+		/* the second wish's backends have no connections: those of the first still lie in the table at the third */
+		hits = count_of(CHAIN_LB_TABLE);
+		for (i = 0; i < 200 && right && turn != 1; i++) {
+			s = send_one(1, 1, 1 + i);
+			right = s.verdict == XDP_TX && s.dst[0] == 10 && s.dst[1] == 10 + turn;
+		}
+		right = right && count_of(CHAIN_LB_TABLE) == hits;
+	}
+	if (!right)
+		printf("# turn %u, packet %u: verdict %u, to %u.%u.%u.%u\n", turn, i, s.verdict, s.dst[0], s.dst[1],
+		       s.dst[2], s.dst[3]);
+	check("numbers of backends that are gone are given again", right);
+}
+
 /* ---- traffic meanwhile ---- */
 
 static atomic_bool stop;
@@ -339,6 +374,7 @@ int main(void)
 	test_changes();
 	test_numbers();
 	test_capacity();
+	test_backends();
 	test_traffic();
 	printf("1..%d\n", tests);
 	(void)lb_free(lb);

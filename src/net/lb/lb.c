@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "net/lb/conns.h"
 #include "net/lb/endpoint.h"
 #include "packet/wire.h"
 
@@ -118,18 +119,97 @@ int lb_backend_place(struct lb *lb, uint32_t number, const struct lb_addr *addr)
 	return 0;
 }
 
+/* The counters of a number that another had begin at 0. */
+static void count_anew(struct lb *lb, const char *map, uint32_t number)
+{
+	int cpus = libbpf_num_possible_cpus();
+	CLEANUP_FREE struct chain_count *none = calloc((size_t)MAX(cpus, 1), sizeof(*none));
+
+	if (none)
+		(void)bpf_map_update_elem(chain_map(lb->chain, map), &number, none, BPF_ANY);
+}
+
+/* A number that was never given, or one that numbers_free() has taken back. */
 static uint32_t backend_add(struct lb *lb, const struct lb_addr *addr, struct err *err)
 {
-	if (lb->nreals == LB_REALS) {
-		(void)err_set(err, ENOSPC, "this balancer has known %u backends: it can know no more", LB_REALS - 1);
+	uint32_t number = lb->nreals;
+
+	if (number == LB_REALS) {
+		for (number = 1; number < LB_REALS && lb->addrs[number].family; number++)
+			;
+	}
+	if (number == LB_REALS) {
+		(void)err_set(err, ENOSPC,
+			      "there is no room for more than %u backends, those that still run among them",
+			      LB_REALS - 1);
 		return 0;
 	}
-	if (lb_backend_place(lb, lb->nreals, addr)) {
+	if (lb_backend_place(lb, number, addr)) {
 		(void)err_set(err, ENOMEM, "out of memory");
 		return 0;
 	}
-	lb_name_write(lb, lb->nreals);
-	return lb->nreals++;
+	lb_name_write(lb, number);
+	if (number < lb->nreals)
+		count_anew(lb, "lb_real_counts", number);
+	else
+		lb->nreals++;
+	return number;
+}
+
+static int number_used(void *arg, uint32_t number, const struct lb_real *real)
+{
+	uint8_t *gone = arg;
+
+	(void)real;
+	gone[number] = 0;
+	return 0;
+}
+
+static size_t numbers_wished(const struct lb *lb, const struct lb_wish *wish, uint8_t *gone)
+{
+	size_t i, k, n = wish->nids + wish->nroutes;
+
+	for (i = 0; i < wish->nvips; i++) {
+		for (k = 0; k < wish->vips[i].nbackends; k++)
+			gone[lb_backend_number(lb, &wish->vips[i].backends[k].addr)] = 0;
+		n += k;
+	}
+	for (i = 0; i < wish->nids; i++)
+		gone[lb_backend_number(lb, &wish->ids[i].to.addr)] = 0;
+	for (i = 0; i < wish->nroutes; i++)
+		gone[lb_backend_number(lb, &wish->routes[i].to.addr)] = 0;
+	return n;
+}
+
+/*
+ * When numbers may run out: those are taken back that neither the wish nor what runs has.  Their connections are taken out
+ * of the tables before, so none leads to a stranger.
+ */
+static int numbers_free(struct lb *lb, const struct lb_wish *wish)
+{
+	uint8_t gone[LB_REALS];
+	uint32_t i;
+
+	memset(gone, 0, sizeof(gone));
+	memset(gone + 1, 1, lb->nreals - 1);
+	if (numbers_wished(lb, wish, gone) + lb->nreals <= LB_REALS)
+		return 0;
+	gone[0] = 0;
+	(void)lb_look_reals(lb->chain, number_used, gone);
+	lb_conns_forget(lb->chain, gone);
+	map_fini(&lb->by_addr);
+	lb->by_addr = (struct map)MAP_INIT;
+	for (i = 1; i < lb->nreals; i++) {
+		struct lb_addr addr = lb->addrs[i];
+
+		memset(&lb->addrs[i], 0, sizeof(addr));
+		if (gone[i])
+			lb_name_write(lb, i);
+		else if (addr.family && lb_backend_place(lb, i, &addr))
+			return -ENOMEM;
+	}
+	lb->nreals = LB_REALS;
+	return 0;
 }
 
 uint32_t lb_number_backend(struct lb *lb, const struct lb_wish_backend *b, struct err *err)
@@ -191,16 +271,6 @@ int lb_vips_index(struct lb *lb)
 	return 0;
 }
 
-/* The counters of a number that another VIP had begin at 0. */
-static void vip_forget(struct lb *lb, uint32_t number)
-{
-	int cpus = libbpf_num_possible_cpus();
-	CLEANUP_FREE struct chain_count *none = calloc((size_t)MAX(cpus, 1), sizeof(*none));
-
-	if (none)
-		(void)bpf_map_update_elem(chain_map(lb->chain, "lb_vip_counts"), &number, none, BPF_ANY);
-}
-
 /* Gives a number that neither side has; the index is made anew by the caller. */
 static uint32_t vip_add(struct lb *lb, const struct lb_wish_vip *vip, uint32_t *from)
 {
@@ -209,7 +279,7 @@ static uint32_t vip_add(struct lb *lb, const struct lb_wish_vip *vip, uint32_t *
 
 		if (state->sides[0].wished || state->sides[1].wished)
 			continue;
-		vip_forget(lb, *from + 1);
+		count_anew(lb, "lb_vip_counts", *from + 1);
 		lb_vip_key_fill(vip, &state->key);
 		return ++*from;
 	}
@@ -416,7 +486,9 @@ int lb_prepare(struct lb *lb, const struct lb_wish *wish, struct err *err)
 	int r;
 
 	wish_begin(lb);
-	r = wish_number_vips(lb, wish, err);
+	r = numbers_free(lb, wish) ? err_set(err, ENOMEM, "out of memory") : 0;
+	if (!r)
+		r = wish_number_vips(lb, wish, err);
 	if (!r)
 		r = wish_rings(lb, wish, err);
 	if (!r)

@@ -5,8 +5,9 @@
  * lb - the balancer: a wish says all of it, and is applied as a whole or not at all.
  *
  * VIPs and backends get numbers at their first wish and keep them, whatever is wished later: the connection tables and
- * the counters speak of numbers.  A number is never given to another, so old entries never lead to a stranger;
- * LB_REALS - 1 different backends in the life of a balancer are the limit, and then a wish is refused.
+ * the counters speak of numbers.  A backend's number is given to another only when all are given, and after its connections
+ * were taken out of the tables, so old entries never lead to a stranger.  What is wished and what runs can have
+ * LB_REALS - 1 different backends together; else a wish is refused.
  *
  * How packets come to a VIP's backends is said by lb_wish_vip.flags: LB_VIP_NAT (the address is translated; backends must have
  * the VIP as their way back to clients, and its family; lb_wish_vip.nat_port is their port), LB_VIP_L2 (the link address is
@@ -15,7 +16,7 @@
  * said by LB_BY_ROUTE in lb_config.flags: not set, back to config.router_mac; set, as the host would forward them.
  *
  * Threads: one.  Memory: rings, two for each VIP (struct lb_ring, 131 kB), of which those of VIPs whose backends did
- * not change serve both generations; the connection tables of lb_opts (of each CPU that is online: 112 bytes a connection; of NAT: 128); 28 bytes a backend.
+ * not change serve both generations; the connection tables of lb_opts (of each CPU that is online: 112 bytes a connection; of NAT: 128); 32 bytes a backend.
  * Failure: a wish that is refused changes nothing.
  */
 #include <stdbool.h>

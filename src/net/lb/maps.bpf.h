@@ -37,7 +37,7 @@ LB_TWO_TABLES(lb_vips, BPF_MAP_TYPE_HASH, 1, 0, struct lb_vip_key, struct lb_vip
 /* VIPs that are networks, and these alone */
 LB_TWO_TABLES(lb_prefixes, BPF_MAP_TYPE_LPM_TRIE, 1, BPF_F_NO_PREALLOC, struct lb_prefix_key, struct lb_vip);
 /* backends by number */
-LB_TWO_TABLES(lb_reals, BPF_MAP_TYPE_ARRAY, LB_REALS, 0, __u32, struct lb_real);
+LB_TWO_TABLES(lb_reals, BPF_MAP_TYPE_ARRAY, LB_REALS, BPF_F_MMAPABLE, __u32, struct lb_real);
 /* client networks; value: number of the backend */
 LB_TWO_TABLES(lb_routes, BPF_MAP_TYPE_LPM_TRIE, 1, BPF_F_NO_PREALLOC, struct lb_route_key, __u32);
 /* server ids of QUIC, TCP and UDP; value: number of the backend */

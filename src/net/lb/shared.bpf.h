@@ -88,6 +88,7 @@ struct lb_real {
 	__u8 family;   /* 0: there is none of this number */
 	__u8 flags;
 	__u8 mac[6]; /* LB_VIP_L2; all 0: that of the neighbour with this address */
+	__u8 pad[4]; /* to 8 bytes: so the kernel lays out the elements of an array, which we map */
 };
 
 struct lb_ring {
@@ -168,7 +169,7 @@ struct lb_addr {
 #define LB_DECAP_RETURN 3 /* back to where it came from */
 
 _Static_assert(sizeof(struct lb_config) == 76, "no padding");
-_Static_assert(sizeof(struct lb_real) == 28, "no padding");
+_Static_assert(sizeof(struct lb_real) == 32, "no padding");
 _Static_assert(sizeof(struct lb_bucket) == 448, "whole cache lines");
 _Static_assert(sizeof(struct lb_nat) == 32, "no padding");
 _Static_assert(sizeof(struct lb_ring) % 8 == 0, "as the kernel lays it out");

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tables - the kernel's tables of one generation, made anew from the wish and put on the chain's hidden side.
+ * tables - the kernel's tables of one generation, filled from the wish on the chain's hidden side.
  *
- * A table is a map of its own, which the map of maps of its name holds: an old one goes when its place is taken.
+ * A table is a map of its own, which the map of maps of its name holds.  To put another one there costs a grace period of RCU
+ * (20 to 50 ms, and there are eight tables): so the one that is there is emptied and filled again, unless it is too small, or
+ * so large that emptying it would take longer.  No packet looks at it: it is of the side before the one that runs.
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "net/lb/internal.h"
+#include "net/lb/look.h"
 #include "packet/wire.h"
 
 #define NAT_IDLE_S 3600
@@ -21,26 +26,71 @@ struct table {
 	const char *name;
 	enum bpf_map_type type;
 	uint32_t key, value; /* bytes */
+	uint32_t flags;
 };
 
-static const struct table table_vips = { "lb_vips", BPF_MAP_TYPE_HASH, sizeof(struct lb_vip_key),
-					 sizeof(struct lb_vip) };
+#define TABLE_AGAIN 16384 /* entries of a table that is emptied rather than made anew */
+
+static const struct table table_vips = { "lb_vips", BPF_MAP_TYPE_HASH, sizeof(struct lb_vip_key), sizeof(struct lb_vip),
+					 0 };
 static const struct table table_prefixes = { "lb_prefixes", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct lb_prefix_key),
-					     sizeof(struct lb_vip) };
-static const struct table table_reals = { "lb_reals", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct lb_real) };
+					     sizeof(struct lb_vip), BPF_F_NO_PREALLOC };
+static const struct table table_reals = { "lb_reals", BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct lb_real),
+					  BPF_F_MMAPABLE };
 static const struct table table_routes = { "lb_routes", BPF_MAP_TYPE_LPM_TRIE, sizeof(struct lb_route_key),
-					   sizeof(uint32_t) };
-static const struct table table_ids = { "lb_ids", BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(uint32_t) };
-static const struct table table_downs = { "lb_downs", BPF_MAP_TYPE_HASH, sizeof(struct lb_down_key), sizeof(uint32_t) };
-static const struct table table_decaps = { "lb_decaps", BPF_MAP_TYPE_HASH, sizeof(struct lb_addr), sizeof(uint32_t) };
-static const struct table table_marks = { "lb_marks", BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(struct lb_real) };
+					   sizeof(uint32_t), BPF_F_NO_PREALLOC };
+static const struct table table_ids = { "lb_ids", BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(uint32_t), 0 };
+static const struct table table_downs = { "lb_downs", BPF_MAP_TYPE_HASH, sizeof(struct lb_down_key), sizeof(uint32_t),
+					  0 };
+static const struct table table_decaps = { "lb_decaps", BPF_MAP_TYPE_HASH, sizeof(struct lb_addr), sizeof(uint32_t),
+					   0 };
+static const struct table table_marks = { "lb_marks", BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(struct lb_real), 0 };
 
-static int table_make(const struct table *t, size_t entries, struct err *err)
+static int table_empty(int fd)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = t->type == BPF_MAP_TYPE_LPM_TRIE ? BPF_F_NO_PREALLOC : 0);
-	int fd = bpf_map_create(t->type, t->name, t->key, t->value, entries ? (uint32_t)entries : 1, &opts);
+	uint8_t key[64];
 
-	return fd < 0 ? err_errno(err, errno, "cannot make a table '%s' of %zu entries", t->name, entries) : fd;
+	while (!bpf_map_get_next_key(fd, NULL, key)) {
+		if (bpf_map_delete_elem(fd, key))
+			return -errno;
+	}
+	return 0;
+}
+
+/* The hidden side's table, if it will do; else -1. */
+static int table_again(const struct lb *lb, const struct table *t, size_t entries)
+{
+	int fd = lb_table_open(lb->chain, t->name, chain_hidden(lb->chain));
+	struct bpf_map_info info = { 0 };
+	uint32_t bytes = sizeof(info);
+
+	if (fd < 0)
+		return -1;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &bytes) && info.max_entries >= entries &&
+	    info.max_entries <= TABLE_AGAIN && info.key_size == t->key && info.value_size == t->value &&
+	    (t->type == BPF_MAP_TYPE_ARRAY || !table_empty(fd)))
+		return fd;
+	(void)close(fd);
+	return -1;
+}
+
+/* An empty table for so many entries; table_put() makes it the hidden side's. */
+static int table_make(const struct lb *lb, const struct table *t, size_t entries, bool *fresh, struct err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = t->flags);
+	uint32_t room = (uint32_t)(t->type == BPF_MAP_TYPE_ARRAY ? entries : entries + entries / 2 + 16);
+	int fd = table_again(lb, t, entries);
+
+	*fresh = fd < 0;
+	if (fd >= 0)
+		return fd;
+	fd = bpf_map_create(t->type, t->name, t->key, t->value, room, &opts);
+	return fd < 0 ? err_errno(err, errno, "cannot make a table '%s' of %u entries", t->name, room) : fd;
+}
+
+static int table_put(const struct lb *lb, const struct table *t, int fd, bool fresh, struct err *err)
+{
+	return fresh ? chain_table(lb->chain, t->name, fd, err) : 0;
 }
 
 static int table_set(const struct table *t, int fd, const void *key, const void *value, uint64_t flags, struct err *err)
@@ -76,8 +126,9 @@ static int vip_set(const struct lb *lb, const struct lb_wish_vip *wish, int vips
 
 static int write_vips(struct lb *lb, const struct lb_wish *wish, struct err *err)
 {
-	CLEANUP_CLOSE int vips = table_make(&table_vips, 2 * wish->nvips, err);
-	CLEANUP_CLOSE int prefixes = table_make(&table_prefixes, 2 * wish->nvips, err);
+	bool fresh, fresh_prefixes;
+	CLEANUP_CLOSE int vips = table_make(lb, &table_vips, 2 * wish->nvips, &fresh, err);
+	CLEANUP_CLOSE int prefixes = table_make(lb, &table_prefixes, 2 * wish->nvips, &fresh_prefixes, err);
 	size_t i;
 	int r = 0;
 
@@ -86,21 +137,22 @@ static int write_vips(struct lb *lb, const struct lb_wish *wish, struct err *err
 	for (i = 0; i < wish->nvips && !r; i++)
 		r = vip_set(lb, &wish->vips[i], vips, prefixes, err);
 	if (!r)
-		r = chain_table(lb->chain, table_vips.name, vips, err);
-	return r < 0 ? r : chain_table(lb->chain, table_prefixes.name, prefixes, err);
+		r = table_put(lb, &table_vips, vips, fresh, err);
+	return r < 0 ? r : table_put(lb, &table_prefixes, prefixes, fresh_prefixes, err);
 }
 
 static int write_downs(struct lb *lb, const struct lb_wish *wish, struct err *err)
 {
 	size_t i, k, count = 0;
 	uint32_t one = 1;
+	bool fresh;
 	int r = 0;
 
 	for (i = 0; i < wish->nvips; i++) {
 		for (k = 0; k < wish->vips[i].nbackends; k++)
 			count += wish->vips[i].backends[k].down;
 	}
-	CLEANUP_CLOSE int fd = table_make(&table_downs, count, err);
+	CLEANUP_CLOSE int fd = table_make(lb, &table_downs, count, &fresh, err);
 	if (fd < 0)
 		return fd;
 	for (i = 0; i < wish->nvips; i++) {
@@ -112,12 +164,13 @@ static int write_downs(struct lb *lb, const struct lb_wish *wish, struct err *er
 				r = table_set(&table_downs, fd, &key, &one, BPF_ANY, err);
 		}
 	}
-	return r < 0 ? r : chain_table(lb->chain, table_downs.name, fd, err);
+	return r < 0 ? r : table_put(lb, &table_downs, fd, fresh, err);
 }
 
 static int write_routes(struct lb *lb, const struct lb_wish *wish, struct err *err)
 {
-	CLEANUP_CLOSE int fd = table_make(&table_routes, wish->nroutes, err);
+	bool fresh;
+	CLEANUP_CLOSE int fd = table_make(lb, &table_routes, wish->nroutes, &fresh, err);
 	size_t i;
 	int r = fd < 0 ? fd : 0;
 
@@ -131,12 +184,13 @@ static int write_routes(struct lb *lb, const struct lb_wish *wish, struct err *e
 		memcpy(key.addr, route->net.addr, sizeof(key.addr));
 		r = table_set(&table_routes, fd, &key, &number, BPF_ANY, err);
 	}
-	return r < 0 ? r : chain_table(lb->chain, table_routes.name, fd, err);
+	return r < 0 ? r : table_put(lb, &table_routes, fd, fresh, err);
 }
 
 static int write_ids(struct lb *lb, const struct lb_wish *wish, struct err *err)
 {
-	CLEANUP_CLOSE int fd = table_make(&table_ids, wish->nids, err);
+	bool fresh;
+	CLEANUP_CLOSE int fd = table_make(lb, &table_ids, wish->nids, &fresh, err);
 	size_t i;
 	int r = fd < 0 ? fd : 0;
 
@@ -147,12 +201,13 @@ static int write_ids(struct lb *lb, const struct lb_wish *wish, struct err *err)
 			return -EINVAL;
 		r = table_set(&table_ids, fd, &wish->ids[i].id, &number, BPF_NOEXIST, err);
 	}
-	return r < 0 ? r : chain_table(lb->chain, table_ids.name, fd, err);
+	return r < 0 ? r : table_put(lb, &table_ids, fd, fresh, err);
 }
 
 static int write_marks(struct lb *lb, const struct lb_wish *wish, struct err *err)
 {
-	CLEANUP_CLOSE int fd = table_make(&table_marks, wish->nmarks, err);
+	bool fresh;
+	CLEANUP_CLOSE int fd = table_make(lb, &table_marks, wish->nmarks, &fresh, err);
 	size_t i;
 	int r = fd < 0 ? fd : 0;
 
@@ -163,32 +218,37 @@ static int write_marks(struct lb *lb, const struct lb_wish *wish, struct err *er
 		memcpy(real.addr, to->addr.addr, sizeof(real.addr));
 		r = table_set(&table_marks, fd, &wish->marks[i].id, &real, BPF_NOEXIST, err);
 	}
-	return r < 0 ? r : chain_table(lb->chain, table_marks.name, fd, err);
+	return r < 0 ? r : table_put(lb, &table_marks, fd, fresh, err);
 }
 
 static int write_decaps(struct lb *lb, const struct lb_wish *wish, struct err *err)
 {
-	CLEANUP_CLOSE int fd = table_make(&table_decaps, wish->ndecaps, err);
+	bool fresh;
+	CLEANUP_CLOSE int fd = table_make(lb, &table_decaps, wish->ndecaps, &fresh, err);
 	size_t i;
 	int r = fd < 0 ? fd : 0;
 
 	for (i = 0; i < wish->ndecaps && !r; i++)
 		r = table_set(&table_decaps, fd, &wish->decaps[i].addr, &wish->decaps[i].what, BPF_ANY, err);
-	return r < 0 ? r : chain_table(lb->chain, table_decaps.name, fd, err);
+	return r < 0 ? r : table_put(lb, &table_decaps, fd, fresh, err);
 }
 
 /* After all others: they gave numbers. */
 static int write_reals(struct lb *lb, struct err *err)
 {
-	CLEANUP_CLOSE int fd = table_make(&table_reals, LB_REALS, err);
-	uint32_t i;
-	int r = fd < 0 ? fd : 0;
+	size_t bytes = LB_REALS * sizeof(*lb->reals);
+	bool fresh;
+	CLEANUP_CLOSE int fd = table_make(lb, &table_reals, LB_REALS, &fresh, err);
+	void *at;
 
-	for (i = 1; i < lb->nreals && !r; i++) {
-		if (lb->reals[i].family)
-			r = table_set(&table_reals, fd, &i, &lb->reals[i], BPF_ANY, err);
-	}
-	return r < 0 ? r : chain_table(lb->chain, table_reals.name, fd, err);
+	if (fd < 0)
+		return fd;
+	at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (at == MAP_FAILED)
+		return err_errno(err, errno, "cannot map the table of backends");
+	memcpy(at, lb->reals, bytes);
+	(void)munmap(at, bytes);
+	return table_put(lb, &table_reals, fd, fresh, err);
 }
 
 static int write_config(struct lb *lb, const struct lb_wish *wish, struct err *err)

@@ -16,7 +16,7 @@
 #include "net/lb/internal.h"
 #include "net/lb/look.h"
 
-/* key: a backend's number; value: struct lb_addr.  Owner: lb.c; written when a number is given, never again. */
+/* key: a backend's number; value: struct lb_addr.  Owner: lb.c; written when a number is given or taken back. */
 #define NAMES "lb_names"
 /* key: index of lb_rings; value: what it was made of, 0: nobody knows. */
 #define MADE "lb_made"
@@ -62,11 +62,11 @@ static int take_backends(struct lb *lb, struct err *err)
 		if (bpf_map_lookup_elem(names, &number, &addr))
 			return err_errno(err, errno, "cannot read the numbers of backends");
 		if (!addr.family)
-			break; /* numbers are given in their order */
+			continue; /* never given, or taken back */
 		if (lb_backend_place(lb, number, &addr))
 			return err_set(err, ENOMEM, "out of memory");
+		lb->nreals = number + 1;
 	}
-	lb->nreals = number;
 	return 0;
 }
 
