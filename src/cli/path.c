@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "cli/cli.h"
+#include "explain/causes.h"
 #include "explain/critical.h"
 #include "explain/dominant.h"
 #include "explain/path.h"
@@ -134,16 +135,26 @@ static int print(struct traces *t, const struct path_args *a, struct buf *b, str
 
 static int print_overall(const struct traces *t, const struct path_args *a, struct buf *b, struct err *err)
 {
+	struct causes c = { 0 };
 	struct dominant d;
 	int r = dominant_of(t->s, NULL, 0, &d, err);
 
 	if (r < 0)
 		return r;
-	(a->json ? dominant_json : dominant_text)(b, t->s, &d);
-	if (a->json)
-		buf_char(b, '\n');
+	r = causes_of(t->s, NULL, 0, &c, err);
+	if (r >= 0 && a->json) {
+		buf_char(b, '{');
+		dominant_members_json(b, t->s, &d);
+		buf_str(b, ",\"causes\":");
+		causes_json(b, t->s, &c);
+		buf_str(b, "}\n");
+	} else if (r >= 0) {
+		dominant_text(b, t->s, &d);
+		causes_text(b, t->s, &c);
+	}
+	causes_fini(&c);
 	dominant_fini(&d);
-	return 0;
+	return r;
 }
 
 static int path_main(int argc, char **argv)

@@ -228,6 +228,18 @@ static void ran_text(struct buf *b, const struct event *ev)
 		buf_str(b, "; what was before is not known");
 }
 
+/* `waited 25.5ms for this CPU, of which shop-hog[7] had it 25.1ms` */
+static void held_text(struct buf *b, const struct event *ev)
+{
+	const struct event_held *e = EVENT_AS(held, ev);
+
+	span_text(b, " waited ", ev->boot_ns - e->since_ns);
+	buf_str(b, " for a CPU, of which ");
+	buf_text(b, event_string(ev, 0), strlen(event_string(ev, 0)));
+	buf_printf(b, "[%u]", e->holder_tgid);
+	span_text(b, " had this one ", e->ran_ns);
+}
+
 void describe(struct buf *b, const struct who *w, const struct event_types *types, const struct event *ev)
 {
 	int i;
@@ -242,6 +254,10 @@ void describe(struct buf *b, const struct who *w, const struct event_types *type
 	}
 	if (ev->type->id == EVENT_RAN) {
 		ran_text(b, ev);
+		return;
+	}
+	if (ev->type->id == EVENT_HELD) {
+		held_text(b, ev);
 		return;
 	}
 	sock_text(b, w, ev);

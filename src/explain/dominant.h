@@ -97,6 +97,7 @@ void dominant_fini(struct dominant *d);
 
 void dominant_text(struct buf *b, const struct spans *s, const struct dominant *d);
 void dominant_json(struct buf *b, const struct spans *s, const struct dominant *d);
+void dominant_members_json(struct buf *b, const struct spans *s, const struct dominant *d); /* without the braces */
 
 /*
  * In one sentence what makes the slow requests slow, for the story; false: the numbers do not carry one.  *ret_row: a span that

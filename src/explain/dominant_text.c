@@ -141,12 +141,12 @@ static void shares_json(struct buf *b, const struct spans *s, const char *key, c
 	buf_str(b, "]}");
 }
 
-void dominant_json(struct buf *b, const struct spans *s, const struct dominant *d)
+void dominant_members_json(struct buf *b, const struct spans *s, const struct dominant *d)
 {
 	size_t i;
 
 	buf_printf(b,
-		   "{\"requests\":%u,\"left_out\":%u,\"p50_ns\":%" PRIu64 ",\"p90_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64
+		   "\"requests\":%u,\"left_out\":%u,\"p50_ns\":%" PRIu64 ",\"p90_ns\":%" PRIu64 ",\"p99_ns\":%" PRIu64
 		   ",\"max_ns\":%" PRIu64,
 		   d->requests, d->left_out, d->p50_ns, d->p90_ns, d->p99_ns, d->max_ns);
 	shares_json(b, s, "median", d->median_shares, d->nmedian, d->median);
@@ -168,7 +168,14 @@ void dominant_json(struct buf *b, const struct spans *s, const struct dominant *
 			   e->slow, e->normal, e->slow_ns, e->normal_ns, e->share, e->delta, e->p,
 			   e->by_presence ? "fisher" : "mann-whitney", s->rows[e->row].id);
 	}
-	buf_str(b, "]}");
+	buf_char(b, ']');
+}
+
+void dominant_json(struct buf *b, const struct spans *s, const struct dominant *d)
+{
+	buf_char(b, '{');
+	dominant_members_json(b, s, d);
+	buf_char(b, '}');
 }
 
 void dominant_because(struct buf *b, const struct spans *s, const struct dominant_effect *e)

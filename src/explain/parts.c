@@ -50,23 +50,26 @@ static size_t deal(const struct span *row, uint64_t ns, struct part *out)
 	return n;
 }
 
+size_t parts_of_span(const struct spans *s, const struct critical *c, size_t at, struct part *out)
+{
+	const struct critical_span *span = &c->path[at];
+	uint64_t ns = 0;
+	uint32_t k;
+
+	for (k = 0; k < span->segments; k++)
+		ns += c->segments[span->segment + k].to_ns - c->segments[span->segment + k].from_ns;
+	return ns ? deal(&s->rows[span->row], ns, out) : 0;
+}
+
 int parts_of(const struct spans *s, const struct critical *c, struct part **ret, size_t *ret_count)
 {
 	struct part *parts = calloc(c->npath * TIME_KINDS + 1, sizeof(*parts));
 	size_t i, n = 0, kept = 0;
-	uint32_t k;
 
 	if (!parts)
 		return -ENOMEM;
-	for (i = 0; i < c->npath; i++) {
-		const struct critical_span *span = &c->path[i];
-		uint64_t ns = 0;
-
-		for (k = 0; k < span->segments; k++)
-			ns += c->segments[span->segment + k].to_ns - c->segments[span->segment + k].from_ns;
-		if (ns)
-			n += deal(&s->rows[span->row], ns, parts + n);
-	}
+	for (i = 0; i < c->npath; i++)
+		n += parts_of_span(s, c, i, parts + n);
 	qsort(parts, n, sizeof(*parts), by_key);
 	for (i = 0; i < n; i++) {
 		if (kept && !parts_compare(&parts[kept - 1], &parts[i])) {

@@ -20,6 +20,8 @@ struct part {
 	uint64_t ns;
 };
 
+/* Those of one span, c->path[at], into out[TIME_KINDS]; how many. */
+size_t parts_of_span(const struct spans *s, const struct critical *c, size_t at, struct part *out);
 /* Sorted by service, operation, kind, each once; the caller frees *ret.  -ENOMEM. */
 int parts_of(const struct spans *s, const struct critical *c, struct part **ret, size_t *ret_count);
 /* -1, 0, 1, by service, operation, kind. */

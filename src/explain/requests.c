@@ -38,6 +38,7 @@ struct requests *requests_free(struct requests *r)
 	free(r->units.rows);
 	free(r->conns.rows);
 	free(r->ran.rows);
+	free(r->held.rows);
 	free(r->more.rows);
 	free(r->segments.rows);
 	free(r->logs.rows);

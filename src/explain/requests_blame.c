@@ -8,6 +8,8 @@
 #include "event/event.h"
 #include "explain/requests_time.h"
 
+#define HOLDERS_SHOWN 3
+#define HOLDER_MIN_NS 100000
 #define NEAR_NS 1000000 /* the wake and what `ran` says of it are two readings of the clock */
 
 static int by_target(const void *pa, const void *pb, void *arg)
@@ -24,6 +26,9 @@ int requests_blame_init(struct times *t)
 	const struct requests *r = t->r;
 	uint32_t i;
 
+	t->awaited_ns = calloc(r->spans.count + 1, sizeof(*t->awaited_ns));
+	if (!t->awaited_ns)
+		return -ENOMEM;
 	if (!r->ran.count)
 		return 0;
 	t->wakes = malloc((r->acts.count + 1) * sizeof(*t->wakes));
@@ -78,6 +83,8 @@ static void blame_lock(struct times *t, char *text, size_t cap)
 
 	if (!a)
 		return;
+	if (s && a->span != t->span && t->lock_ns > t->awaited_ns[a->span])
+		t->awaited_ns[a->span] = t->lock_ns;
 	(void)snprintf(text, cap, "%s[%u], thread %u, let go%s%s%s%s", process_of(r, u, a->boot_ns), u->tgid, u->tid,
 		       s ? "; it worked for " : "", s ? spans_text(&r->spans, s->operation) : "",
 		       s && s->resource ? " " : "", s ? spans_text(&r->spans, s->resource) : "");
@@ -119,16 +126,72 @@ static void blame_disk(const struct times *t, char *text, size_t cap)
 		(void)snprintf(text, cap, "%s", spans_text(&r->spans, path));
 }
 
-void requests_blame(struct times *t, uint32_t span)
+static int by_share(const void *pa, const void *pb)
 {
-	struct span *s = &t->r->spans.rows[span];
+	const struct holder *a = pa, *b = pb;
+
+	if (a->ns != b->ns)
+		return a->ns > b->ns ? -1 : 1;
+	return (a->name > b->name) - (a->name < b->name);
+}
+
+/* Who had the CPU, longest first. */
+static void blame_cpu(struct times *t, char *text, size_t cap)
+{
+	size_t i, n = 0;
+
+	if (t->nholders)
+		qsort(t->holders, t->nholders, sizeof(*t->holders), by_share);
+	for (i = 0; i < t->nholders && i < HOLDERS_SHOWN && n < cap; i++) {
+		const struct holder *h = &t->holders[i];
+
+		if (h->ns < HOLDER_MIN_NS || h->ns < t->holders[0].ns / 10)
+			break;
+		n += (size_t)snprintf(text + n, cap - n, i ? ", %s for %.1f ms" : "%s had that CPU for %.1f ms of it",
+				      spans_text(&t->r->spans, h->name), (double)h->ns / 1e6);
+	}
+}
+
+/* What it waited for longest, except for other spans; TIME_CHILD: nothing. */
+static enum span_time largest_wait(const struct span *s)
+{
 	unsigned int k, best = TIME_CHILD;
-	char text[256] = "";
 
 	for (k = TIME_CPU_WAIT; k < TIME_UNKNOWN; k++)
 		if (k != TIME_CHILD && s->time_ns[k] && (best == TIME_CHILD || s->time_ns[k] > s->time_ns[best]))
 			best = k;
-	if (best == TIME_LOCK)
+	return best;
+}
+
+/* Who sleeps with a lock that others wait for. */
+void requests_blame_awaited(struct times *t)
+{
+	struct requests *r = t->r;
+	uint32_t i;
+
+	for (i = 0; i < r->spans.count; i++) {
+		struct span *s = &r->spans.rows[i];
+		struct unit u = { .host = s->host, .tgid = s->tgid, .tid = s->tid };
+		char text[256];
+
+		if (!t->awaited_ns[i] || largest_wait(s) != TIME_SLEEP)
+			continue;
+		(void)snprintf(
+			text, sizeof(text), "%s[%u], thread %u, had a lock that others waited for, up to %.1f ms",
+			process_of(r, &u, r->more.rows[i].raw_end_ns), s->tgid, s->tid, (double)t->awaited_ns[i] / 1e6);
+		s->blame = requests_text(r, text);
+	}
+}
+
+void requests_blame(struct times *t, uint32_t span)
+{
+	struct span *s = &t->r->spans.rows[span];
+	enum span_time best = largest_wait(s);
+	char text[256] = "";
+
+	if (best == TIME_CPU_WAIT)
+		blame_cpu(t, text, sizeof(text));
+	else if (best == TIME_LOCK)
 		blame_lock(t, text, sizeof(text));
 	else if (best == TIME_DISK)
 		blame_disk(t, text, sizeof(text));

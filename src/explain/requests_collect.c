@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What requests keeps of each event. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -506,6 +507,22 @@ static void add_ran(struct requests *r, const struct event *ev)
 				  .timer = timer_ns >= e->off_ns && timer_ns <= e->wake_ns };
 }
 
+static void add_held(struct requests *r, const struct event *ev)
+{
+	const struct event_held *e = EVENT_AS(held, ev);
+	uint32_t thread = thread_of(r, ev->host, ev->h->tgid, ev->h->tid, ev->h->start_ns), holder;
+	struct held_row *row;
+	char name[64];
+
+	if (thread == NONE || e->since_ns >= ev->boot_ns)
+		return;
+	(void)snprintf(name, sizeof(name), "%.32s[%u]", event_string(ev, 0), e->holder_tgid);
+	holder = requests_text(r, name);
+	row = PUSH(r, r->held);
+	if (row)
+		*row = (struct held_row) { e->since_ns, ev->boot_ns, e->ran_ns, thread, holder };
+}
+
 /* A call on a file that the thread may have waited in. */
 static void add_file(struct requests *r, const struct event *ev)
 {
@@ -634,6 +651,9 @@ static void add_any(struct requests *r, const struct event *ev)
 		break;
 	case EVENT_RAN:
 		add_ran(r, ev);
+		break;
+	case EVENT_HELD:
+		add_held(r, ev);
 		break;
 	case EVENT_FILE_READ:
 	case EVENT_FILE_WRITE:

@@ -117,6 +117,12 @@ struct ran_row {
 	bool timer; /* it ended the wait */
 };
 
+/* A thread waited long for a CPU, and somebody else ran there. */
+struct held_row {
+	uint64_t since_ns, end_ns, ran_ns;
+	uint32_t thread, holder; /* holder: `NAME[PID]` */
+};
+
 /* A call that worked on a file, and took its time. */
 struct file_row {
 	uint64_t begin_ns, end_ns;
@@ -164,6 +170,7 @@ struct requests {
 	ROWS(struct unit) units;
 	ROWS(struct conn) conns;
 	ROWS(struct ran_row) ran;
+	ROWS(struct held_row) held; /* by thread and end, once sorted */
 	ROWS(struct more) more;
 	ROWS(struct segment) segments;
 	ROWS(struct log_row) logs;
@@ -195,7 +202,9 @@ uint32_t requests_conn_find(const struct requests *r, uint32_t host, uint64_t co
 const struct kept *requests_kept(const struct requests *r, uint32_t data);
 
 /* requests_ran.c: rows of `ran` by thread; by act, whether its thread had waited for messages since the one before. */
-void requests_index_ran(struct requests *r);
+void requests_index_ran(struct requests *r); /* and those of `held` */
+size_t requests_held_from(const struct requests *r, uint32_t thread,
+			  uint64_t ns);		  /* the first one that ends after ns */
 bool requests_waits_for_message(uint16_t what);	  /* enum waitkind */
 uint8_t *requests_idle(const struct requests *r); /* the caller frees it; NULL: no memory */
 

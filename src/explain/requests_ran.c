@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the time of threads went to, by thread; and before which acts a thread had waited for messages. */
+/* What the time of threads went to, by thread, and who had their CPUs; and before which acts a thread had waited for messages. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -26,6 +26,15 @@ static int by_end(const void *pa, const void *pb)
 	return (a->end_ns > b->end_ns) - (a->end_ns < b->end_ns);
 }
 
+static int by_thread(const void *pa, const void *pb)
+{
+	const struct held_row *a = pa, *b = pb;
+
+	if (a->thread != b->thread)
+		return a->thread < b->thread ? -1 : 1;
+	return (a->end_ns > b->end_ns) - (a->end_ns < b->end_ns);
+}
+
 /* Rows are many and threads few: each row goes to the next place of its thread, one pass instead of a sort. */
 void requests_index_ran(struct requests *r)
 {
@@ -35,6 +44,8 @@ void requests_index_ran(struct requests *r)
 	r->failed |= !sorted;
 	if (!sorted)
 		return;
+	if (r->held.count)
+		qsort(r->held.rows, r->held.count, sizeof(*r->held.rows), by_thread);
 	for (i = 0; i < r->ran.count; i++)
 		r->units.rows[r->ran.rows[i].thread].nran++;
 	for (i = 0; i < r->units.count; i++) {
@@ -57,6 +68,22 @@ void requests_index_ran(struct requests *r)
 		if (u->nran && !in_order(sorted + u->ran, u->nran))
 			qsort(sorted + u->ran, u->nran, sizeof(*sorted), by_end);
 	}
+}
+
+size_t requests_held_from(const struct requests *r, uint32_t thread, uint64_t ns)
+{
+	size_t low = 0, high = r->held.count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct held_row *h = &r->held.rows[mid];
+
+		if (h->thread < thread || (h->thread == thread && h->end_ns <= ns))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
 }
 
 bool requests_waits_for_message(uint16_t what)

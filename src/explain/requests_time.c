@@ -12,7 +12,8 @@
 
 #include "event/event.h"
 
-#define GAP_ROWS 256 /* of a thread, that are looked at in one gap */
+#define GAP_ROWS 256  /* of a thread, that are looked at in one gap */
+#define GAP_ACTS 4096 /* of all threads, likewise */
 
 /* Who wins where several say something: a thread that runs is more than one that waits for it. */
 static const uint8_t rank[TIME_KINDS] = {
@@ -127,16 +128,95 @@ static bool waits_for_child(const struct times *t, uint64_t from, uint64_t to)
 	return false;
 }
 
+/* The thread waits for a CPU in [from, to), by its host's clock; what it is that runs there meanwhile. */
+static void held(struct times *t, uint32_t thread, uint64_t from, uint64_t to)
+{
+	const struct requests *r = t->r;
+	size_t i, k;
+
+	for (i = requests_held_from(r, thread, from); i < r->held.count; i++) {
+		const struct held_row *h = &r->held.rows[i];
+		uint64_t a = h->since_ns > from ? h->since_ns : from, b = h->end_ns < to ? h->end_ns : to;
+
+		if (h->thread != thread || a >= b)
+			break;
+		for (k = 0; k < t->nholders && t->holders[k].name != h->holder;)
+			k++;
+		if (k == HOLDERS_MAX)
+			break;
+		if (k == t->nholders)
+			t->holders[t->nholders++] = (struct holder) { .name = h->holder };
+		t->holders[k].ns += share(h->ran_ns, b - a, h->end_ns - h->since_ns);
+	}
+}
+
+static void waits_for_cpu(struct times *t, uint32_t thread, uint64_t from, uint64_t to, int64_t shift)
+{
+	if (from >= to)
+		return;
+	stretch(t, from, to, TIME_CPU_WAIT);
+	from = from > t->begin ? from : t->begin;
+	to = to < t->end ? to : t->end;
+	if (from < to)
+		held(t, thread, from - (uint64_t)shift, to - (uint64_t)shift);
+}
+
+/*
+ * In [from, to) of the row the thread ran or could have.  Of a long time in which it could have it is known when that was; of the rest
+ * only how much.
+ */
+static void ran(struct times *t, const struct ran_row *row, uint64_t from, uint64_t to, uint64_t off)
+{
+	const struct requests *r = t->r;
+	uint64_t at = from, known = 0, all = off - row->since_ns;
+	size_t i;
+
+	for (i = requests_held_from(r, row->thread, row->since_ns); i < r->held.count; i++) {
+		const struct held_row *h = &r->held.rows[i];
+		uint64_t a = h->since_ns > at ? h->since_ns : at, b = h->end_ns < to ? h->end_ns : to;
+
+		if (h->thread != row->thread || h->end_ns > off || h->since_ns < row->since_ns)
+			break;
+		known += h->end_ns - h->since_ns;
+		if (a >= b)
+			continue;
+		stretch(t, at, a, TIME_RUNNING);
+		waits_for_cpu(t, row->thread, a, b, 0);
+		at = b;
+	}
+	stretch(t, at, to, TIME_RUNNING);
+	if (known >= all)
+		return;
+	t->preempted += share(row->preempted_ns > known ? row->preempted_ns - known : 0, to - from, all);
+	t->brief += share(row->short_ns, to - from, all);
+}
+
+/* It waited for the response to another span, which tells of this stretch: see of_arrival(). */
+static bool is_of_child(const struct times *t, const struct ran_row *row)
+{
+	const struct requests *r = t->r;
+	const struct unit *u = &r->units.rows[row->thread];
+	const struct ran_row *next = row + 1 < &r->ran.rows[u->ran + u->nran] ? row + 1 : NULL;
+	uint32_t c;
+
+	for (c = t->first_child[t->span]; c != NONE && requests_waits_for_message(row->what); c = t->next_child[c]) {
+		const struct more *m = &r->more.rows[c];
+
+		if (r->spans.rows[c].kind == SPAN_CLIENT && m->mate != NONE && m->response[1] != NONE &&
+		    r->acts.rows[m->response[1]].thread == row->thread && m->raw_begin_ns <= row->off_ns &&
+		    m->raw_end_ns >= row->end_ns && (!next || next->end_ns > m->raw_end_ns))
+			return true;
+	}
+	return false;
+}
+
 static void one_row(struct times *t, const struct ran_row *row, uint64_t from, uint64_t to)
 {
 	uint64_t off = row->off_ns ? row->off_ns : row->end_ns, wake = row->wake_ns ? row->wake_ns : row->end_ns;
 	uint64_t a = row->since_ns > from ? row->since_ns : from, b = off < to ? off : to;
 
-	if (a < b) {
-		stretch(t, a, b, TIME_RUNNING);
-		t->preempted += share(row->preempted_ns, b - a, off - row->since_ns);
-		t->brief += share(row->short_ns, b - a, off - row->since_ns);
-	}
+	if (a < b)
+		ran(t, row, a, b, off);
 	if (!row->off_ns)
 		return;
 	a = off > from ? off : from;
@@ -151,8 +231,8 @@ static void one_row(struct times *t, const struct ran_row *row, uint64_t from, u
 	}
 	a = wake > from ? wake : from;
 	b = row->end_ns < to ? row->end_ns : to;
-	if (a < b)
-		stretch(t, a, b, TIME_CPU_WAIT);
+	if (a < b && !is_of_child(t, row))
+		waits_for_cpu(t, row->thread, a, b, 0);
 }
 
 static void of_work(struct times *t, const struct segment *s, uint64_t from, uint64_t to)
@@ -216,6 +296,48 @@ static void of_gap(struct times *t, const struct segment *a, uint64_t from, cons
 
 /* --- kinds of spans --- */
 
+/* Did the thread receive anything from act a to act b, once it had a CPU again?  Too many acts to look at: perhaps. */
+static bool took_something(const struct requests *r, uint32_t a, uint32_t b, uint64_t since_ns)
+{
+	uint32_t i;
+
+	if (b < a || b - a > GAP_ACTS)
+		return true;
+	for (i = a + 1; i < b; i++) {
+		const struct act *c = &r->acts.rows[i];
+
+		if (c->thread == r->acts.rows[b].thread && c->boot_ns >= since_ns &&
+		    (c->kind == ACT_RECV || c->kind == ACT_READ))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Two pieces of one message by a thread that waits in between, and not in the call that sends: for room in the socket, if the next that
+ * it did after the last of its waits was to send on, no other span was asked, and no timer ended the wait.  (Inferred: that a
+ * call took less than it was given is not seen.)
+ */
+static void between_sends(struct times *t, uint32_t first, uint32_t second)
+{
+	const struct requests *r = t->r;
+	const struct act *a = &r->acts.rows[first], *b = &r->acts.rows[second];
+	const struct unit *u = &r->units.rows[b->thread];
+	const struct ran_row *row;
+	uint32_t i;
+
+	if (a->thread != b->thread || u->ran == NONE || a->boot_ns >= b->begin_ns)
+		return;
+	i = ran_from(r, b->thread, b->begin_ns);
+	do
+		row = i > u->ran ? &r->ran.rows[--i] : NULL; /* its last wait before it sent on */
+	while (row && !row->off_ns && row->end_ns > a->boot_ns);
+	if (!row || !row->off_ns || row->off_ns < a->boot_ns || row->timer || !requests_waits_for_message(row->what) ||
+	    waits_for_child(t, a->boot_ns, b->begin_ns) || took_something(r, first, second, row->end_ns))
+		return;
+	stretch(t, a->boot_ns, row->wake_ns ? row->wake_ns : row->end_ns, TIME_SEND_QUEUE);
+}
+
 /*
  * A thread that waited in the call that sent had no room in its socket: what was there before had not left it, whether the
  * other end did not take it or the network was slow.
@@ -223,11 +345,17 @@ static void of_gap(struct times *t, const struct segment *a, uint64_t from, cons
 static void of_sending(struct times *t, const uint32_t message[2])
 {
 	const struct act *acts = t->r->acts.rows;
-	uint32_t i;
+	uint32_t i, before = NONE;
 
-	for (i = message[0]; i != NONE; i = i == message[1] ? NONE : acts[i].next)
-		if (acts[i].kind == ACT_SEND && acts[i].begin_ns < acts[i].boot_ns)
+	for (i = message[0]; i != NONE; i = i == message[1] ? NONE : acts[i].next) {
+		if (acts[i].kind != ACT_SEND)
+			continue;
+		if (acts[i].begin_ns < acts[i].boot_ns)
 			stretch(t, acts[i].begin_ns, acts[i].boot_ns, TIME_SEND_QUEUE);
+		if (before != NONE)
+			between_sends(t, before, i);
+		before = i;
+	}
 }
 
 static void of_server(struct times *t, uint32_t span)
@@ -281,7 +409,7 @@ static void of_arrival(struct times *t, uint32_t act, uint64_t from, uint64_t to
 	uint32_t thread = act == NONE ? NONE : r->acts.rows[act].thread, i;
 	const struct ran_row *last, *rows = r->ran.rows;
 	const struct unit *u;
-	uint64_t woken, ran;
+	uint64_t woken, came;
 
 	if (thread == NONE || r->units.rows[thread].ran == NONE || from >= to)
 		return;
@@ -289,10 +417,10 @@ static void of_arrival(struct times *t, uint32_t act, uint64_t from, uint64_t to
 	i = ran_from(r, thread, to - (uint64_t)shift);
 	last = i > u->ran ? &rows[i - 1] : NULL;
 	if (last && last->end_ns + (uint64_t)shift > from && last->off_ns) {
-		ran = last->end_ns + (uint64_t)shift;
-		woken = last->wake_ns ? last->wake_ns + (uint64_t)shift : ran;
-		stretch(t, woken > from ? woken : from, ran, TIME_CPU_WAIT);
-		stretch(t, ran, to, TIME_RECEIVE_QUEUE);
+		came = last->end_ns + (uint64_t)shift;
+		woken = last->wake_ns ? last->wake_ns + (uint64_t)shift : came;
+		waits_for_cpu(t, thread, woken > from ? woken : from, came, shift);
+		stretch(t, came, to, TIME_RECEIVE_QUEUE);
 	} else if (i < u->ran + u->nran && rows[i].since_ns + (uint64_t)shift <= from &&
 		   (!rows[i].off_ns || rows[i].off_ns + (uint64_t)shift >= to)) {
 		stretch(t, from, to, TIME_RECEIVE_QUEUE);
@@ -362,6 +490,7 @@ static void of_span(struct times *t, uint32_t i)
 	t->preempted = t->brief = t->lock_ns = 0;
 	t->lock = NULL;
 	t->again = 0;
+	t->nholders = 0;
 	if (s->kind == SPAN_CLIENT)
 		of_client(t, i);
 	else
@@ -417,6 +546,8 @@ int requests_times(struct requests *r)
 
 	for (i = 0; e >= 0 && i < r->spans.count && !r->failed; i++)
 		of_span(&t, i);
+	if (e >= 0)
+		requests_blame_awaited(&t);
 	free(t.first_segment);
 	free(t.first_child);
 	free(t.next_child);
@@ -424,5 +555,6 @@ int requests_times(struct requests *r)
 	free(t.next_trouble);
 	free(t.edges);
 	free(t.wakes);
+	free(t.awaited_ns);
 	return e;
 }

@@ -10,6 +10,14 @@ struct edge {
 	int8_t change;
 };
 
+#define HOLDERS_MAX 16
+
+/* Who had a CPU for which the span waited, and how long. */
+struct holder {
+	uint32_t name;
+	uint64_t ns;
+};
+
 struct times {
 	struct requests *r;
 	uint32_t *first_segment;		/* by span, and one more; segments are sorted by span */
@@ -27,10 +35,15 @@ struct times {
 	uint64_t lock_ns;	   /* the longest wait for a lock */
 	const struct ran_row *lock;
 	uint32_t again; /* segments that were sent again */
+	struct holder holders[HOLDERS_MAX];
+	size_t nholders;
+	/* by span: the longest wait of another one for a lock that was let go for this one */
+	uint64_t *awaited_ns;
 };
 
 /* requests_blame.c: once the span's time is known. */
 int requests_blame_init(struct times *t); /* -ENOMEM */
 void requests_blame(struct times *t, uint32_t span);
+void requests_blame_awaited(struct times *t); /* of all spans, after that */
 
 #endif

@@ -27,7 +27,7 @@ struct err;
 struct spans_db;
 
 /* Whatever changes what spans a recording gives makes it greater, and so does another layout. */
-#define SPANS_DB_VERSION 8
+#define SPANS_DB_VERSION 9
 #define SPANS_DB_NAME ".requests.sqlite" /* a dot: babeltrace2 takes every other file of a recording for a stream */
 
 struct spans_db_about {

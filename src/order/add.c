@@ -527,6 +527,7 @@ static void (*const handlers[EVENT_STATIC_END])(struct order *, const struct add
 	[EVENT_FORK] = add_fork,
 	[EVENT_START] = add_start,
 	[EVENT_RAN] = add_ran,
+	[EVENT_HELD] = add_ran,
 	[EVENT_EXIT] = add_exit,
 	[EVENT_JOIN] = add_join,
 	[EVENT_SIGNAL] = add_signal,
@@ -612,6 +613,7 @@ static bool amid_call(uint16_t type)
 	case EVENT_GOROUTINE:
 	case EVENT_GO_READY:
 	case EVENT_RAN:
+	case EVENT_HELD:
 	case EVENT_ARRIVED:
 		return true;
 	default:

@@ -87,6 +87,7 @@ static bool task_aside(const struct order *o, const struct order_task *t)
 	case EVENT_CONT:
 	case EVENT_START:
 	case EVENT_RAN:
+	case EVENT_HELD:
 		return true;
 	default:
 		return false;

@@ -2,33 +2,49 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers that nobody takes for a while, and whether that is what is said of them.
 
-usage: send_queue.py act TRUTH
+usage: send_queue.py act TRUTH [waits|polls]   how the server sends: in a call that waits for room, or with one that does not
        send_queue.py check SPANS TRUTH      SPANS: lines of `saker requests REC --all --json`; prints TAP
 """
 import json
+import selectors
 import socket
 import sys
 import threading
 import time
 
 STALLS_S = (0.3, 0.15, 0.5)
-BYTES = 32 << 20  # more than both sockets have room for
+BYTES = 64 << 20  # more than both sockets have room for
 
 
-def serve(listener, began):
+def send_polling(conn, data):
+    """As an event loop does."""
+    conn.setblocking(False)
+    rest = memoryview(data)
+    with selectors.DefaultSelector() as selector:
+        selector.register(conn, selectors.EVENT_WRITE)
+        while rest:
+            try:
+                rest = rest[conn.send(rest):]
+            except BlockingIOError:
+                selector.select()
+    conn.setblocking(True)
+
+
+def serve(listener, began, send):
     conn = listener.accept()[0]
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % BYTES + bytes(BYTES)
     for _ in STALLS_S:
         conn.recv(4096)
         begin = time.monotonic_ns()
-        conn.sendall(answer)
+        send(conn, answer)
         began.append((begin, time.monotonic_ns()))
 
 
-def act(path):
+def act(path, how="waits"):
+    send = send_polling if how == "polls" else socket.socket.sendall
     with socket.create_server(("127.0.0.1", 0)) as listener, open(path, "w", encoding="ascii") as truth:
         began, read = [], []
-        server = threading.Thread(target=serve, args=(listener, began))
+        server = threading.Thread(target=serve, args=(listener, began, send))
         server.start()
         with socket.create_connection(listener.getsockname()) as s:
             for stall in STALLS_S:
