@@ -137,12 +137,13 @@ everything() {
 	run_unit
 	run_sanitized
 	run_fuzz
+	suite_beside bench 600 tests/run_bench.sh build # no figures
 	run_many tests/e2e
 	run_each tests/e2e no
-	# emulated machines take long, and get what nobody else wants (tests/lib/guest.sh): what mostly waits runs meanwhile
+	# emulated machines take long, and get what nobody else wants (tests/lib/guest.sh): only what mostly waits runs meanwhile, for
+	# deadlines in there go on when they do not
 	SAKER_GUEST_IDLE=1 run_scripts tests/kernels &
 	run_each tests/e2e guests
-	run_bench
 	suites_wait
 }
 
