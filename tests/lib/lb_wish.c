@@ -181,6 +181,16 @@ static void test_refusals(void)
 	w.wish.ids = &(struct lb_wish_id) { .id = 7, .to = { .addr = addr_of("10.0.0.1"), .flags = LB_REAL_GUE } };
 	w.wish.nids = 1;
 	refused("a backend in two tunnels is refused", &w, "10.0.0.1 is wished in two ways");
+	fill(&w, 1, 0, 0);
+	w.vips[0].flags = LB_VIP_NAT | LB_VIP_L2;
+	refused("NAT and L2 in one VIP are refused", &w, "with NAT and with L2");
+	fill(&w, 1, 0, 0);
+	w.vips[0].nat_port = 8080;
+	refused("a port of the backends without NAT is refused", &w, "which only NAT can write");
+	fill(&w, 1, 0, 0);
+	w.vips[0].flags = LB_VIP_NAT;
+	w.backends[1].addr = addr_of("fc00::1");
+	refused("NAT to the other family is refused", &w, "cannot reach backend fc00::1 by NAT");
 }
 
 /* ---- what is applied ---- */
@@ -306,6 +316,81 @@ static void test_backends(void)
 	check("numbers of backends that are gone are given again", right);
 }
 
+/* ---- NAT ---- */
+
+/* As if the only connection had been silent for so long. */
+static bool silent(uint32_t seconds)
+{
+	int fd = chain_map(chain, "lb_nats");
+	struct packet_flow key;
+	struct lb_nat e;
+
+	if (bpf_map_get_next_key(fd, NULL, &key) || bpf_map_lookup_elem(fd, &key, &e))
+		return false;
+	e.seen_s -= seconds;
+	return !bpf_map_update_elem(fd, &key, &e, BPF_EXIST);
+}
+
+/* From the backend 10.0.0.1:80 to 192.168.0.1:1; *ret_src: its source as it leaves. */
+static uint32_t reply(uint8_t flags, uint8_t ret_src[4])
+{
+	uint8_t frame[64] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6 };
+	uint8_t out[256] = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = 54, .data_out = out,
+		    .data_size_out = sizeof(out));
+
+	memcpy(frame + 26, (uint8_t[]) { 10, 0, 0, 1, 192, 168, 0, 1, 0, 80, 0, 1 }, 12);
+	frame[46] = 0x50;
+	frame[47] = flags;
+	if (bpf_prog_test_run_opts(chain_program(chain, "chain_entry"), &opts))
+		return ~0U;
+	memcpy(ret_src, out + 26, 4);
+	return opts.retval;
+}
+
+static bool from_vip(uint8_t flags, uint8_t vip)
+{
+	uint8_t src[4];
+
+	return reply(flags, src) == XDP_TX && src[0] == 10 && src[1] == 200 && src[2] == 1 && src[3] == vip;
+}
+
+static bool dropped(unsigned vip, enum chain_reason reason)
+{
+	uint64_t before = count_of(reason);
+
+	return send_flags(vip, 1, 1, TCP_SYN).verdict == XDP_DROP && count_of(reason) == before + 1;
+}
+
+/* Two VIPs with one backend: an entry is good for 10 s before the answer and after the end, for 100 s between. */
+static void test_nat(void)
+{
+	static struct world w;
+	uint8_t src[4];
+	unsigned i;
+
+	fill(&w, 2, 0, 0);
+	for (i = 0; i < 2; i++) {
+		w.vips[i].flags = LB_VIP_NAT;
+		w.vips[i].nbackends = 1;
+	}
+	w.wish.config.nat_short_s = 10;
+	w.wish.config.nat_idle_s = 100;
+	check("two VIPs with NAT are applied", apply(&w));
+	check("a reply of no connection is the host's", reply(TCP_ACK, src) == XDP_PASS);
+	check("a connection is sent", send_flags(1, 1, 1, TCP_SYN).verdict == XDP_TX);
+	check("its reply is the VIP's", from_vip(TCP_SYN | TCP_ACK, 1));
+	check("the same ports by another VIP are dropped", dropped(2, CHAIN_LB_NAT_CLASH));
+	check("after 50 s of silence it is still there", silent(50) && from_vip(TCP_ACK, 1));
+	check("after 110 s it is not", silent(110) && reply(TCP_ACK, src) == XDP_PASS && count_of(CHAIN_LB_NAT_AGED));
+	check("and the other VIP may have its ports", send_flags(2, 1, 1, TCP_SYN).verdict == XDP_TX);
+	check("without an answer it is over after 15 s", silent(15) && reply(TCP_ACK, src) == XDP_PASS);
+	check("it goes on when its client does", send_one(2, 1, 1).verdict == XDP_TX && from_vip(TCP_ACK, 2));
+	check("FIN of one side does not end it", from_vip(TCP_FIN | TCP_ACK, 2) && silent(15) && from_vip(TCP_ACK, 2));
+	check("FIN of both does", send_flags(2, 1, 1, TCP_FIN | TCP_ACK).verdict == XDP_TX && silent(15) &&
+					  reply(TCP_ACK, src) == XDP_PASS);
+}
+
 /* ---- traffic meanwhile ---- */
 
 static atomic_bool stop;
@@ -375,6 +460,7 @@ int main(void)
 	test_numbers();
 	test_capacity();
 	test_backends();
+	test_nat();
 	test_traffic();
 	printf("1..%d\n", tests);
 	(void)lb_free(lb);
