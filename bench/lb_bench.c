@@ -11,6 +11,8 @@
  * turns over the cases; of each case the median is told, and the lowest run.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 #include <unistd.h>
 
 #include <sched.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
@@ -207,14 +210,121 @@ static void tell(int runs)
 	}
 }
 
+/* ---- transactions ---- */
+
+#define VIPS 512
+#define TURNS 5
+
+static atomic_bool stop;
+
+/* Packets to VIPs, on the other CPU if there is one. */
+static void *traffic(void *arg)
+{
+	uint8_t frame[FRAME] = {
+		2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, FRAME - 14, 0, 0, 0x40, 0, 64, 6
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME);
+	int program = chain_program(((struct world *)arg)->chain, "chain_entry");
+	unsigned long i;
+
+	memcpy(frame + 26, (uint8_t[]) { 192, 168, 0, 1, 10, 200, 0, 1, 0, 1, 0, 80 }, 12);
+	frame[46] = 0x50;
+	frame[47] = TCP_ACK;
+	for (i = 0; !atomic_load(&stop); i++) {
+		frame[29] = (uint8_t)i;
+		if (bpf_prog_test_run_opts(program, &opts) || opts.retval != XDP_TX)
+			die("a packet was not sent while the wish changed");
+	}
+	return NULL;
+}
+
+static void fill_many(struct lb_wish_vip *vips, struct lb_wish_backend *backends)
+{
+	char text[32];
+	unsigned i, k;
+
+	for (i = 0; i < VIPS; i++) {
+		(void)snprintf(text, sizeof(text), "10.200.%u.%u", i / 256, i % 256);
+		vips[i] = (struct lb_wish_vip) { .addr = addr_of(text),
+						 .bits = 32,
+						 .port = 80,
+						 .proto = PROTO_TCP,
+						 .backends = backends + (size_t)i * BACKENDS,
+						 .nbackends = BACKENDS };
+		for (k = 0; k < BACKENDS; k++) {
+			(void)snprintf(text, sizeof(text), "10.%u.%u.%u", i % 40, k, 1 + i % 40);
+			backends[i * BACKENDS + k] = (struct lb_wish_backend) { .addr = addr_of(text), .weight = 1 };
+		}
+	}
+}
+
+static double cpu_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* 512 VIPs with 100 backends each, of 4000: another weight for one backend of each, so that every ring is made anew. */
+static void transactions(int turns)
+{
+	struct lb_wish_backend *backends = calloc((size_t)VIPS * BACKENDS, sizeof(*backends));
+	static struct lb_wish_vip vips[VIPS];
+	const struct lb_wish wish = { .vips = vips,
+				      .nvips = VIPS,
+				      .config = { .frame_max = 1514, .flood_rate = UINT32_MAX } };
+	const struct chain_plan plan = { .stages = { "lb_stage" } };
+	struct err err = ERR_INIT;
+	struct world w = { 0 };
+	double ms[TURNS], cpu = 0;
+	pthread_t thread;
+	int i, k;
+
+	if (!backends)
+		die("out of memory");
+	fill_many(vips, backends);
+	if (chain_new(&w.chain, &err) < 0 || lb_new(w.chain, &(struct lb_opts) { 0 }, &w.lb, &err) < 0 ||
+	    lb_apply(w.lb, &wish, &plan, &err) < 0)
+		die(err.text);
+	if (pthread_create(&thread, NULL, traffic, &w))
+		die("cannot start a thread");
+	for (i = 0; i < turns; i++) {
+		double cpu_from = cpu_ms();
+		struct timespec from, to;
+
+		for (k = 0; k < VIPS; k++)
+			backends[k * BACKENDS].weight = (uint32_t)i % 2 + 2;
+		(void)clock_gettime(CLOCK_MONOTONIC, &from);
+		if (lb_apply(w.lb, &wish, &plan, &err) < 0)
+			die(err.text);
+		(void)clock_gettime(CLOCK_MONOTONIC, &to);
+		cpu += cpu_ms() - cpu_from;
+		ms[i] = (double)(to.tv_sec - from.tv_sec) * 1e3 + (double)(to.tv_nsec - from.tv_nsec) / 1e6;
+	}
+	atomic_store(&stop, true);
+	(void)pthread_join(thread, NULL);
+	qsort(ms, (size_t)turns, sizeof(*ms), compare);
+	printf("| balancer: a wish of %d VIPs with %d backends each is applied under traffic | %.0f ms | <= 1500 ms | "
+	       "all rings "
+	       "anew, %d turns, lowest %.0f, of which on the CPU %.0f; rings of both generations %zu MB |\n",
+	       VIPS, BACKENDS, ms[turns / 2], turns, ms[0], cpu / turns, 2 * VIPS * sizeof(struct lb_ring) >> 20);
+	(void)lb_free(w.lb);
+	(void)chain_free(w.chain);
+	free(backends);
+}
+
 int main(int argc, char **argv)
 {
+	cpu_set_t all;
+
 	int runs = argc > 1 ? atoi(argv[1]) : 200, repeat = argc > 2 ? atoi(argv[2]) : 2000, i;
 	cpu_set_t one;
 	size_t k;
 
 	if (runs < 1 || runs > RUNS_MAX || repeat < 1)
 		die("usage: lb_bench [RUNS [REPEAT]]");
+	(void)sched_getaffinity(0, sizeof(all), &all);
 	CPU_ZERO(&one);
 	CPU_SET(sched_getcpu(), &one);
 	(void)sched_setaffinity(0, sizeof(one), &one);
@@ -227,6 +337,8 @@ int main(int argc, char **argv)
 			run(&rows[k], i, repeat);
 	}
 	tell(runs);
+	(void)sched_setaffinity(0, sizeof(all), &all);
+	transactions(runs < 10 ? 1 : TURNS);
 	for (i = 0; i < WORLDS; i++) {
 		(void)lb_free(worlds[i].lb);
 		(void)chain_free(worlds[i].chain);

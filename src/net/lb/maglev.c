@@ -7,11 +7,12 @@
 
 #include "base/cleanup.h"
 #include "net/lb/endpoint.h"
+#include "net/lb/shared.bpf.h"
 
-/* A node's order over the places: from `offset` on in steps of `skip`. */
+/* A node's order over the places: from an offset on in steps of `skip`. */
 struct turn {
 	uint64_t hash, saved;
-	uint32_t weight, offset, skip, next;
+	uint32_t weight, at, skip, next; /* at: offset + next * skip */
 	uint16_t real;
 };
 
@@ -30,12 +31,12 @@ static void turn_init(struct turn *t, const struct maglev_node *node, uint32_t p
 	t->weight = node->weight;
 	t->real = node->real;
 	t->next = 0;
-	t->offset = (uint32_t)(endpoint_mix(node->hash, 42, 0) % places);
+	t->at = (uint32_t)(endpoint_mix(node->hash, 42, 0) % places);
 	t->skip = (uint32_t)(endpoint_mix(node->hash, 2718281828U, 2307) % (places - 1)) + 1;
 }
 
 /*
- * The next free place.  The product wraps at 32 bits, as in Katran; because of that an order may miss places at its end,
+ * The next free place.  The sum wraps at 32 bits, as in Katran; because of that an order may miss places at its end,
  * and then any free one serves.
  */
 static uint32_t turn_take(struct turn *t, const uint16_t *ring, uint32_t places)
@@ -43,7 +44,9 @@ static uint32_t turn_take(struct turn *t, const uint16_t *ring, uint32_t places)
 	uint32_t place;
 
 	while (t->next < places) {
-		place = (t->offset + t->next * t->skip) % places;
+		/* the usual number is a constant, by which the compiler divides without a division */
+		place = places == LB_RING ? t->at % LB_RING : t->at % places;
+		t->at += t->skip;
 		t->next++;
 		if (!ring[place])
 			return place;
