@@ -55,8 +55,9 @@ static void calls_try_files(struct kernel *k)
 	size_t i;
 
 	c->file_hooks = FILE_HOOKS_TRIED;
-	for (i = 0; i < ARRAY_LEN(places) && !ext4_write(places[i]); i++)
-		;
+	/* more than once: a kernel may pass over a hook now and then */
+	for (i = 0; i < 3 * ARRAY_LEN(places) && c->file_hooks != FILE_HOOKS_SEEN; i++)
+		(void)ext4_write(places[i % ARRAY_LEN(places)]);
 	if (c->file_hooks != FILE_HOOKS_SEEN)
 		c->file_hooks = FILE_HOOKS_OFF;
 }

@@ -68,34 +68,54 @@ static uint32_t name_end(const uint8_t *name, size_t len)
 	return (name[len - 3] | 0x20u) << 16 | (name[len - 2] | 0x20u) << 8 | name[len - 1] | 0x20u;
 }
 
-/* name_end() of the known words */
-static const uint32_t *known_ends(void)
+#define ENDS 256
+
+/* name_end() of the known words, and a bit for each of them, so that one look rules out nearly all names */
+struct ends {
+	uint32_t of[ARRAY_LEN(known)];
+	uint64_t bits[ENDS / 64];
+};
+
+static uint32_t end_bit(uint32_t end)
 {
-	static uint32_t ends[ARRAY_LEN(known)];
+	return end * 2654435769u >> 24;
+}
+
+static const struct ends *known_ends(void)
+{
+	static struct ends ends;
 	size_t i;
 
-	if (!ends[ARRAY_LEN(known) - 1])
-		for (i = 0; i < ARRAY_LEN(known); i++)
-			ends[i] = name_end((const uint8_t *)known[i].text, known[i].len);
-	return ends;
+	if (!ends.of[ARRAY_LEN(known) - 1])
+		for (i = 0; i < ARRAY_LEN(known); i++) {
+			ends.of[i] = name_end((const uint8_t *)known[i].text, known[i].len);
+			ends.bits[end_bit(ends.of[i]) / 64] |= 1ULL << (end_bit(ends.of[i]) % 64);
+		}
+	return &ends;
+}
+
+static size_t known_name_ends(const uint8_t *name, size_t len)
+{
+	const struct ends *ends = known_ends();
+	uint32_t end = name_end(name, len);
+	size_t i;
+
+	if (!(ends->bits[end_bit(end) / 64] >> (end_bit(end) % 64) & 1))
+		return 0;
+	for (i = 0; i < ARRAY_LEN(known); i++)
+		if (ends->of[i] == end && suffix(name, len, known[i].text, known[i].len))
+			return known[i].len;
+	return 0;
 }
 
 size_t mask_name_ends(const struct mask_words *words, const uint8_t *name, size_t len)
 {
-	const uint32_t *ends = known_ends();
-	uint32_t end;
-	size_t i;
+	size_t i, n = len < NAME_MIN ? 0 : known_name_ends(name, len);
 
-	if (!len)
-		return 0;
-	end = len < NAME_MIN ? 0 : name_end(name, len);
-	for (i = 0; i < ARRAY_LEN(known); i++)
-		if (ends[i] == end && suffix(name, len, known[i].text, known[i].len))
-			return known[i].len;
-	for (i = 0; words && i < words->n; i++)
+	for (i = 0; !n && words && len && i < words->n; i++)
 		if (suffix(name, len, words->words[i], strlen(words->words[i])))
-			return strlen(words->words[i]);
-	return 0;
+			n = strlen(words->words[i]);
+	return n;
 }
 
 /* --- values --- */

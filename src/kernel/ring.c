@@ -12,6 +12,7 @@
 #define BUSY (1U << 31)	   /* BPF_RINGBUF_BUSY_BIT */
 #define DISCARD (1U << 30) /* BPF_RINGBUF_DISCARD_BIT */
 #define RECORD_HEADER 8U   /* BPF_RINGBUF_HDR_SZ */
+#define GIVE_BYTES 4096U   /* the smallest ring is of pages */
 
 int ring_open(struct ring *r, uint64_t size, struct err *err)
 {
@@ -69,7 +70,7 @@ static int record_hand_out(const uint8_t *record, uint32_t len, kernel_event_fn 
 
 int64_t ring_drain(struct ring *r, kernel_event_fn *fn, void *arg)
 {
-	unsigned long at = *r->consumer;
+	unsigned long at = *r->consumer, given = at;
 	unsigned long end = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);
 	int64_t count = 0;
 	int e = 0;
@@ -84,8 +85,13 @@ int64_t ring_drain(struct ring *r, kernel_event_fn *fn, void *arg)
 			e = record_hand_out(record + RECORD_HEADER, len, fn, arg, &count);
 		len &= ~(BUSY | DISCARD);
 		at += (len + RECORD_HEADER + 7) & ~7UL;
-		/* give room back as we go: the producers may be waiting for it */
-		__atomic_store_n(r->consumer, at, __ATOMIC_RELEASE);
+		/* give room back as we go: the producers may be waiting for it; each time costs those who look a line of the cache */
+		if (at - given >= GIVE_BYTES) {
+			__atomic_store_n(r->consumer, at, __ATOMIC_RELEASE);
+			given = at;
+		}
 	}
+	if (at != given)
+		__atomic_store_n(r->consumer, at, __ATOMIC_RELEASE);
 	return e < 0 ? e : count;
 }

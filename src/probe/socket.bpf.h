@@ -45,23 +45,31 @@ enum sock_flags {
 	SOCK_GAP = 512, /* and this is no longer so: for a while nothing was counted */
 };
 
-/* One per socket that a selected process used; lives and dies with the socket. */
+/*
+ * One per socket that a selected process used; lives and dies with the socket.  In order of who writes: the kernel lets it begin
+ * 8 bytes behind the beginning of a cache line (struct bpf_local_storage_data), and whoever sends over loopback runs the other
+ * end's arrival on its own CPU.
+ */
 struct sock_info {
+	/* rarely written */
 	__u64 cookie;
-	__u64 listener;		/* cookie, on a passive socket */
-	__u64 tx_end;		/* bytes before the FIN, with SOCK_TX_ENDED */
-	__u64 rx_next;		/* stream offset that is read next */
-	__u64 unix_tx, unix_rx; /* AF_UNIX: bytes or messages so far */
+	__u32 flags;	  /* enum sock_flags */
+	__u32 share;	  /* 0..255: kept while below control.stream_share */
+	__u64 generation; /* control.generation when its counters began */
+	__u64 listener;	  /* cookie, on a passive socket */
 	__u64 connect_ns;
 	__u64 owner_start_ns; /* thread that connected or accepted */
 	__u32 owner_tgid, owner_tid;
-	__u32 flags;			   /* enum sock_flags */
-	__u32 share;			   /* 0..255: kept while below control.stream_share */
-	__u64 generation;		   /* control.generation when its counters began */
+	/* where segments arrive */
 	__u64 arrived_ns, arrived_last_ns; /* of what lies in the receive queue, 0: nothing; see arrived.bpf.h */
-	__u64 rx_run;			   /* from here on thread rx_tid alone has read */
+	__u64 tx_end;			   /* bytes before the FIN, with SOCK_TX_ENDED */
+	__u64 unix_tx, unix_rx;		   /* AF_UNIX: bytes or messages so far */
+	__u64 rest_of_line[3];
+	/* by who uses it */
+	__u64 rx_next; /* stream offset that is read next */
+	__u64 rx_run;  /* from here on thread rx_tid alone has read */
 	__u64 rx_ns,
-		rx_away; /* time of the last movement's event, 0: it has none; how often its thread had left the CPU then */
+		rx_away; /* time of the last movement's event, 0: it has none; how often its thread had left the CPU */
 	__u32 rx_tid;
 	__u16 heard[2]; /* messages looked at for their protocol, by payload_wanted(): received, sent */
 	__u8 proto;	/* enum recognised, or PAYLOAD_SEALED */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 240
+# timeout: 300
 #
 # Log lines as they are written: by threads of C, Java, Python and Go programs, through a pipe, into files; each on its thread
 # and at its place among what the thread does. Files by pattern, also renamed ones; what is left out when it is not wanted.
