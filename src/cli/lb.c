@@ -20,8 +20,9 @@ static const struct argp_option lb_options[] = {
 	{ "flag", 'f', "FLAG", 0, "Of a VIP, any number of times", 0 },
 	{ "down", 'd', NULL, 0, "The backend is down: UDP flows leave it, if the VIP has the flag migrate", 0 },
 	{ "up", 'u', NULL, 0, "The backend is not down", 0 },
-	{ "number", 'n', "N", 0, "How many flows are listed (default: 100)", 0 },
+	{ "number", 'n', "N", 0, "How many flows are listed, or packets of a file (default: 100)", 0 },
 	{ "json", 'j', NULL, 0, "Print JSON", 0 },
+	{ "apply", 'a', NULL, 0, "import: make it run instead of printing it", 0 },
 	{ "prometheus", 'p', NULL, 0, "stats: print Prometheus's text format", 0 },
 	{ 0 },
 };
@@ -76,6 +77,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'j':
 		a->json = true;
+		return 0;
+	case 'a':
+		a->apply = true;
 		return 0;
 	case 'p':
 		a->prometheus = true;
@@ -261,6 +265,18 @@ static int run_flows(struct lb_args *a, struct err *err)
 	return run_look(a, lb_flows, err);
 }
 
+static int run_why(struct lb_args *a, struct err *err)
+{
+	return run_look(a, lb_why, err);
+}
+
+static int run_import(struct lb_args *a, struct err *err)
+{
+	if (!a->on_said)
+		return err_set(err, EINVAL, "say on which interface the balancer shall be: --on INTERFACE");
+	return lb_import(a, err);
+}
+
 static const struct {
 	const char *noun, *verb; /* verb NULL: none */
 	size_t words;		 /* at least and at most */
@@ -270,6 +286,7 @@ static const struct {
 	{ "backend", "add", 4, run_backend }, { "backend", "del", 4, run_backend },
 	{ "backend", "set", 4, run_backend }, { "show", NULL, 1, run_show },
 	{ "stats", NULL, 1, run_stats },      { "flows", NULL, 1, run_flows },
+	{ "why", NULL, 2, run_why },	      { "import", NULL, 2, run_import },
 };
 
 static int lb_main(int argc, char **argv)
@@ -299,7 +316,8 @@ static int lb_main(int argc, char **argv)
 const struct cli_command cli_lb = {
 	.name = "lb",
 	.about = "the load balancer: VIPs, backends, what it does and why",
-	.args_doc = "vip add|del VIP\nbackend add|del|set VIP BACKEND\nshow|stats|flows",
+	.args_doc = "vip add|del VIP\nbackend add|del|set VIP BACKEND\nshow|stats|flows\nwhy 'SOURCE:PORT > "
+		    "VIP:PORT/tcp'|FILE.pcap\nimport FILE|-",
 	.options = lb_options,
 	.run = lb_main,
 	.example = "sudo saker lb vip add 10.0.0.10:443/tcp --on eth0",

@@ -16,7 +16,7 @@ struct lb_args {
 	const char *words[LB_WORDS];
 	size_t nwords;
 	char on[16]; /* the interface */
-	bool on_said, json, prometheus, weight_said, down, up, syn, dry;
+	bool on_said, json, prometheus, weight_said, down, up, apply;
 	uint32_t weight, flags;
 	uint64_t number;
 	enum wish_mode mode;

@@ -211,6 +211,16 @@ struct chain *chain_empty(void)
 	return calloc(1, sizeof(struct chain));
 }
 
+int chain_new_shell(struct chain **ret, struct err *err)
+{
+	struct chain *c = chain_empty();
+
+	if (!c)
+		return err_set(err, ENOMEM, "out of memory");
+	*ret = c;
+	return 0;
+}
+
 int chain_new(struct chain **ret, struct err *err)
 {
 	return chain_new_with(NULL, ret, err);

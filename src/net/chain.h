@@ -43,6 +43,8 @@ struct chain_plan {
 int chain_new(struct chain **ret, struct err *err);
 /* With the maps of another chain, which may be closed afterwards: new programs for what runs.  NULL: chain_new(). */
 int chain_new_with(const struct chain *maps, struct chain **ret, struct err *err);
+/* One without programs, to be given maps by chain_keep(). */
+int chain_new_shell(struct chain **ret, struct err *err);
 struct chain *chain_free(struct chain *c); /* NULL ok; returns NULL */
 int chain_load(struct chain *c, const struct chain_object *object, const struct chain_size *sizes, size_t nsizes,
 	       struct err *err);

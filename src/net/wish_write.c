@@ -68,10 +68,20 @@ static void put_addr(struct writer *w, const char *key, const struct lb_addr *ad
 	put_text(w, key, lb_addr_text(addr, text));
 }
 
+/* In YAML what begins stands in lines of its own: nothing stays behind `key:`. */
+static void block_begin(struct writer *w, char bracket)
+{
+	struct buf *b = w->out;
+
+	if (w->json)
+		buf_char(b, bracket);
+	else if (b->len && b->data[b->len - 1] == ' ')
+		b->data[--b->len] = 0;
+}
+
 static void map_begin(struct writer *w)
 {
-	if (w->json)
-		buf_char(w->out, '{');
+	block_begin(w, '{');
 	w->first = true;
 	w->depth++;
 }
@@ -87,8 +97,7 @@ static void map_end(struct writer *w)
 static void list_begin(struct writer *w, const char *key)
 {
 	put_key(w, key);
-	if (w->json)
-		buf_char(w->out, '[');
+	block_begin(w, '[');
 	w->first = true;
 	w->depth++;
 }

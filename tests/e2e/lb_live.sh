@@ -59,6 +59,31 @@ ok "show says so" grep -q 10.90.12.2 <(lb lb show)
 equal "show --json has the wish" "$(lb lb show --json | jq -r '.wish.interfaces.eth0.vips[0].backends | map(.address) | join(" ")')" \
 	"10.90.12.2 10.90.13.2"
 
+# ---- why ----
+sorted() { lb lb stats --json | jq -S '[.vips, .backends, .connections, [.reasons[] | select(.reason != "PASSED")]]'; }
+sorted >before
+flow=$(lb lb flows --json | jq -r '[.flows[] | select(.backend != "gone")][0] | .source + " > " + .vip + "/tcp " + .backend')
+lb lb why "${flow% *}" --json >why
+equal "why names the backend of a connection that is known" "$(jq -r .backend why)" "${flow##* }"
+equal "and says that it is by the table" "$(jq -r .reason why)" LB_TABLE
+lb lb why '10.90.1.2:1 > 10.99.0.1:80/tcp' --json >why
+equal "another one is a new connection" "$(jq -r '.reason + " " + .notes[0]' why)" "LB_HASH LB_MISS_SYN"
+ok "why in words" grep -q 'backend  *10.90.1[23].2' <(lb lb why '10.90.1.2:1 > 10.99.0.1:80/tcp')
+equal "what is nobody's goes to the host" "$(lb lb why '10.90.1.2:1 > 10.99.0.1:81/tcp' --json | jq -r .reason)" PASSED
+python3 - <<'END'
+import struct
+def frame(flags, proto=6):
+    ip = struct.pack('!BBHHHBBH4s4s', 0x45, 0, 40, 0, flags, 64, proto, 0, bytes([10, 90, 1, 2]), bytes([10, 99, 0, 1]))
+    return bytes(12) + b'\x08\x00' + ip + struct.pack('!HHIIBBHHH', 7, 80, 0, 0, 0x50, 2, 0, 0, 0)
+frames = [frame(0), frame(0x2000), frame(0, 4)]
+open('some.pcap', 'wb').write(struct.pack('>IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1) +
+    b''.join(struct.pack('>IIII', 0, 0, len(f), len(f)) + f for f in frames))
+END
+equal "the packets of a file, each" "$(lb lb why some.pcap --json | jq -r .reason | tr '\n' ' ')" "LB_HASH LB_FRAGMENT PASSED "
+head -c 130 some.pcap >cut.pcap
+fails "a file that is cut off" lb lb why cut.pcap
+equal "asking changed nothing" "$(sorted | diff - before)" ""
+
 # ---- a whole wish ----
 cat >wish.yaml <<END
 interfaces:

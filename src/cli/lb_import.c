@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lb_import - what ipvsadm-save wrote, as a wish. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/balancer.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "cli/cli.h"
+#include "cli/lb.h"
+#include "net/ipvs.h"
+
+static int read_file(const char *file, struct buf *text, struct err *err)
+{
+	CLEANUP_CLOSE int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open '%s'", file);
+	while (n > 0 && text->len <= WISH_BYTES) {
+		char *room = buf_room(text, 65536);
+
+		if (!room)
+			return err_set(err, ENOMEM, "out of memory");
+		n = read(fd, room, 65536);
+		text->len -= 65536 - (size_t)MAX(n, 0L);
+	}
+	return n < 0 ? err_errno(err, errno, "cannot read '%s'", file) : 0;
+}
+
+static int import_apply(const struct wish_if *f, struct err *err)
+{
+	struct balancer b;
+	int r = balancer_open(&b, f->name, true, err);
+
+	if (r < 0)
+		return r;
+	r = balancer_apply(&b, f, 0, err);
+	if (!r && b.said.len)
+		(void)fwrite(b.said.data, b.said.len, 1, stderr);
+	balancer_close(&b);
+	return r;
+}
+
+int lb_import(const struct lb_args *a, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	CLEANUP(buf_fini) struct buf out = BUF_INIT;
+	CLEANUP(wish_errors_fini) struct wish_errors errors = { 0 };
+	CLEANUP(wish_fini) struct wish wish = { 0 };
+	size_t i;
+	int r = read_file(a->words[1], &text, err);
+
+	if (r < 0)
+		return r;
+	if (ipvs_read(text.data ? text.data : "", text.len, a->on, &wish, &errors) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	for (i = 0; i < errors.count; i++)
+		(void)fprintf(stderr, "line %u cannot be said, or will be otherwise: %s\n", errors.rows[i].line,
+			      errors.rows[i].text);
+	if (!wish.ifs[0].nvips)
+		return err_set(err, EINVAL, "there is no service in '%s' that a wish can say", a->words[1]);
+	errors.count = 0;
+	wish_check(&wish.ifs[0], &errors);
+	if (errors.count)
+		return err_set(err, EINVAL, "%s", errors.rows[0].text);
+	if (a->apply)
+		return import_apply(&wish.ifs[0], err);
+	(a->json ? wish_json : wish_yaml)(&wish, &out);
+	return cli_put(&out, err);
+}
