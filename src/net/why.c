@@ -18,6 +18,9 @@
 #include "net/pin.h"
 #include "packet/parse.h"
 
+/* The copy has no tables of CPUs, so its programs use the one for CPUs without: it has the entries of the packet's flow. */
+#define SPARE "lb_conns_spare"
+
 struct why {
 	const struct chain *running;
 	struct chain *c; /* the copy */
@@ -157,18 +160,20 @@ static int carry_one(void *arg, int cpu, const struct packet_flow *flow, const s
 
 	if (a->ncpus < WHY_CPUS)
 		a->cpus[a->ncpus++] = cpu;
-	(void)lb_conn_put(carry->w->c, carry->w->cpu, flow, conn);
+	(void)bpf_map_update_elem(chain_map(carry->w->c, SPARE), flow, conn, BPF_ANY);
 	return 0;
 }
 
 /* VIPs look for their connections with or without the ports (LB_VIP_NO_SRC_PORT, any port). */
-static int conns_carry(struct why *w, const struct packet_flow *flow, struct why_answer *a, struct err *err)
+static void conns_carry(struct why *w, const struct packet_flow *flow, struct why_answer *a)
 {
 	struct carry carry = { w, a };
+	int spare = chain_map(w->c, SPARE);
+	struct packet_flow old;
 	unsigned i;
 
-	if (lb_conns_fresh(w->running, w->c, w->cpu) < 0)
-		return err_set(err, ENOMEM, "cannot make a connection table");
+	while (!bpf_map_get_next_key(spare, NULL, &old) && !bpf_map_delete_elem(spare, &old))
+		;
 	for (i = 0; i < 4; i++) {
 		struct packet_flow key = *flow;
 
@@ -176,7 +181,6 @@ static int conns_carry(struct why *w, const struct packet_flow *flow, struct why
 		key.dport = i & 2 ? 0 : key.dport;
 		(void)lb_look_conn(w->running, &key, carry_one, &carry);
 	}
-	return 0;
 }
 
 static void nat_carry(struct why *w, const struct packet_flow *flow)
@@ -262,7 +266,7 @@ static void read_counts(struct why *w, struct why_answer *a)
 	for (i = 1; i < CHAIN_REASONS; i++) {
 		if (!chain_reason(i) || !counted_here(w, "chain_reasons", i, sizeof(struct chain_count)))
 			continue;
-		if (i != a->meta.reason && a->nnotes < WHY_NOTES)
+		if (i != a->meta.reason && i != CHAIN_LB_SPARE_TABLE && a->nnotes < WHY_NOTES)
 			a->notes[a->nnotes++] = (uint16_t)i;
 		forget(w, "chain_reasons", i);
 	}
@@ -280,9 +284,7 @@ int why_packet(struct why *w, const void *frame, size_t len, struct why_answer *
 		return err_set(err, EINVAL, "a frame has %d to %d bytes, not %zu", ETHER_BYTES, WHY_FRAME, len);
 	(void)lb_look_config(w->running, &config);
 	(void)packet_parse(frame, (const uint8_t *)frame + len, config.gue_port, &meta);
-	r = conns_carry(w, &meta.flow, ret, err);
-	if (r < 0)
-		return r;
+	conns_carry(w, &meta.flow, ret);
 	nat_carry(w, &meta.flow);
 	r = run(w, frame, len, ret, err);
 	if (!r)

@@ -12,7 +12,6 @@
 #include "net/lb/conns.h"
 
 #define BATCH 512
-#define FRESH_CONNS 256
 
 int lb_table_open(const struct chain *c, const char *name, uint32_t side)
 {
@@ -148,23 +147,6 @@ int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_
 	if (!r && !bpf_map_lookup_elem(chain_map(c, "lb_conns_spare"), flow, &conn))
 		r = each(arg, -1, flow, &conn);
 	return r;
-}
-
-int lb_conns_fresh(const struct chain *like, const struct chain *c, int cpu)
-{
-	uint32_t key = (uint32_t)cpu;
-	CLEANUP_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "lb_conns_cpu", sizeof(struct packet_flow),
-					      sizeof(struct lb_conn), FRESH_CONNS, NULL);
-
-	(void)like;
-	return fd < 0 || bpf_map_update_elem(chain_map(c, "lb_conns"), &key, &fd, BPF_ANY) ? -errno : 0;
-}
-
-int lb_conn_put(const struct chain *c, int cpu, const struct packet_flow *flow, const struct lb_conn *conn)
-{
-	CLEANUP_CLOSE int fd = lb_table_open(c, "lb_conns", (uint32_t)cpu);
-
-	return fd < 0 || bpf_map_update_elem(fd, flow, conn, BPF_ANY) ? -errno : 0;
 }
 
 int lb_look_count(const struct chain *c, const char *map, uint32_t number, struct chain_count *ret)

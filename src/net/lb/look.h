@@ -27,10 +27,6 @@ int lb_look_conns(const struct chain *c, lb_conn_fn each, void *arg);
 /* The entries of one flow, in the tables of all CPUs. */
 int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_fn each, void *arg);
 
-/* An empty table for one CPU of another chain; and an entry into it.  -errno. */
-int lb_conns_fresh(const struct chain *like, const struct chain *c, int cpu);
-int lb_conn_put(const struct chain *c, int cpu, const struct packet_flow *flow, const struct lb_conn *conn);
-
 /* Of all CPUs; the map is lb_vip_counts or lb_real_counts.  -errno. */
 int lb_look_count(const struct chain *c, const char *map, uint32_t number, struct chain_count *ret);
 int lb_look_config(const struct chain *c, struct lb_config *ret); /* -errno */
