@@ -13,17 +13,20 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "cli/cli.h"
+#include "cli/doctor_on.h"
 #include "probe/goprogram.h"
 
 static const struct argp_option doctor_options[] = {
 	{ "json", 'j', NULL, 0, "Print one JSON object", 0 },
 	{ "pid", 'p', "PID", 0, "What the program of a process lets Saker tell of its goroutines", 0 },
+	{ "on", 'i', "INTERFACE", 0, "What an interface lets packet functions do", 0 },
 	{ "program", 'P', "FILE", 0, "Likewise of a program file", 0 },
 	{ 0 },
 };
 
 struct doctor_args {
 	bool json;
+	const char *on;
 	char program[4096]; /* empty: the host */
 };
 
@@ -33,6 +36,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 	if (key == 'j')
 		a->json = true;
+	else if (key == 'i')
+		a->on = arg;
 	else if (key == 'p')
 		(void)snprintf(a->program, sizeof(a->program), "/proc/%.20s/exe", arg);
 	else if (key == 'P')
@@ -179,6 +184,8 @@ static int doctor_main(int argc, char **argv)
 
 	if (cli_parse(&cli_doctor, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
+	if (a.on)
+		return doctor_on(a.on, a.json);
 	if (*a.program)
 		return program_main(&a);
 	r = doctor_look();

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* doctor_on - what an interface lets packet functions do. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "cli/cli.h"
+#include "cli/doctor_on.h"
+#include "net/attach.h"
+#include "net/hop.h"
+
+/* One page less the room before a frame (256) and the kernel's record behind it (320): the programs take one buffer. */
+#define ONE_BUFFER (4096 - 256 - 320 - 18)
+
+struct on {
+	struct attach attach;
+	char driver[32];
+	int mtu, gro; /* gro -1: unknown */
+	bool forwards4, forwards6;
+};
+
+static int ask(int fd, const struct attach *a, void *what)
+{
+	struct ifreq req = { 0 };
+
+	(void)snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", a->name);
+	req.ifr_data = what;
+	return ioctl(fd, SIOCETHTOOL, &req);
+}
+
+static int on_look(const char *interface, struct on *on, struct err *err)
+{
+	CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_value gro = { .cmd = ETHTOOL_GGRO };
+	struct ifreq req = { 0 };
+	int r = attach_open(&on->attach, interface, err);
+
+	if (r < 0)
+		return r;
+	(void)snprintf(on->driver, sizeof(on->driver), "%s", ask(fd, &on->attach, &info) ? "unknown" : info.driver);
+	on->gro = ask(fd, &on->attach, &gro) ? -1 : gro.data != 0;
+	(void)snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", on->attach.name);
+	on->mtu = ioctl(fd, SIOCGIFMTU, &req) ? 0 : req.ifr_mtu;
+	on->forwards4 = hop_forwards(interface, 4);
+	on->forwards6 = hop_forwards(interface, 6);
+	return 0;
+}
+
+static bool is_veth(const struct on *on)
+{
+	return !strcmp(on->driver, "veth");
+}
+
+static bool foreign(const struct on *on)
+{
+	return on->attach.link < 0 && on->attach.program;
+}
+
+static void on_json(struct buf *b, const struct on *on)
+{
+	buf_str(b, "{\"interface\":");
+	buf_json(b, on->attach.name, strlen(on->attach.name));
+	buf_str(b, ",\"driver\":");
+	buf_json(b, on->driver, strlen(on->driver));
+	buf_printf(
+		b,
+		",\"tested\":%s,\"mtu\":%d,\"one_buffer\":%s,\"gro\":%s,\"xdp\":\"%s\",\"program\":%u,\"foreign\":%s,"
+		"\"forwards4\":%s,\"forwards6\":%s}\n",
+		is_veth(on) ? "true" : "false", on->mtu, on->mtu <= ONE_BUFFER ? "true" : "false",
+		on->gro < 0 ? "null"
+		: on->gro   ? "true"
+			    : "false",
+		attach_mode_name(on->attach.mode), on->attach.program, foreign(on) ? "true" : "false",
+		on->forwards4 ? "true" : "false", on->forwards6 ? "true" : "false");
+}
+
+static void text_hook(struct buf *b, const struct on *on)
+{
+	char text[64];
+
+	if (foreign(on))
+		buf_printf(b, "  --  XDP         has a program of somebody else, %s: saker does not replace it\n",
+			   attach_program_text(on->attach.program, text, sizeof(text)));
+	else if (on->attach.link >= 0)
+		buf_printf(b, "  ok  XDP         saker's program is there, %s\n", attach_mode_name(on->attach.mode));
+	else
+		buf_str(b, "  ok  XDP         free; whether the driver takes programs shows when one is put on it\n");
+}
+
+static void on_text(struct buf *b, const struct on *on)
+{
+	buf_printf(b, "interface %s\n  %s  driver      %s%s\n", on->attach.name, is_veth(on) ? "ok" : "--", on->driver,
+		   is_veth(on)
+			   ? ": tested; nothing restarts when a program comes"
+			   : ": untested; many drivers restart their queues, and so the link, when a program comes");
+	text_hook(b, on);
+	if (on->mtu <= ONE_BUFFER)
+		buf_printf(b, "  ok  MTU         %d: a frame fits one buffer\n", on->mtu);
+	else
+		buf_printf(
+			b,
+			"  --  MTU         %d: frames take several buffers, programs one (%d): the driver may refuse\n",
+			on->mtu, ONE_BUFFER);
+	if (on->gro >= 0)
+		buf_printf(b, "      GRO         %s%s\n", on->gro ? "on" : "off",
+			   on->gro ? "; TCP that ends on this host loses it under native XDP" : "");
+	buf_printf(b, "      forwarding  IPv4 %s, IPv6 %s%s\n", on->forwards4 ? "on" : "off",
+		   on->forwards6 ? "on" : "off",
+		   on->forwards4 ? "" : ": `router: routes` is not possible, packets leave by one router");
+	if (is_veth(on))
+		buf_str(b,
+			"      peer        what is sent back is only seen where the other end has an XDP program, too; "
+			"checksums must be in packets (`ethtool -K ... tx off`)\n");
+}
+
+int doctor_on(const char *interface, bool json)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct on on = { 0 };
+	bool free_hook;
+
+	if (on_look(interface, &on, &err) < 0) {
+		(void)fprintf(stderr, "saker doctor: %s\n", err.text);
+		return CLI_FAILED;
+	}
+	(json ? on_json : on_text)(&b, &on);
+	free_hook = !foreign(&on);
+	attach_close(&on.attach);
+	if (cli_put(&b, &err) < 0)
+		return CLI_FAILED;
+	return free_hook ? CLI_OK : CLI_FAILED;
+}
