@@ -39,6 +39,7 @@ done
 
 # ---- one by one ----
 ok "a VIP puts the balancer on the interface" lb lb vip add $VIP --on eth0
+equal "doctor says what the interface is" "$(lb doctor --on eth0 --json | jq -r '[.driver, .xdp, .foreign] | join(" ")')" "veth native false"
 ok "natively" grep -q xdp <(ip -n "slb$$"lb link show eth0)
 for i in 1 2 3; do
 	ok "backend $i" lb lb backend add $VIP 10.90.1$i.2
