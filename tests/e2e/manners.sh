@@ -79,6 +79,11 @@ alive() {
 
 none_left() { ! alive <held; }
 
+# What is pinned under our name, but what `saker lb` has pinned for a device, beside this suite: saker/DEVICE@NAMESPACE
+pinned() {
+	find /sys/fs/bpf -path '/sys/fs/bpf/saker/*@*' -prune -o -path /sys/fs/bpf/saker -o \( -name '*saker*' -o -path '/sys/fs/bpf/saker/*' \) -print
+}
+
 # left_after SIGNAL
 left_after() {
 	sleep 60 &
@@ -90,7 +95,7 @@ left_after() {
 	kill "-$1" $RECORDER
 	wait $RECORDER
 	ok "after $1 no program, map or link is left" wait_for 10 none_left
-	equal "nothing is pinned (after $1)" "$(find /sys/fs/bpf -name '*saker*' 2>/dev/null)" ''
+	equal "nothing is pinned (after $1)" "$(pinned)" ''
 }
 
 # --- it does not record itself ---
