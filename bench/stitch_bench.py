@@ -13,7 +13,8 @@ other end of the connection (of a server span) or the server span of the same pr
 An application's figures are those of its own spans while the client asks it, as fast as it answers: precision is right /
 claimed, recall is right / all that its own log of requests tells. Prints rows of a Markdown table, and for each application one
 of reliability: of the links from client spans to their parents, by the confidence that is told of them, how many were right. (Links of
-server spans are left out there: both ends of a connection name the same bytes, which is certain.)
+server spans are left out there: both ends of a connection name the same bytes, which is certain.) At the end the same of all links by the
+kind of evidence, each kind's with a row: one that promises more than it holds is marked.
 """
 import argparse
 import bisect
@@ -65,10 +66,21 @@ class Reliability:
         row = self.rows[bisect.bisect_right(BUCKETS, confidence) - 1]
         row[0], row[1], row[2] = row[0] + 1, row[1] + right, row[2] + confidence
 
+    def over(self):
+        """Does it promise more than it holds?  Two standard deviations of as many draws are chance, and a hundredth is rounding."""
+        for links, right, sum_told in self.rows:
+            said = sum_told / links / 100 if links else 0
+            if links and right / links < said - 0.01 - 2 * (said * (1 - said) / links) ** 0.5:
+                return True
+        return False
+
     def text(self):
         told = [(low, high, *row) for low, high, row in zip(BUCKETS, BUCKETS[1:], self.rows) if row[0]]
         return "; ".join(f"{low} to {high - 1} %: {right} of {links} = {right / links:.3f}, told {told / links / 100:.3f}"
                          for low, high, links, right, told in told)
+
+
+EVIDENCE = collections.defaultdict(Reliability)
 
 
 class Score:
@@ -106,6 +118,8 @@ def scores(rec):
         right = bool(parent) and whose.get(parent["id"]) == whose[span["id"]] and parent["kind"] != span["kind"] and \
             (parent["pid"] == span["pid"]) == (span["kind"] == "client")
         found[span["pid"]].add(parent is not None, right, span["evidence"])
+        if parent:
+            EVIDENCE[span["evidence"]].add(span["confidence"], right)
         if parent and span["kind"] == "client":
             found[span["pid"]].told.add(span["confidence"], right)
     return found
@@ -145,6 +159,9 @@ def main():
         for app in args.apps or shop.APPS:
             for concurrency in map(int, args.concurrency.split(",")):
                 reached &= measure(place, app, concurrency, args.requests)
+    for name, told in sorted(EVIDENCE.items()):
+        shop.row(f"confidence, evidence {name}", told.text(), "right as often as told",
+                 "promises more than it holds" if told.over() else "holds what it promises")
     if not reached:
         print("# not all goals are reached", file=sys.stderr)
 
