@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * shop-hog CPU MS PAUSE_MS COUNT: keeps a CPU to itself MS long, COUNT times with a pause between; prints begin and end of
- * each on CLOCK_BOOTTIME, in ns.  Started with a high priority (nice), it makes others wait.
+ * each on CLOCK_BOOTTIME and how long it ran in it, in ns.  Started with a high priority (nice), it makes others wait.
  */
 #include <inttypes.h>
 #include <sched.h>
@@ -9,18 +9,18 @@
 #include <stdlib.h>
 #include <time.h>
 
-static uint64_t now_ns(void)
+static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_BOOTTIME, &ts);
+	clock_gettime(clock, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 int main(int argc, char **argv)
 {
 	struct timespec pause;
-	uint64_t begin, ns;
+	uint64_t begin, end, ran, ns;
 	cpu_set_t set;
 	int count, ms;
 
@@ -38,10 +38,12 @@ int main(int argc, char **argv)
 	ms = atoi(argv[3]);
 	pause = (struct timespec) { ms / 1000, ms % 1000 * 1000000L };
 	for (count = atoi(argv[4]); count > 0; count--) {
-		begin = now_ns();
-		while (now_ns() - begin < ns)
+		ran = now_ns(CLOCK_THREAD_CPUTIME_ID);
+		begin = now_ns(CLOCK_BOOTTIME);
+		while (now_ns(CLOCK_BOOTTIME) - begin < ns)
 			;
-		printf("%" PRIu64 " %" PRIu64 "\n", begin, now_ns());
+		end = now_ns(CLOCK_BOOTTIME);
+		printf("%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", begin, end, now_ns(CLOCK_THREAD_CPUTIME_ID) - ran);
 		fflush(stdout);
 		nanosleep(&pause, NULL);
 	}

@@ -17,7 +17,7 @@
 
 /* How long the steps of a request took. */
 struct took {
-	uint64_t begin, lock, redis, query, next, flush, flush_blocked, lock_blocked, held, cpu_wait;
+	uint64_t begin, lock, redis, redis_blocked, query, next, flush, flush_blocked, lock_blocked, held, cpu_wait;
 	uint32_t resent;
 };
 
@@ -204,12 +204,13 @@ static void truth(const struct http_request *r, int item, int status, const stru
 	len = snprintf(line, sizeof(line),
 		       "{\"app\":\"%s\",\"id\":\"%s\",\"item\":%d,\"status\":%d,\"pid\":%d,\"tid\":%d,\"begin_boot_"
 		       "ns\":%" PRIu64 ",\"end_boot_ns\":%" PRIu64 ",\"lock_ns\":%" PRIu64 ",\"redis_ns\":%" PRIu64
-		       ",\"redis_resent\":%u,\"query_ns\":%" PRIu64 ",\"next_ns\":%" PRIu64 ",\"flush_ns\":%" PRIu64
-		       ",\"flush_blocked_ns\":%" PRIu64 ",\"lock_blocked_ns\":%" PRIu64 ",\"held_ns\":%" PRIu64
-		       ",\"cpu_wait_ns\":%" PRIu64 ",\"fault\":\"%s\"}\n",
+		       ",\"redis_blocked_ns\":%" PRIu64 ",\"redis_resent\":%u,\"query_ns\":%" PRIu64
+		       ",\"next_ns\":%" PRIu64 ",\"flush_ns\":%" PRIu64 ",\"flush_blocked_ns\":%" PRIu64
+		       ",\"lock_blocked_ns\":%" PRIu64 ",\"held_ns\":%" PRIu64 ",\"cpu_wait_ns\":%" PRIu64
+		       ",\"fault\":\"%s\"}\n",
 		       shop.name, r->id, item, status, getpid(), gettid(), t->begin, now_ns(), t->lock, t->redis,
-		       t->resent, t->query, t->next, t->flush, t->flush_blocked, t->lock_blocked, t->held, t->cpu_wait,
-		       r->fault);
+		       t->redis_blocked, t->resent, t->query, t->next, t->flush, t->flush_blocked, t->lock_blocked,
+		       t->held, t->cpu_wait, r->fault);
 	if (write(shop.truth_fd, line, (size_t)len) != len)
 		fprintf(stderr, "shop: cannot write '%s'\n", shop.truth);
 }
@@ -229,14 +230,17 @@ static void log_line(const struct http_request *r, int item, int status, const s
 static int item_make(const struct http_request *r, int item, struct took *t, char *body, size_t cap)
 {
 	char key[32], price[32] = "", name[64] = "", other[512] = "null";
+	struct cpu before;
 	uint64_t begin;
 
 	step_lock(r, t);
 	snprintf(key, sizeof(key), "item:%d", item);
+	before = cpu_now();
 	begin = now_ns();
 	if (stores_redis(&shop.redis, key, r->id, price, sizeof(price), &t->resent))
 		return 500;
 	t->redis = now_ns() - begin;
+	t->redis_blocked = blocked(t->redis, before);
 	if (step_query(r, item, t, name, sizeof(name)))
 		return 500;
 	if (*shop.next.place && item % DEEP == 0) {

@@ -21,6 +21,35 @@
 #define STOPPED_OR_TRACED 12	 /* include/linux/sched.h: __TASK_STOPPED, __TASK_TRACED */
 #define PASSED (1u << 31)	 /* in asleep: it has run since, and its registers are those of another call */
 #define LONGEST_NS 1000000000ULL /* so long without an event: a thread that never waits is told all the same */
+#define HELD_NS 1000000ULL	 /* of who waits so long for a CPU it is told who had it */
+#define STRETCH_NS 200000ULL	 /* stretches of others below that are not looked at */
+#define REALTIME_PRIO 100	 /* include/linux/sched/prio.h: MAX_RT_PRIO */
+
+/* A stretch in which a process had a CPU, whoever it is; what is shorter than STRETCH_NS may have come in between. */
+struct sched_stretch {
+	__u64 begin_ns, end_ns;
+	__u64 start_ns; /* of the thread that had it last */
+	__u64 comm[2];
+	__u32 tgid, tid;
+};
+
+#define SCHED_STRETCHES 256
+
+/* The last long ones of a CPU */
+struct sched_stretches {
+	struct sched_stretch last[SCHED_STRETCHES];
+	__u64 count;
+	/* of a search: since when, the longest one, its place, the sum; here, as the verifier forgets what it knew of memory */
+	__u64 since_ns, longest_ns, most, sum_ns;
+};
+
+/* Key: 0.  Who had this CPU lately.  Written and read with its run queue locked. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct sched_stretches);
+} sched_had SEC(".maps");
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -157,10 +186,116 @@ static __always_inline void sched_off(struct task_struct *task, struct sched_thr
 		sched_tell(task, t, p, 0, 0, now);
 }
 
+/*
+ * How long the thread that leaves has had its CPU: set_next_entity() notes what it had been charged before, and put_prev_task()
+ * has charged the rest.  Of real-time threads it is not known.
+ */
+static __always_inline __u64 sched_stretch(struct task_struct *prev)
+{
+	return prev->prio < REALTIME_PRIO ? 0 : prev->se.sum_exec_runtime - prev->se.prev_sum_exec_runtime;
+}
+
+/* Keeps it for those who wait for this CPU.  Stretches of one process that nothing long divides are one. */
+static __always_inline void sched_had_cpu(struct task_struct *prev, __u64 ran, __u64 now)
+{
+	__u32 zero = 0;
+	struct sched_stretches *all = bpf_map_lookup_elem(&sched_had, &zero);
+	struct sched_stretch *s;
+
+	if (!all || !prev->pid)
+		return;
+	s = &all->last[all->count % SCHED_STRETCHES];
+	if (s->tgid != prev->tgid || now - ran - s->end_ns >= STRETCH_NS) {
+		s = &all->last[++all->count % SCHED_STRETCHES];
+		s->begin_ns = now - ran;
+		s->tgid = prev->tgid;
+		bpf_probe_read_kernel(s->comm, sizeof(s->comm), prev->comm); /* the kernel ends it with a 0 */
+	}
+	s->end_ns = now;
+	s->start_ns = prev->start_boottime;
+	s->tid = prev->pid;
+}
+
+/* How much of the time that is asked for the stretch covers. */
+static __always_inline __u64 stretch_since(const volatile struct sched_stretches *all, __u32 i)
+{
+	__u64 since = all->since_ns, begin = all->last[i].begin_ns, end = all->last[i].end_ns;
+
+	return end <= since ? 0 : end - later(begin, since);
+}
+
+/* A string is to end within the last 8 bytes of its event. */
+static __always_inline struct event_held *sched_tell_held(const struct sched_stretch *most, __u64 now)
+{
+	struct event_held *e;
+
+	if (most->comm[0] >> 56) { /* 8 characters or more */
+		e = event_reserve_at(EVENT_HELD, sizeof(*e) + 16, CONTEXT_TASK, now);
+		if (!e)
+			return NULL;
+		*((__u64 *)(e + 1) + 1) = most->comm[1];
+	} else {
+		e = event_reserve_at(EVENT_HELD, sizeof(*e) + 8, CONTEXT_TASK, now);
+		if (!e)
+			return NULL;
+	}
+	*(__u64 *)(e + 1) = most->comm[0];
+	e->holder_start_ns = most->start_ns;
+	e->holder_tgid = most->tgid;
+	e->holder_tid = most->tid;
+	return e;
+}
+
+/* The thread got a CPU for which it had waited since then.  Global, so that the verifier goes through its loops once. */
+__noinline int sched_held(__u64 since, __u64 now, __u64 start_ns, __u64 tgid_tid)
+{
+	struct event_held *e;
+	volatile struct sched_stretches *all;
+	__u32 zero = 0, i;
+	__u64 ran, most;
+
+	all = bpf_map_lookup_elem(&sched_had, &zero);
+	if (!all)
+		return 0;
+	all->since_ns = since;
+	all->longest_ns = all->most = all->sum_ns = 0;
+	for (i = 0; i < SCHED_STRETCHES; i++) {
+		ran = stretch_since(all, i);
+		if (ran <= all->longest_ns)
+			continue;
+		all->longest_ns = ran;
+		all->most = i;
+	}
+	most = all->most;
+	if (!all->longest_ns || most >= SCHED_STRETCHES)
+		return 0;
+	for (i = 0; i < SCHED_STRETCHES; i++)
+		if (all->last[i].tgid == all->last[most].tgid)
+			all->sum_ns += stretch_since(all, i);
+	e = sched_tell_held((struct sched_stretch *)&all->last[most], now);
+	if (!e)
+		return 0;
+	e->h.start_ns = start_ns;
+	e->h.tgid = tgid_tid >> 32;
+	e->h.tid = (__u32)tgid_tid;
+	e->since_ns = since;
+	e->ran_ns = all->sum_ns;
+	event_end(e);
+	return 0;
+}
+
+/* Since when it could have run and did not; 0: it did not wait for a CPU, or nobody saw since when. */
+static __always_inline __u64 sched_runnable(const struct sched_thread *t, __u64 now)
+{
+	if (t->state == SCHED_PREEMPTED)
+		return t->off_ns;
+	return t->state == SCHED_WAITS ? sched_woken(t, t->off_ns, now) : 0;
+}
+
 static __noinline int sched_came(struct task_struct *task, struct sched_thread *t, __u64 now)
 {
 	struct sched_part *p;
-	__u64 off;
+	__u64 off, since;
 
 	if (!task || !t)
 		return 0;
@@ -168,7 +303,10 @@ static __noinline int sched_came(struct task_struct *task, struct sched_thread *
 	off = t->state == SCHED_UNKNOWN || t->state == SCHED_BORN ? p->since_ns : t->off_ns;
 	now = later(now, later(off, p->since_ns));
 	if (likely(sched_seen(task, t))) {
+		since = sched_runnable(t, now);
 		sched_off(task, t, p, off, now);
+		if (unlikely(since && now - since >= HELD_NS))
+			sched_held(since, now, t->start_ns, (__u64)t->tgid << 32 | t->tid);
 	} else {
 		part_begin(task, p, now);
 		t->flags = RANFLAGS_GAP;
@@ -220,11 +358,13 @@ int BPF_PROG(sched_switched, bool preempt, struct task_struct *prev, struct task
 {
 	bool left = sched_wanted(prev), came = sched_wanted(next);
 	struct sched_thread *t;
-	__u64 now;
+	__u64 now, ran = sched_stretch(prev);
 
-	if ((!left && !came) || kind_shed(KIND_SCHED))
+	if ((!left && !came && ran < STRETCH_NS) || kind_shed(KIND_SCHED))
 		return 0;
 	now = bpf_ktime_get_boot_ns();
+	if (ran >= STRETCH_NS)
+		sched_had_cpu(prev, ran, now);
 	if (left)
 		sched_left(prev, preempt, now);
 	t = came ? sched_moves(next, now) : NULL;

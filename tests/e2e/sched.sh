@@ -57,6 +57,26 @@ queue=$here/lib/sched_queue.py
 "$SAKER" show queue --json >queue.events
 e2e_include 'receive queue: ' < <(/usr/bin/python3 "$queue" check queue.events queue.truth)
 
+# somebody else, who is not recorded, takes the CPU again and again
+cpu=$(taskset -cp $$ | sed 's/.*[:, -]//')
+nice -n -20 "$SAKER_BUILD/demo/shop-hog" "$cpu" 30 10 100000 >bursts &
+e2e_kill_later $!
+hog=$!
+held() {
+	rm -rf held
+	# shellcheck disable=SC2016 # for that shell
+	"$SAKER" record --as-root --with sched --without log -o held -- taskset -c "$cpu" \
+		sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done' && "$SAKER" show held --json type=held >held.events &&
+		/usr/bin/python3 "$here/lib/held_check.py" held.events bursts >held.tap
+}
+for _ in 1 2 3; do
+	status=0
+	held || status=$?
+	[ $status = 3 ] || break # it had the CPU, but not for long at a time while that process waited
+done
+kill $hog
+e2e_include 'who had the CPU: ' <held.tap
+
 # a wait that has no end is told when the recording ends, also one that had begun before
 sleep 60 &
 e2e_kill_later $!

@@ -132,7 +132,7 @@ struct thread_info {
 };
 
 struct sched_entity {
-	__u64 exec_start, sum_exec_runtime;
+	__u64 exec_start, sum_exec_runtime, prev_sum_exec_runtime;
 };
 
 struct files_struct;
@@ -150,6 +150,7 @@ struct task_struct {
 	unsigned int flags;
 	unsigned in_iowait : 1;
 	struct sched_entity se;
+	int prio;
 	__u32 pid, tgid; /* pid_t in the kernel: never negative here */
 	int exit_code, exit_state;
 	__u64 start_boottime, self_exec_id;
