@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SAKER_NET_LB_CONN_HASH_H
 #define SAKER_NET_LB_CONN_HASH_H
 /* conn_hash - where a connection lies in its table: for the programs (conns.bpf.h), and for user space that reads it (conns.c). */
