@@ -72,7 +72,7 @@ lbworld_nginx() {
 			server { listen 80 backlog=4096; location / { return 200 "$1\n"; } }
 		}
 	END
-	lbworld_run "$1" nginx -c "$PLACE/$1/nginx.conf" -e "$PLACE/$1/error.log" &
+	netns_run "$LBWORLD$1" nginx -c "$PLACE/$1/nginx.conf" -e "$PLACE/$1/error.log" & # becomes nginx: $! is its process
 }
 
 lbworld_down() {
