@@ -13,6 +13,7 @@ usage() {
 	cat <<'END'
 usage: sudo ./quickstart.sh [etcd|zookeeper] [--once] [--fault pause|kill|partition|oom|none] [--prefix P]
        sudo ./quickstart.sh shop [lock|flush|hog|loss|query|table|none] [--once] [--prefix P]
+       sudo ./quickstart.sh lb [remove|kill|none] [--prefix P]
        sudo ./quickstart.sh --build-only | --package
 
 Installs what it needs by apt (no service is started or enabled), builds Saker into build/, starts a demo cluster
@@ -23,6 +24,8 @@ what happened.
   shop [FAULT]  instead of a cluster a shop of nginx, four applications, Redis and PostgreSQL: where the time of its
                 requests goes. FAULT: a lock held too long (the default), a slow flush to disk, a CPU hog, a lossy link, a
                 slow query, a locked table, or none. Ends with 1 when what Saker names is not what was planted
+  lb [FAULT]    a client, the load balancer and four nginx, under load. FAULT: a backend is taken out (remove, the default), its
+                server is killed first (kill), or none
   --fault F     what is planted: pause (SIGSTOP of the leader, the default), kill, partition, oom, or none
   --once        one recording and its story, then end; without it, it shows the recording on a page in the browser until
                 it is interrupted, and asks for the next fault where there is a terminal
@@ -135,6 +138,13 @@ shop_shown() {
 	demo/shop/verdict.py build/src/saker "$1" "$2"
 }
 
+# balance FAULT: prints what happened, and leaves nothing
+balance() {
+	SAKER=$PWD/build/src/saker demo/lb.sh "$1" "$prefix" &
+	recorder=$!
+	wait $recorder
+}
+
 has() { build/src/saker "$1" --help >/dev/null 2>&1; }
 
 # show_page RECORDING: on a page in the browser, until the next one or the end; its address has a token
@@ -219,6 +229,7 @@ cluster_is() {
 	cluster=$1 deps=$1 story=demo faults='pause, kill, partition, oom, none'
 	case $1 in
 	etcd) deps=demo ;;
+	lb) story=balance faults='remove, kill, none' once=1 ;;
 	shop) story=shop faults='lock, flush, hog, loss, query, table, none' ;;
 	esac
 }
@@ -230,16 +241,16 @@ options() {
 	prefix=
 	fault=
 	mode=demo
-	cluster_is etcd
 	once=0
+	cluster_is etcd
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--fault) [ $# -gt 1 ] || fail "--fault wants a name"; fault=$2; shift ;;
 		--fault=*) fault=${1#*=} ;;
 		--prefix) [ $# -gt 1 ] || fail "--prefix wants a name"; prefix=$2; shift ;;
 		--prefix=*) prefix=${1#*=} ;;
-		etcd | zookeeper | shop) cluster_is "$1" ;;
-		lock | flush | hog | loss | query | table | none) fault=$1 ;;
+		etcd | zookeeper | shop | lb) cluster_is "$1" ;;
+		remove | kill | lock | flush | hog | loss | query | table | none) fault=$1 ;;
 		--once) once=1 ;;
 		--build-only) mode=build ;;
 		--package) mode=package ;;

@@ -23,6 +23,7 @@ DEPS_DEMO="etcd-server etcd-client iproute2 nftables procps"
 DEPS_ZOOKEEPER="zookeeper default-jre-headless iproute2 nftables procps"
 DEPS_SHOP="nginx redis-server redis-tools postgresql postgresql-client wrk golang-go python3 iproute2 nftables procps
 	util-linux"
+DEPS_LB="nginx wrk curl jq ethtool iproute2 procps util-linux"
 DEPS_BENCH="redis-server redis-tools nginx wrk strace procps z3"
 DEPS_PACKAGE="dpkg-dev binutils"
 DEPS_LONG="debootstrap git util-linux qemu-system-x86 busybox-static kmod xz-utils"
@@ -38,11 +39,12 @@ deps_list() {
 		test) printf '%s\n' $DEPS_TEST ;;
 		demo) printf '%s\n' $DEPS_DEMO ;;
 		zookeeper) printf '%s\n' $DEPS_ZOOKEEPER ;;
+		lb) printf '%s\n' $DEPS_LB ;;
 		shop) printf '%s\n' $DEPS_SHOP ;;
 		bench) printf '%s\n' $DEPS_BENCH ;;
 		package) printf '%s\n' $DEPS_PACKAGE ;;
 		long) printf '%s\n' $DEPS_LONG ;;
-		*) echo "deps: no group '$group': build, test, demo, zookeeper, shop, bench, package or long" >&2; return 1 ;;
+		*) echo "deps: no group '$group': build, test, demo, zookeeper, shop, lb, bench, package or long" >&2; return 1 ;;
 		esac
 	done | sort -u
 }
