@@ -19,7 +19,7 @@
 
 struct apply_args {
 	const char *file; /* NULL: what is kept */
-	bool shadow, json;
+	bool json;
 	uint32_t confirm_s;
 };
 
@@ -98,19 +98,16 @@ static int document(const char *file, bool json, struct wish *ret, struct err *e
 static int apply_one(const struct wish_if *f, const struct apply_args *a, struct err *err)
 {
 	struct balancer b;
-	struct wish_if wished = *f;
 	uint64_t began = clock_boot_ns();
 	int r = balancer_open(&b, f->name, true, err);
 
 	if (r < 0)
 		return r;
-	wished.shadow = f->shadow || a->shadow;
-	r = balancer_apply(&b, &wished, a->confirm_s, err);
+	r = balancer_apply(&b, f, a->confirm_s, err);
 	if (!r && b.said.len)
 		(void)fwrite(b.said.data, b.said.len, 1, stderr);
 	if (!r)
-		(void)fprintf(stderr, "interface '%s': %zu VIPs%s, %s XDP, applied in %.0f ms\n", f->name, f->nvips,
-			      wished.shadow ? ", in shadow: packets are counted, none is changed" : "",
+		(void)fprintf(stderr, "interface '%s': %zu VIPs, %s XDP, applied in %.0f ms\n", f->name, f->nvips,
 			      attach_mode_name(b.attach.mode), (double)(clock_boot_ns() - began) / 1e6);
 	if (!r && a->confirm_s)
 		(void)fprintf(stderr, "it is undone in %u s, unless you type: saker confirm %s\n", a->confirm_s,

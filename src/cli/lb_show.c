@@ -260,8 +260,6 @@ int lb_show(const struct lb_args *a, struct err *err)
 	} else if (!r) {
 		s = b.chain ? seen_new(b.chain) : NULL;
 		show_state(&out, &b);
-		if (wish.nifs && wish.ifs[0].shadow)
-			buf_str(&out, "  in shadow: packets are counted, none is changed\n");
 		for (i = 0; wish.nifs && i < wish.ifs[0].nvips; i++)
 			show_vip(&out, &wish.ifs[0].vips[i], s);
 	}

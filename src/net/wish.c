@@ -25,7 +25,6 @@ const struct wish_option wish_options[] = {
 	{ NULL, "udp-idle", AT(udp_idle_s), WISH_SECONDS, 1, 86400, 30 },
 	{ NULL, "table", AT(table), WISH_NUMBER, 64, 1U << 24, 65536 },
 	{ NULL, "room", AT(room), WISH_NUMBER, 1, WISH_VIPS, 64 },
-	{ NULL, "sample", AT(sample), WISH_NUMBER, 0, UINT32_MAX, 0 },
 	{ "gue", "port", AT(gue_port), WISH_NUMBER, 1, 65535, 6080 },
 	{ "gue", "source4", AT(gue_source4), WISH_ADDR4, 0, 0, 0 },
 	{ "gue", "source6", AT(gue_source6), WISH_ADDR6, 0, 0, 0 },

@@ -70,9 +70,9 @@ struct wish_if {
 	enum wish_mode mode; /* of backends that say none */
 	char router
 		[LB_ADDR_TEXT]; /* an address, a MAC, WISH_BY_ROUTES, or empty: these if the host forwards, else the route's */
-	bool generic, drop_too_big, shadow;
+	bool generic, drop_too_big;
 	bool decap_ipip, decap_gue, decap_strict, decap_ttl, decap_whole;
-	uint32_t frame_max, ring, flood_rate, udp_idle_s, table, room, sample;
+	uint32_t frame_max, ring, flood_rate, udp_idle_s, table, room;
 	uint32_t gue_port;
 	struct lb_addr gue_source4, gue_source6, ipip_source4, ipip_source6; /* family 0: not said */
 	struct wish_backend *backends;					     /* those with names */
