@@ -6,14 +6,15 @@ import sys
 import threading
 
 path, threads, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-out = sys.stdout if path == "-" else open(path, "a", buffering=1)
-
-
-def put(text):
-    os.write(out.fileno(), text.encode())
 
 
 def run():
+    # each thread has a file of its own: what several put into one, any of them may write
+    out = sys.stdout if path == "-" else open(path, "a", buffering=1)
+
+    def put(text):
+        os.write(out.fileno(), text.encode())
+
     sink = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sink.bind(("127.0.0.1", 0))
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
