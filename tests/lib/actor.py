@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 SO_NETNS_COOKIE = 71
@@ -172,10 +173,21 @@ def case_stop():
     reap(pid)
 
 
+def none_pending(pid):
+    """Returns when the process has taken all signals that were sent to it: a fatal one would come before them."""
+    while True:
+        with open(f"/proc/{pid}/status", encoding="ascii") as f:
+            masks = [line.split()[1] for line in f if line.startswith(("SigPnd", "ShdPnd"))]
+        if not any(int(mask, 16) for mask in masks):
+            return
+        time.sleep(0.001)
+
+
 def case_signal():
     pid = sleeper()
     os.kill(pid, signal.SIGUSR1)
     sent(signal.SIGUSR1, pid, code=0, group=True, result="delivered", handler=True)
+    none_pending(pid)
     LIBC.syscall(SYS_TGKILL, pid, pid, int(signal.SIGUSR1))
     sent(signal.SIGUSR1, pid, code=-6, group=False)
     LIBC.sigqueue(pid, int(signal.SIGUSR1), ctypes.c_void_p(17))
