@@ -246,7 +246,7 @@ boot() {
 	local dir=$1 out=$2 emulator last=(nice -n "${SAKER_GUEST_NICE:-19}")
 	[ -z "${SAKER_GUEST_IDLE-}" ] || last=(chrt --idle 0 "${last[@]}")
 	# shellcheck disable=SC2086
-	"${last[@]}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3G \
+	"${last[@]}" qemu-system-x86_64 -accel tcg,thread=single -cpu max -smp 2 -m 3G \
 		-nodefaults -no-reboot -display none -serial stdio -monitor none \
 		-kernel "$dir"/boot/vmlinuz-* -initrd "$out/initramfs" -append "console=ttyS0 quiet panic=-1 no_timer_check" \
 		-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap \
