@@ -64,7 +64,7 @@ ok 'a slow reader: recorded' "$SAKER" record --with sched -o slow -- $PY "$here/
 e2e_include 'a slow reader: ' < <($PY "$here/lib/send_queue.py" check slow.spans slow.truth)
 ok 'a slow reader, polling: recorded' "$SAKER" record --with sched -o polled -- $PY "$here/lib/send_queue.py" act polled.truth polls
 "$SAKER" requests polled --all --json >polled.spans
-e2e_include 'a slow reader, polling: ' < <($PY "$here/lib/send_queue.py" check polled.spans polled.truth)
+e2e_include 'a slow reader, polling: ' < <($PY "$here/lib/send_queue.py" check polled.spans polled.truth polls)
 
 # In one command: what a server that runs is asked, recorded, told, the slowest explained, nothing left behind
 free_ports
