@@ -32,24 +32,16 @@ int balancer_file_read(const struct balancer *b, const char *suffix, struct buf 
 {
 	char path[PATH_MAX];
 	CLEANUP_CLOSE int fd = -1;
-	ssize_t n;
+	int r;
 
 	balancer_path(b, suffix, path, sizeof(path));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open '%s'", path);
-	do {
-		char *room = buf_room(ret, 65536);
-
-		if (!room || ret->len > WISH_BYTES + 65536)
-			return err_set(err, E2BIG, "'%s' is too large", path);
-		n = read(fd, room, 65536);
-		ret->len -= 65536 - (size_t)MAX(n, 0L);
-	} while (n > 0);
-	if (n < 0)
-		return err_errno(err, errno, "cannot read '%s'", path);
-	ret->data[ret->len] = 0;
-	return 0;
+	r = buf_read(ret, fd, WISH_BYTES);
+	if (r < 0)
+		return err_errno(err, -r, "cannot read '%s'", path);
+	return ret->len > WISH_BYTES ? err_set(err, E2BIG, "'%s' is too large", path) : 0;
 }
 
 static int write_whole(const char *path, const struct buf *text, struct err *err)

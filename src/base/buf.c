@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#define READ_BYTES 65536
 
 void buf_fini(struct buf *b)
 {
@@ -81,6 +85,24 @@ void *buf_room(struct buf *b, size_t len)
 	b->len += len;
 	b->data[b->len] = 0;
 	return at;
+}
+
+int buf_read(struct buf *b, int fd, size_t most)
+{
+	ssize_t n = 1;
+	int e = 0;
+
+	while (n > 0 && b->len <= most) {
+		char *room = buf_room(b, READ_BYTES);
+
+		if (!room)
+			return -ENOMEM;
+		n = read(fd, room, READ_BYTES);
+		e = n < 0 ? errno : 0;
+		b->len -= READ_BYTES - (size_t)(n > 0 ? n : 0);
+		b->data[b->len] = 0;
+	}
+	return -e;
 }
 
 void buf_add(struct buf *b, const void *data, size_t len)

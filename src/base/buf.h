@@ -42,6 +42,8 @@ void buf_u64(struct buf *b, uint64_t v);
 char *buf_thousands(char out[BUF_THOUSANDS], uint64_t v);
 /* Room for len more bytes at the returned place (len is advanced); NULL: out of memory. */
 void *buf_room(struct buf *b, size_t len);
+/* All that is to be read of fd, until there is more than `most` in the buffer; -errno. */
+int buf_read(struct buf *b, int fd, size_t most);
 /* A JSON string literal with its quotes; bytes that are no UTF-8 become U+FFFD. */
 void buf_json(struct buf *b, const char *s, size_t len);
 /* Text for a terminal: control bytes as \n, \r, \t or \xNN, as is invalid UTF-8, so that no event can drive it. */

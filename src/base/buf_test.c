@@ -4,6 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/buf.h"
@@ -78,13 +82,33 @@ static void test_escapes(void **state)
 	}
 }
 
+/* What was there stays; a pipe gives its bytes in pieces; more than asked for is not waited for. */
+static void test_read(void **state)
+{
+	struct buf b = BUF_INIT;
+	int fd[2];
+
+	(void)state;
+	buf_str(&b, "a");
+	assert_int_equal(pipe(fd), 0);
+	assert_int_equal(write(fd[1], "bc", 2), 2);
+	assert_int_equal(buf_read(&b, fd[0], 2), 0);
+	assert_string_equal(b.data, "abc");
+	assert_int_equal(write(fd[1], "d", 1), 1);
+	(void)close(fd[1]);
+	assert_int_equal(buf_read(&b, fd[0], 100), 0);
+	assert_string_equal(b.data, "abcd");
+	(void)close(fd[0]);
+	assert_int_equal(buf_read(&b, fd[0], 100), -EBADF);
+	assert_int_equal(b.len, 4);
+	buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
-		cmocka_unit_test(test_grows),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_thousands),
-		cmocka_unit_test(test_escapes),
+		cmocka_unit_test(test_grows),	cmocka_unit_test(test_numbers), cmocka_unit_test(test_thousands),
+		cmocka_unit_test(test_escapes), cmocka_unit_test(test_read),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/parse.h"
 #include "cli/cli.h"
+#include "cli/lb.h"
 
 #define CONFIRM_MAX_S 86400
 
@@ -24,24 +25,6 @@ struct apply_args {
 };
 
 /* ---- reading a document ---- */
-
-static int read_all(const char *file, struct buf *text, struct err *err)
-{
-	CLEANUP_CLOSE int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return err_errno(err, errno, "cannot open '%s'", file);
-	while (n > 0 && text->len <= WISH_BYTES) {
-		char *room = buf_room(text, 65536);
-
-		if (!room)
-			return err_set(err, ENOMEM, "out of memory");
-		n = read(fd, room, 65536);
-		text->len -= 65536 - (size_t)MAX(n, 0L);
-	}
-	return n < 0 ? err_errno(err, errno, "cannot read '%s'", file) : 0;
-}
 
 static void errors_text(const char *file, const struct wish_errors *errors)
 {
@@ -80,7 +63,7 @@ static int document(const char *file, bool json, struct wish *ret, struct err *e
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
 	CLEANUP(wish_errors_fini) struct wish_errors errors = { 0 };
-	int r = read_all(file, &text, err);
+	int r = lb_wish_read(file, &text, err);
 
 	if (r < 0)
 		return r;
@@ -103,9 +86,7 @@ static int apply_one(const struct wish_if *f, const struct apply_args *a, struct
 
 	if (r < 0)
 		return r;
-	r = balancer_apply(&b, f, a->confirm_s, err);
-	if (!r && b.said.len)
-		(void)fwrite(b.said.data, b.said.len, 1, stderr);
+	r = lb_wish_apply(&b, f, a->confirm_s, err);
 	if (!r)
 		(void)fprintf(stderr, "interface '%s': %zu VIPs, %s XDP, applied in %.0f ms\n", f->name, f->nvips,
 			      attach_mode_name(b.attach.mode), (double)(clock_boot_ns() - began) / 1e6);

@@ -4,10 +4,13 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/balancer.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/parse.h"
@@ -194,6 +197,26 @@ static int change_backend(const struct lb_args *a, struct wish_if *f, struct err
 	return set_backend(a, v, &b.addr, err);
 }
 
+int lb_wish_read(const char *file, struct buf *text, struct err *err)
+{
+	CLEANUP_CLOSE int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	int r;
+
+	if (fd < 0)
+		return err_errno(err, errno, "cannot open '%s'", file);
+	r = buf_read(text, fd, WISH_BYTES);
+	return r < 0 ? err_errno(err, -r, "cannot read '%s'", file) : 0;
+}
+
+int lb_wish_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm_s, struct err *err)
+{
+	int r = balancer_apply(b, f, confirm_s, err);
+
+	if (!r && b->said.len)
+		(void)fwrite(b->said.data, b->said.len, 1, stderr);
+	return r;
+}
+
 typedef int (*change_fn)(const struct lb_args *a, struct wish_if *f, struct err *err);
 
 static int change_apply(const struct lb_args *a, struct balancer *b, struct wish_if *f, change_fn change,
@@ -207,10 +230,7 @@ static int change_apply(const struct lb_args *a, struct balancer *b, struct wish
 	wish_check(f, &errors);
 	if (errors.count)
 		return err_set(err, EINVAL, "%s", errors.rows[0].text);
-	r = balancer_apply(b, f, 0, err);
-	if (!r && b->said.len)
-		(void)fwrite(b->said.data, b->said.len, 1, stderr);
-	return r;
+	return lb_wish_apply(b, f, 0, err);
 }
 
 static int change_wish(struct lb_args *a, change_fn change, struct err *err)

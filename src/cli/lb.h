@@ -10,6 +10,8 @@
 
 #define LB_WORDS 8
 
+struct balancer;
+struct buf;
 struct err;
 
 struct lb_args {
@@ -29,5 +31,9 @@ int lb_stats(const struct lb_args *a, struct err *err);
 int lb_flows(const struct lb_args *a, struct err *err);
 int lb_why(const struct lb_args *a, struct err *err);
 int lb_import(const struct lb_args *a, struct err *err);
+/* A wish, or what becomes one; "-": standard input.  More than WISH_BYTES need not be read to the end. */
+int lb_wish_read(const char *file, struct buf *text, struct err *err);
+/* balancer_apply(), and what it has to say on standard error. */
+int lb_wish_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm_s, struct err *err);
 
 #endif

@@ -14,24 +14,6 @@
 #include "cli/lb.h"
 #include "net/ipvs.h"
 
-static int read_file(const char *file, struct buf *text, struct err *err)
-{
-	CLEANUP_CLOSE int fd = strcmp(file, "-") ? open(file, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return err_errno(err, errno, "cannot open '%s'", file);
-	while (n > 0 && text->len <= WISH_BYTES) {
-		char *room = buf_room(text, 65536);
-
-		if (!room)
-			return err_set(err, ENOMEM, "out of memory");
-		n = read(fd, room, 65536);
-		text->len -= 65536 - (size_t)MAX(n, 0L);
-	}
-	return n < 0 ? err_errno(err, errno, "cannot read '%s'", file) : 0;
-}
-
 static int import_apply(const struct wish_if *f, struct err *err)
 {
 	struct balancer b;
@@ -39,9 +21,7 @@ static int import_apply(const struct wish_if *f, struct err *err)
 
 	if (r < 0)
 		return r;
-	r = balancer_apply(&b, f, 0, err);
-	if (!r && b.said.len)
-		(void)fwrite(b.said.data, b.said.len, 1, stderr);
+	r = lb_wish_apply(&b, f, 0, err);
 	balancer_close(&b);
 	return r;
 }
@@ -53,7 +33,7 @@ int lb_import(const struct lb_args *a, struct err *err)
 	CLEANUP(wish_errors_fini) struct wish_errors errors = { 0 };
 	CLEANUP(wish_fini) struct wish wish = { 0 };
 	size_t i;
-	int r = read_file(a->words[1], &text, err);
+	int r = lb_wish_read(a->words[1], &text, err);
 
 	if (r < 0)
 		return r;

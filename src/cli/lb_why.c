@@ -183,17 +183,10 @@ static int why_pcap(const struct lb_args *a, const struct chain *c, struct why *
 	const uint8_t *frame;
 	size_t at = 0, len = 0;
 	uint64_t n = 0;
-	ssize_t got = 1;
-	int r;
+	int r = buf_read(&file, fd, PCAP_MAX - 1);
 
-	while (got > 0 && file.len < PCAP_MAX) {
-		char *room = buf_room(&file, 65536);
-
-		if (!room)
-			return err_set(err, ENOMEM, "out of memory");
-		got = read(fd, room, 65536);
-		file.len -= 65536 - (size_t)MAX(got, 0L);
-	}
+	if (r < 0)
+		return err_errno(err, -r, "cannot read '%s'", a->words[1]);
 	while ((r = why_pcap_next((const uint8_t *)file.data, file.len, &at, &frame, &len, err)) > 0 && n < a->number) {
 		if (++n && !a->json)
 			buf_printf(out, "%llu. ", (unsigned long long)n);
