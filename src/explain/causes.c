@@ -187,23 +187,6 @@ static void add_up(struct work *w)
 
 /* --- slow against normal --- */
 
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double mean_of(const uint64_t *values, size_t n)
-{
-	double sum = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		sum += (double)values[i];
-	return n ? sum / (double)n : 0;
-}
-
 /* Entries [at, end) are one cause; slow and normal have room for a value of each request of the sets. */
 static struct cause compare(const struct work *w, const struct dominant_sets *x, size_t at, size_t end, uint64_t *slow,
 			    uint64_t *normal)
@@ -213,26 +196,22 @@ static struct cause compare(const struct work *w, const struct dominant_sets *x,
 	uint64_t most = 0;
 	double delta;
 
-	memset(slow, 0, nslow * sizeof(*slow));
-	memset(normal, 0, nnormal * sizeof(*normal));
 	c.row = w->entries[at].row;
 	for (; at < end; at++) {
 		const struct entry *e = &w->entries[at];
 
 		if (e->request >= x->slow_from) {
-			slow[c.slow++] = e->ns;
+			slow[nslow - ++c.slow] = e->ns;
 			if (e->most_ns > most) {
 				most = e->most_ns;
 				c.row = e->row;
 			}
 		} else if (e->request >= x->normal_from && e->request < x->normal_to) {
-			normal[c.normal++] = e->ns;
+			normal[nnormal - ++c.normal] = e->ns;
 		}
 	}
-	qsort(slow, nslow, sizeof(*slow), by_value);
-	qsort(normal, nnormal, sizeof(*normal), by_value);
-	c.slow_ns = mean_of(slow, nslow);
-	c.normal_ns = mean_of(normal, nnormal);
+	c.slow_ns = dominant_values(slow, nslow, c.slow);
+	c.normal_ns = dominant_values(normal, nnormal, c.normal);
 	c.by_presence = (double)(c.slow + c.normal) * nslow / ((double)nslow + nnormal) < DOMINANT_DENSE;
 	c.p = c.by_presence ? dominant_fisher(c.slow, nslow, c.normal, nnormal)
 			    : dominant_whitney(slow, nslow, normal, nnormal, &delta);

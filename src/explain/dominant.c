@@ -250,19 +250,14 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Of n values the last ones; the others are 0. */
-static void sort_values(uint64_t *values, size_t n, size_t last)
-{
-	memset(values, 0, (n - last) * sizeof(*values));
-	qsort(values + (n - last), last, sizeof(*values), by_value);
-}
-
-static double mean_of(const uint64_t *values, size_t n)
+double dominant_values(uint64_t *values, size_t n, size_t last)
 {
 	double sum = 0;
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	memset(values, 0, (n - last) * sizeof(*values));
+	qsort(values + (n - last), last, sizeof(*values), by_value);
+	for (i = n - last; i < n; i++)
 		sum += (double)values[i];
 	return n ? sum / (double)n : 0;
 }
@@ -307,10 +302,8 @@ static void compare_sets(const struct work *w, const struct sets *x, size_t at, 
 		else if (request >= x->normal_from && request < x->normal_to)
 			x->normal[d->normal - ++e->normal] = w->entries[at].ns;
 	}
-	sort_values(x->slow, d->slow, e->slow);
-	sort_values(x->normal, d->normal, e->normal);
-	e->slow_ns = mean_of(x->slow, d->slow);
-	e->normal_ns = mean_of(x->normal, d->normal);
+	e->slow_ns = dominant_values(x->slow, d->slow, e->slow);
+	e->normal_ns = dominant_values(x->normal, d->normal, e->normal);
 	e->row = slowest; /* the request, until it is known that it is told of */
 	e->p = 1;
 	if (!d->slow || !d->normal)

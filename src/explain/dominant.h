@@ -108,6 +108,8 @@ bool dominant_sentence(struct buf *b, const struct spans *s, const struct domina
 /* `because of db UPDATE: waiting for a lock (50 ms instead of 12 us); in the slowest of them db[7] let go` */
 void dominant_because(struct buf *b, const struct spans *s, const struct dominant_effect *e);
 
+/* Sorts values[n], of which the last ones are filled in and the others are to be 0.  Returns their mean; 0: n is 0. */
+double dominant_values(uint64_t *values, size_t n, size_t last);
 /*
  * Mann-Whitney: of a[na] and b[nb], which are sorted.  Returns p, two-sided; *ret_delta: Cliff's delta, positive where a has the
  * greater values.  Neither is empty.

@@ -272,6 +272,15 @@ static void clocks(void **state)
 	release(&x, &t);
 }
 
+/* Asked, and read by the server at 100000. */
+static void read_at_100000(struct talk *t)
+{
+	link_up(t, 0, CLIENT, SERVER, 80);
+	ask(t, CLIENT, 0, "/a", "");
+	event(t, "0/9/9 timer *1 @99980");
+	hear(t, SERVER, 0, true);
+}
+
 /* 1000 ns on the CPU of which 100 were another's, 3000 for a lock, 500 until it ran again, the rest on the CPU. */
 static void time_and_blame(void **state)
 {
@@ -280,10 +289,7 @@ static void time_and_blame(void **state)
 	struct result x;
 
 	(void)state;
-	link_up(&t, 0, CLIENT, SERVER, 80);
-	ask(&t, CLIENT, 0, "/a", "");
-	event(&t, "0/9/9 timer *1 @99980");
-	hear(&t, SERVER, 0, true); /* read at 100000 */
+	read_at_100000(&t);
 	event(&t, "0/2/22 wake target_start_ns=1 object=64 target_tgid=2 target_tid=2 what=1 by=1 @104000");
 	event(&t, SERVER " ran since_ns=100000 off_ns=101000 wake_ns=104000 preempted_ns=100 what=1 object=64 @104500");
 	event(&t, SERVER " log \"hello @104600");
@@ -318,10 +324,7 @@ static void who_had_the_cpu(void **state)
 	struct result x;
 
 	(void)state;
-	link_up(&t, 0, CLIENT, SERVER, 80);
-	ask(&t, CLIENT, 0, "/a", "");
-	event(&t, "0/9/9 timer *1 @99980");
-	hear(&t, SERVER, 0, true); /* read at 100000 */
+	read_at_100000(&t);
 	event(&t, SERVER " held since_ns=200000 ran_ns=2500000 holder_tgid=7 \"hog @3200000");
 	event(&t, SERVER " ran since_ns=100000 preempted_ns=3100000 @3400000");
 	event(&t, "0/9/9 timer *1 @3489980");
