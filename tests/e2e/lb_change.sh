@@ -18,13 +18,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/lib/netns.sh"
 # shellcheck source=tests/lib/lbworld.sh
 . "$here/lib/lbworld.sh"
-for need in nginx curl wrk ethtool jq bpftool; do
-	command -v $need >/dev/null || { echo "1..0 # SKIP no $need"; exit 0; }
-done
-e2e_clean() { lbworld_down; }
-e2e_begin
+lbworld_begin nginx curl wrk ethtool jq bpftool
 VIP=$LBWORLD_VIP:80/tcp
-lb() { lbworld_run lb "$SAKER" "$@"; }
 # count NAME COUNTER...: the sum of counters of the kernel in a namespace
 count() {
 	local name=$1

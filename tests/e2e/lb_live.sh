@@ -12,13 +12,8 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/lib/netns.sh"
 # shellcheck source=tests/lib/lbworld.sh
 . "$here/lib/lbworld.sh"
-for need in nginx curl ethtool jq; do
-	command -v $need >/dev/null || { echo "1..0 # SKIP no $need"; exit 0; }
-done
-e2e_clean() { lbworld_down; }
-e2e_begin
+lbworld_begin nginx curl ethtool jq
 VIP=$LBWORLD_VIP:80/tcp
-lb() { lbworld_run lb "$SAKER" "$@"; }
 answers() { lbworld_run b1 curl -s -m 5 "http://$1/" >/dev/null; }
 # get N: who answered, a line each; what failed is "none"
 get() {

@@ -3,6 +3,7 @@
 #
 # lbworld.sh - a client, a balancer and backends, each in a namespace of its own, around a router; to be sourced after netns.sh.
 #
+#	lbworld_begin PROGRAM...	e2e_begin, or all is skipped because a program is not there; lb OPTION...: saker on the balancer
 #	lbworld_up PREFIX BACKENDS	namespaces PREFIXnet, PREFIXclient, PREFIXlb, PREFIXb1, ...; VIP 10.99.0.1
 #	lbworld_run NAME COMMAND...	in PREFIXNAME, with its own place for wishes ($SAKER_STATE)
 #	lbworld_nginx NAME		nginx on port 80 that answers NAME, in the background; its process id: $PLACE/NAME.pid
@@ -12,6 +13,16 @@
 # seen by an end that has a program, too: so the router's end towards the balancer has an empty chain.
 
 LBWORLD_VIP=10.99.0.1
+
+lbworld_begin() {
+	local need
+	for need; do
+		command -v "$need" >/dev/null || { echo "1..0 # SKIP no $need"; exit 0; }
+	done
+	e2e_clean() { lbworld_down; }
+	lb() { lbworld_run lb "$SAKER" "$@"; }
+	e2e_begin
+}
 
 # lbworld_join NAME NUMBER: 10.90.NUMBER.2, its gateway 10.90.NUMBER.1
 lbworld_join() {
