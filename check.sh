@@ -188,6 +188,7 @@ main() {
 		if install ${mode:+long}; then
 			everything
 			[ "$mode" = '' ] || run_scripts tests/long
+			suites_again 3 e2e- kernels- bench
 		fi ;;
 	*) one "$@" ;;
 	esac

@@ -64,6 +64,7 @@ suite() {
 	local name=$1 seconds=$2 start status=0 cpu TIMEFORMAT='%3U %3S'
 	shift 2
 	[ ! -e "$SUITES/ended" ] || return 0
+	printf '%s\0' "$seconds" "$@" >"$SUITES/$name.command"
 	start=$(now_ms)
 	timeout -k 10 "$seconds" "$@" >"$SUITES/$name.log" 2>&1 </dev/null &
 	echo $! >"$SUITES/$name.pid"
@@ -93,6 +94,28 @@ suites_wait() {
 	wait || true
 }
 
+# suites_again MOST PREFIX...: of suites whose names begin so, those that failed run once more, alone: a real machine and a real kernel
+# are disturbed by what runs beside them. What fails again has failed. More than MOST are no disturbance, and stay as they are. What was
+# disturbed is said in the end, and its first log is kept: NAME.first.
+suites_again() {
+	local most=$1 prefix sum name names=() command
+	shift
+	for prefix; do
+		for sum in "$SUITES/$prefix"*.sum; do
+			name=${sum##*/} name=${name%.sum}
+			[ ! -e "$sum" ] || suite_passed "$name" || names+=("$name")
+		done
+	done
+	[ ${#names[@]} -gt 0 ] && [ ${#names[@]} -le "$most" ] || return 0
+	for name in "${names[@]}"; do
+		echo "$name failed: once more, with nothing beside it"
+		mv "$SUITES/$name.log" "$SUITES/$name.first"
+		mapfile -d '' command <"$SUITES/$name.command"
+		suite "$name" "${command[@]}"
+		! suite_passed "$name" || SUITES_DISTURBED+=("$name ($(grep -a '^not ok' "$SUITES/$name.first" | head -n 1))")
+	done
+}
+
 # suites_kill: what still runs is ended (timeout passes the signal on to its group)
 suites_kill() {
 	local file
@@ -105,6 +128,7 @@ suites_kill() {
 # suites_start DIR: an empty place for the logs
 suites_start() {
 	SUITES=$1
+	SUITES_DISTURBED=()
 	SUITE_JOBS=${SUITE_JOBS:-$(nproc)}
 	rm -rf "$SUITES"
 	mkdir -p "$SUITES"
@@ -113,6 +137,7 @@ suites_start() {
 
 # suites_total: the last line over all suites; 0 when none failed
 suites_total() {
+	[ ${#SUITES_DISTURBED[@]} = 0 ] || printf 'passed only alone, the second time: %s\n' "${SUITES_DISTURBED[@]}"
 	cat "$SUITES"/*.sum 2>/dev/null | awk '
 		{ passed += $1; failed += $2; skipped += $3 }
 		END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 || NR == 0 }'
