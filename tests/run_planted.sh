@@ -85,7 +85,7 @@ counts "two plans" "3 0 0" 0 '1..1\nok 1 - a\n1..2\nok 1 - b\nok 2 - c\n'
 counts "talk between" "1 0 0" 0 '# not ok 9\nokay\n1..1\nok 1 - a\n'
 
 # again WHAT WANTED MOST SUITE=RUNS...: the last line when each suite fails so many times before it passes
-# shellcheck disable=SC2030,SC2031 # in a shell of its own
+# shellcheck disable=SC2016,SC2030,SC2031 # in a shell of its own
 again() (
 	what=$1 wanted=$2 most=$3 each=''
 	shift 3
