@@ -56,6 +56,9 @@ int balancer_forget(const char *interface, struct err *err);
 /* Interfaces of this network namespace that have a wish or pins: calls each(arg, name); returns the first that is not 0. */
 int balancer_each(int (*each)(void *arg, const char *interface), void *arg);
 
+/* $SAKER_STATE, or what is usual. */
+void balancer_folder(char *out, size_t size);
+
 /* For guard.c */
 int balancer_put_back(struct balancer *b, struct err *err);
 int balancer_file_read(const struct balancer *b, const char *suffix, struct buf *ret, struct err *err); /* -ENOENT */

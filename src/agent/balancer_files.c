@@ -16,7 +16,7 @@
 #include "base/err.h"
 #include "net/chain.h"
 
-static void state_folder(char *out, size_t size)
+void balancer_folder(char *out, size_t size)
 {
 	const char *said = getenv("SAKER_STATE");
 
@@ -129,7 +129,7 @@ int balancer_open(struct balancer *b, const char *interface, bool write, struct 
 
 	memset(b, 0, sizeof(*b));
 	b->lock = b->attach.link = -1;
-	state_folder(b->state, sizeof(b->state));
+	balancer_folder(b->state, sizeof(b->state));
 	r = attach_open(&b->attach, interface, err);
 	if (r < 0)
 		return r;
@@ -175,7 +175,7 @@ int balancer_forget(const char *interface, struct err *err)
 
 	if (r < 0)
 		return r;
-	state_folder(b.state, sizeof(b.state));
+	balancer_folder(b.state, sizeof(b.state));
 	r = pin_remove(b.attach.dir, err);
 	balancer_file_remove(&b, "yaml");
 	balancer_file_remove(&b, "pending");
@@ -249,7 +249,7 @@ int balancer_each(int (*each)(void *arg, const char *interface), void *arg)
 
 	if (!names)
 		return -ENOMEM;
-	state_folder(dir, sizeof(dir));
+	balancer_folder(dir, sizeof(dir));
 	names_of(dir, ".yaml", names);
 	if (!attach_root(dir, sizeof(dir), &err))
 		names_of(dir, "", names);

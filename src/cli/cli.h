@@ -47,7 +47,8 @@ struct buf;
 struct err;
 int cli_put(const struct buf *b, struct err *err);
 
-extern const struct cli_command cli_apply, cli_check, cli_confirm, cli_detach, cli_doctor, cli_export, cli_freeze,
-	cli_import, cli_lb, cli_map, cli_path, cli_record, cli_repair, cli_requests, cli_serve, cli_show, cli_story;
+extern const struct cli_command cli_agent, cli_apply, cli_check, cli_confirm, cli_detach, cli_doctor, cli_export,
+	cli_freeze, cli_import, cli_lb, cli_map, cli_path, cli_record, cli_repair, cli_requests, cli_serve, cli_show,
+	cli_story;
 
 #endif

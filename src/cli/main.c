@@ -12,9 +12,9 @@
 #include "cli/cli.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_apply,  &cli_check,    &cli_confirm, &cli_detach, &cli_doctor, &cli_export,
-	&cli_freeze, &cli_import,   &cli_lb,	  &cli_map,    &cli_path,   &cli_record,
-	&cli_repair, &cli_requests, &cli_serve,	  &cli_show,   &cli_story,
+	&cli_agent,  &cli_apply,  &cli_check,	 &cli_confirm, &cli_detach, &cli_doctor,
+	&cli_export, &cli_freeze, &cli_import,	 &cli_lb,      &cli_map,    &cli_path,
+	&cli_record, &cli_repair, &cli_requests, &cli_serve,   &cli_show,   &cli_story,
 };
 
 static char cli_name[32] = "saker"; /* argp keeps a pointer to it */

@@ -255,7 +255,9 @@ void wish_check(const struct wish_if *f, struct wish_errors *errors)
 			wish_complain(errors, f->vips[i].line, "overlapping VIPs: %s stands in line %u, too",
 				      wish_vip_text(&f->vips[i].vip, text), f->vips[k].line);
 		check_backends(&f->vips[i], errors);
+		wish_health_check(f, &f->vips[i], errors);
 	}
+	wish_health_check(f, NULL, errors);
 	check_ways(f, errors);
 	check_list(&f->routes, "network", errors);
 	check_list(&f->ids, "id", errors);

@@ -43,8 +43,25 @@ struct wish_backend {
 	unsigned line;
 };
 
+/* What the agent may do by itself (peer/health.h); of an interface, and of a VIP, which goes before. 0: not said. */
+enum wish_health_mode { WISH_OFF = 1, WISH_SHADOW, WISH_LIVE };
+enum wish_health_switch { WISH_SWITCH_OFF = 1, WISH_SWITCH_ON };
+
+struct wish_health {
+	uint32_t mode;	     /* enum wish_health_mode */
+	uint32_t rise, fall; /* checks in a row, until a backend is taken for well or for dead */
+	uint32_t eject_max;  /* percent of a VIP's weight */
+	uint32_t base_eject_s, max_eject_s, slow_start_s;
+	uint32_t window_s; /* in which the following are counted */
+	uint32_t syn_again, resets, overflow;
+	uint32_t effect_s;			/* how long before and after an action is measured */
+	uint32_t load;				/* enum wish_health_switch: weights follow the load that hosts tell */
+	uint32_t load_step, load_min, load_max; /* percent of the wished weight */
+};
+
 struct wish_vip {
 	struct lb_wish_vip vip; /* backends: unused here */
+	struct wish_health health;
 	struct wish_backend *backends;
 	size_t nbackends;
 	unsigned line;
@@ -75,7 +92,8 @@ struct wish_if {
 	uint32_t frame_max, ring, flood_rate, udp_idle_s, table, room;
 	uint32_t gue_port;
 	struct lb_addr gue_source4, gue_source6, ipip_source4, ipip_source6; /* family 0: not said */
-	struct wish_backend *backends;					     /* those with names */
+	struct wish_health health;
+	struct wish_backend *backends; /* those with names */
 	size_t nbackends;
 	struct wish_vip *vips;
 	size_t nvips;
@@ -128,6 +146,9 @@ int wish_backend_del(struct wish_vip *vip, const struct lb_addr *addr, struct er
 struct wish_backend *wish_backend_find(const struct wish_vip *vip, const struct lb_addr *addr);
 /* *to becomes a copy of the interface's wish; false: out of memory, *to is to be forgotten by wish_if_fini(). */
 bool wish_if_copy(struct wish_if *to, const struct wish_if *from);
+
+/* What holds for a VIP (NULL: for one that says nothing): each value is said, here, by the interface, or is the usual one. */
+void wish_health_of(const struct wish_if *f, const struct wish_vip *v, struct wish_health *ret);
 
 /* Words.  -EINVAL; err (may be NULL) says why. */
 int wish_vip_parse(const char *text, struct lb_wish_vip *ret,

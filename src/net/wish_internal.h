@@ -8,7 +8,7 @@
 int wish_net_parse(char *text, struct lb_addr *addr, uint8_t *ret_bits, struct err *err);
 
 /* An option of an interface that is a number, a switch or an address: name in documents, and place. */
-enum wish_kind { WISH_NUMBER, WISH_SECONDS, WISH_SWITCH, WISH_ADDR4, WISH_ADDR6 };
+enum wish_kind { WISH_NUMBER, WISH_SECONDS, WISH_SWITCH, WISH_ADDR4, WISH_ADDR6, WISH_WORD };
 
 struct wish_option {
 	const char *group; /* the mapping that it stands in; NULL: the interface's own */
@@ -17,6 +17,17 @@ struct wish_option {
 	enum wish_kind kind;
 	uint64_t min, max, usual; /* numbers */
 };
+
+/* Of struct wish_health: all uint32_t, 0 is not said; words[value], from 1 on, NULL at the end. */
+struct wish_health_option {
+	struct wish_option o;
+	const char *const *words;
+};
+
+extern const struct wish_health_option wish_health_options[];
+extern const size_t wish_health_noptions;
+uint32_t wish_health_value(const struct wish_health *h, const struct wish_health_option *o);
+void wish_health_check(const struct wish_if *f, const struct wish_vip *v, struct wish_errors *errors);
 
 extern const struct wish_option wish_options[];
 extern const size_t wish_noptions;

@@ -173,10 +173,8 @@ static void read_family(struct reader *r, const yaml_node_t *n, const struct wis
 		*to = addr;
 }
 
-void node_option(struct reader *r, const yaml_node_t *n, const struct wish_option *o)
+void node_option(struct reader *r, const yaml_node_t *n, const struct wish_option *o, void *to)
 {
-	void *to = (char *)r->f + o->offset;
-
 	if (o->kind == WISH_NUMBER)
 		(void)node_u32(r, n, o->name, o->min, o->max, to);
 	else if (o->kind == WISH_SECONDS)

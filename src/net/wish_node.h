@@ -44,7 +44,8 @@ void node_each(struct reader *r, yaml_node_t *n, const char *what, void (*each)(
 bool node_u32(struct reader *r, const yaml_node_t *n, const char *what, uint64_t min, uint64_t max, uint32_t *to);
 void node_bool(struct reader *r, const yaml_node_t *n, const char *what, bool *to);
 bool node_addr(struct reader *r, const yaml_node_t *n, const char *what, struct lb_addr *to);
-void node_option(struct reader *r, const yaml_node_t *n, const struct wish_option *o);
+void node_option(struct reader *r, const yaml_node_t *n, const struct wish_option *o, void *to);
+void node_health(struct reader *r, yaml_node_t *n, struct wish_health *to);
 void node_mode(struct reader *r, yaml_node_t *n, enum wish_mode *to);
 
 #endif

@@ -230,9 +230,14 @@ static void v_nat_port(struct reader *r, yaml_node_t *n, void *to)
 		((struct wish_vip *)to)->vip.nat_port = (uint16_t)port;
 }
 
+static void v_health(struct reader *r, yaml_node_t *n, void *to)
+{
+	node_health(r, n, &((struct wish_vip *)to)->health);
+}
+
 static const struct node_field vip_fields[] = {
-	{ "vip", v_vip },	    { "flags", v_flags },	{ "mode", v_mode },
-	{ "nat-port", v_nat_port }, { "backends", v_backends },
+	{ "vip", v_vip },	    { "flags", v_flags },   { "mode", v_mode },
+	{ "nat-port", v_nat_port }, { "health", v_health }, { "backends", v_backends },
 };
 
 static void read_vip(struct reader *r, yaml_node_t *n)
@@ -443,7 +448,7 @@ static void group_option(struct reader *r, yaml_node_t *key, yaml_node_t *value,
 		const struct wish_option *o = &wish_options[i];
 
 		if (!o->group == !group && (!group || !strcmp(o->group, group)) && node_is(key, o->name)) {
-			node_option(r, value, o);
+			node_option(r, value, o, (char *)r->f + o->offset);
 			return;
 		}
 	}
@@ -469,9 +474,14 @@ static void read_group(struct reader *r, yaml_node_t *n, const char *group)
 	}
 }
 
+static void f_health(struct reader *r, yaml_node_t *n, void *to)
+{
+	node_health(r, n, &((struct wish_if *)to)->health);
+}
+
 static const struct node_field if_fields[] = {
-	{ "mode", f_mode },	{ "router", read_router }, { "backends", f_backends }, { "vips", f_vips },
-	{ "routes", f_routes }, { "ids", f_ids },	   { "marks", f_marks },
+	{ "health", f_health }, { "mode", f_mode },	{ "router", read_router }, { "backends", f_backends },
+	{ "vips", f_vips },	{ "routes", f_routes }, { "ids", f_ids },	   { "marks", f_marks },
 };
 
 static bool is_if_field(const yaml_node_t *key)

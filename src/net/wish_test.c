@@ -62,6 +62,12 @@ static const struct {
 	{ "interfaces:\n  eth0:\n  eth0:\n", 3, "line 2" },
 	{ "interfaces:\n  'a/b':\n", 2, "interface's name" },
 	{ HEAD "    backends:\n      '10.0.0.1': 10.0.0.1\n", 4, "cannot be a backend's name" },
+	{ HEAD "    health: live\n", 3, "{mode: live}" },
+	{ HEAD "    health: {mode: on}\n", 3, "off, shadow or live" },
+	{ HEAD "    health: {load: yes}\n", 3, "off or on" },
+	{ HEAD "    health: {eject-max: 101}\n", 3, "eject-max" },
+	{ HEAD "    health: {base-eject: 2h}\n", 2, "max-eject" },
+	{ HEAD "    vips:\n      - {vip: 10.0.0.1:80/tcp, health: {colour: red}}\n", 4, "'colour' of health" },
 };
 
 static void test_errors(void **state)
@@ -90,6 +96,7 @@ static const char all[] =
 	"    ring: 4099\n"
 	"    udp-idle: 2m\n"
 	"    drop-too-big: yes\n"
+	"    health: {mode: live, eject-max: 30, slow-start: 1m}\n"
 	"    gue: {port: 9886, source4: 10.0.0.9}\n"
 	"    decap: {ipip: true, strict: true, ends: [10.0.0.2, {address: '2001:db8::2', to: stages}]}\n"
 	"    backends:\n"
@@ -97,6 +104,7 @@ static const char all[] =
 	"    vips:\n"
 	"      - vip: 10.0.0.1:443/tcp\n"
 	"        flags: [quic, no-source-port]\n"
+	"        health: {mode: shadow, load: on}\n"
 	"        backends: [web, {address: 10.1.0.6, weight: 0, down: true, mode: ipip}]\n"
 	"      - {vip: '[2001:db8::/64]:*/udp', backends: ['2001:db8:1::1']}\n"
 	"      - {vip: 10.0.0.2:80/tcp, mode: nat, nat-port: 8080, backends: [10.1.0.7]}\n"

@@ -182,6 +182,32 @@ static void put_flags(struct writer *w, uint32_t flags)
 	buf_char(w->out, ']');
 }
 
+static void put_health(struct writer *w, const struct wish_health *h)
+{
+	bool json = w->json, any = false;
+	size_t i;
+
+	for (i = 0; i < wish_health_noptions; i++) {
+		const struct wish_health_option *o = &wish_health_options[i];
+		uint32_t value = wish_health_value(h, o);
+
+		if (!value)
+			continue;
+		if (!any) {
+			put_key(w, "health");
+			buf_char(w->out, '{');
+			w->json = w->first = true;
+		}
+		any = true;
+		if (o->words)
+			put_text(w, o->o.name, o->words[value]);
+		else
+			put_number(w, o->o.name, value);
+	}
+	if (any)
+		row_end(w, json);
+}
+
 static void put_vip(struct writer *w, const struct wish_vip *v, enum wish_mode usual)
 {
 	enum wish_mode mode = wish_vip_mode(&v->vip);
@@ -199,6 +225,7 @@ static void put_vip(struct writer *w, const struct wish_vip *v, enum wish_mode u
 		put_text(w, "mode", wish_mode_name(mode));
 	if (v->vip.nat_port)
 		put_number(w, "nat-port", v->vip.nat_port);
+	put_health(w, &v->health);
 	if (v->nbackends) {
 		list_begin(w, "backends");
 		for (i = 0; i < v->nbackends; i++)
@@ -338,6 +365,7 @@ static void put_if(struct writer *w, const struct wish_if *f)
 	put_options(w, f, "gue");
 	put_options(w, f, "ipip");
 	put_options(w, f, "decap");
+	put_health(w, &f->health);
 	if (f->nbackends)
 		put_pool(w, f);
 	if (f->nvips) {

@@ -6,7 +6,7 @@
  * balancer's own packets.
  *
  * Who sees something fills one and passes it on (sign_fn); what follows from it is decided in one place (peer/health.h).  Numbers of
- * kinds go over the network and into recordings (`sign` in event/events.def): they are never given to something else.
+ * kinds go over the network and into recordings (`signkind` in event/events.def): they are never given to something else.
  *
  * Threads: any.  Memory: its own.  Failure: none.
  */
@@ -30,7 +30,10 @@ enum sign_kind {
 	SIGN_KINDS,
 };
 
-/* An event of a recording; all 0: there is none. */
+/*
+ * An event of a recording; all 0: there is none.  In events it stands as hostN, nsN, seqN, cpuN, with N from 1 to 4: `action`
+ * has four, `effect` and `check` one.  The agent's own (agent/diary.h): host is the value of the first `mark` "agent" of its recording.
+ */
 struct sign_event {
 	uint64_t host; /* id of the host's recording or agent */
 	uint64_t boot_ns, seq;
