@@ -217,6 +217,25 @@ void buf_json(struct buf *b, const char *s, size_t len)
 	buf_char(b, '"');
 }
 
+void buf_label(struct buf *b, const char *text)
+{
+	size_t len = strlen(text), i, n;
+
+	for (i = 0; i < len; i += n) {
+		n = buf_utf8_len((const unsigned char *)text + i, len - i);
+		if (!n) {
+			n = 1;
+			buf_str(b, "\xef\xbf\xbd"); /* U+FFFD */
+		} else if (text[i] == '\n') {
+			buf_str(b, "\\n");
+		} else {
+			if (text[i] == '\\' || text[i] == '"')
+				buf_char(b, '\\');
+			buf_add(b, text + i, n);
+		}
+	}
+}
+
 static void control_text(struct buf *b, unsigned char c)
 {
 	if (c == '\n')

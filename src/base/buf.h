@@ -46,6 +46,8 @@ void *buf_room(struct buf *b, size_t len);
 int buf_read(struct buf *b, int fd, size_t most);
 /* A JSON string literal with its quotes; bytes that are no UTF-8 become U+FFFD. */
 void buf_json(struct buf *b, const char *s, size_t len);
+/* The value of a label, as Prometheus's text format and OpenMetrics have it, without its quotes; as above. */
+void buf_label(struct buf *b, const char *text);
 /* Text for a terminal: control bytes as \n, \r, \t or \xNN, as is invalid UTF-8, so that no event can drive it. */
 void buf_text(struct buf *b, const char *s, size_t len);
 /* Bytes of the UTF-8 character that begins at s (RFC 3629); 0: none does.  len is not 0. */

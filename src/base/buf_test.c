@@ -82,6 +82,16 @@ static void test_escapes(void **state)
 	}
 }
 
+/* Values of labels: Prometheus, "Exposition formats", text-based format. */
+static void test_labels(void **state)
+{
+	CLEANUP(buf_fini) struct buf b = BUF_INIT;
+
+	(void)state;
+	buf_label(&b, "a\"b\\c\nd\xc3\xa9\xe2\x82");
+	assert_string_equal(b.data, "a\\\"b\\\\c\\nd\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd");
+}
+
 /* What was there stays; a pipe gives its bytes in pieces; more than asked for is not waited for. */
 static void test_read(void **state)
 {
@@ -108,7 +118,7 @@ int main(void)
 {
 	const struct CMUnitTest cases[] = {
 		cmocka_unit_test(test_grows),	cmocka_unit_test(test_numbers), cmocka_unit_test(test_thousands),
-		cmocka_unit_test(test_escapes), cmocka_unit_test(test_read),
+		cmocka_unit_test(test_escapes), cmocka_unit_test(test_labels),	cmocka_unit_test(test_read),
 	};
 
 	return cmocka_run_group_tests(cases, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/balancer.h"
+#include "agent/balancer_seen.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -15,157 +16,6 @@
 #include "cli/lb.h"
 #include "net/lb/look.h"
 #include "packet/wire.h"
-
-/* ---- what the counters say, in memory ---- */
-
-struct tally { /* struct chain_count in numbers that PRIu64 fits */
-	uint64_t packets, bytes;
-};
-
-struct seen_vip {
-	struct lb_wish_vip vip;
-	struct tally sent;
-};
-
-struct seen_real {
-	struct lb_addr addr;
-	uint32_t number;
-	struct tally sent;
-	uint64_t conns;
-};
-
-struct seen {
-	const struct chain *c;
-	struct seen_vip *vips;
-	struct seen_real *reals;
-	size_t nvips, nreals;
-	uint16_t place[LB_REALS];    /* of a number in reals, plus 1 */
-	uint64_t conns, fullest, at; /* entries: of all tables, of the fullest, of the one at hand */
-	int cpu;
-};
-
-static void tally_read(const struct chain *c, const char *map, uint32_t number, struct tally *ret)
-{
-	struct chain_count n = { 0 };
-
-	(void)lb_look_count(c, map, number, &n);
-	*ret = (struct tally) { n.packets, n.bytes };
-}
-
-static bool reason_read(const struct chain *c, uint32_t reason, struct tally *ret)
-{
-	struct chain_count n = { 0 };
-
-	if (!chain_reason(reason) || chain_counted(c, (enum chain_reason)reason, &n))
-		return false;
-	*ret = (struct tally) { n.packets, n.bytes };
-	return true;
-}
-
-static int see_vip(void *arg, const struct lb_prefix_key *key, const struct lb_vip *vip)
-{
-	struct seen *s = arg;
-	struct seen_vip *v = &s->vips[s->nvips];
-
-	if (s->nvips == WISH_VIPS)
-		return 0;
-	memcpy(v->vip.addr.addr, key->addr, sizeof(key->addr));
-	v->vip.addr.family = key->family;
-	v->vip.bits = (uint8_t)(key->bits - 32);
-	v->vip.port = WIRE16(key->port);
-	v->vip.proto = key->proto;
-	v->vip.flags = vip->flags;
-	tally_read(s->c, "lb_vip_counts", vip->number, &v->sent);
-	s->nvips++;
-	return 0;
-}
-
-static int see_real(void *arg, uint32_t number, const struct lb_real *real)
-{
-	struct seen *s = arg;
-	struct seen_real *r = &s->reals[s->nreals];
-
-	memcpy(r->addr.addr, real->addr, sizeof(real->addr));
-	r->addr.family = real->family;
-	r->number = number;
-	tally_read(s->c, "lb_real_counts", number, &r->sent);
-	s->place[number] = (uint16_t)++s->nreals;
-	return 0;
-}
-
-static int see_conn(void *arg, int cpu, const struct packet_flow *flow, const struct lb_conn *conn)
-{
-	struct seen *s = arg;
-
-	(void)flow;
-	if (cpu != s->cpu)
-		s->at = 0;
-	s->cpu = cpu;
-	s->conns++;
-	s->fullest = MAX(s->fullest, ++s->at);
-	if (conn->real < LB_REALS && s->place[conn->real])
-		s->reals[s->place[conn->real] - 1].conns++;
-	return 0;
-}
-
-static void seen_free(struct seen *s)
-{
-	if (!s)
-		return;
-	free(s->vips);
-	free(s->reals);
-	free(s);
-}
-
-static void seen_freep(struct seen **s)
-{
-	seen_free(*s);
-}
-
-static struct seen *seen_new(const struct chain *c)
-{
-	struct seen *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->c = c;
-	s->cpu = -2;
-	s->vips = calloc(WISH_VIPS, sizeof(*s->vips));
-	s->reals = calloc(LB_REALS, sizeof(*s->reals));
-	if (!s->vips || !s->reals) {
-		seen_free(s);
-		return NULL;
-	}
-	(void)lb_look_vips(c, see_vip, s);
-	(void)lb_look_reals(c, see_real, s);
-	(void)lb_look_conns(c, see_conn, s);
-	return s;
-}
-
-static const struct seen_vip *seen_vip(const struct seen *s, const struct lb_wish_vip *vip)
-{
-	size_t i;
-
-	for (i = 0; s && i < s->nvips; i++) {
-		const struct lb_wish_vip *v = &s->vips[i].vip;
-
-		if (!memcmp(&v->addr, &vip->addr, sizeof(v->addr)) && v->bits == vip->bits && v->port == vip->port &&
-		    v->proto == vip->proto)
-			return &s->vips[i];
-	}
-	return NULL;
-}
-
-static const struct seen_real *seen_real(const struct seen *s, const struct lb_addr *addr)
-{
-	size_t i;
-
-	for (i = 0; s && i < s->nreals; i++) {
-		if (!memcmp(&s->reals[i].addr, addr, sizeof(*addr)))
-			return &s->reals[i];
-	}
-	return NULL;
-}
 
 /* Opens the interface, and says so where nothing runs. */
 static int look_open(const struct lb_args *a, struct balancer *b, struct err *err)
@@ -276,9 +126,9 @@ static void stats_reasons(struct buf *out, const struct chain *c)
 	buf_str(out, "verdicts and notes\n");
 	for (i = 1; i < CHAIN_REASONS; i++) {
 		const struct chain_words *w = chain_reason(i);
-		struct tally n;
+		struct seen_count n;
 
-		if (reason_read(c, i, &n) && n.packets)
+		if (seen_reason(c, i, &n) && n.packets)
 			buf_printf(out, "  %-6s %-5s %14" PRIu64 "  %s\n", w->stage, w->kind, n.packets, w->text);
 	}
 }
@@ -303,128 +153,6 @@ static void stats_text(struct buf *out, const struct seen *s, const struct chain
 	stats_reasons(out, c);
 }
 
-static void count_json(struct buf *out, const struct tally *n)
-{
-	buf_printf(out, "\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64, n->packets, n->bytes);
-}
-
-static void reasons_json(struct buf *out, const struct chain *c)
-{
-	bool first = true;
-	uint32_t i;
-
-	buf_str(out, "\"reasons\":[");
-	for (i = 1; i < CHAIN_REASONS; i++) {
-		const struct chain_words *w = chain_reason(i);
-		struct tally n;
-
-		if (!reason_read(c, i, &n))
-			continue;
-		buf_printf(out, "%s{\"reason\":\"%s\",\"stage\":\"%s\",\"kind\":\"%s\",", first ? "" : ",", w->name,
-			   w->stage, w->kind);
-		count_json(out, &n);
-		buf_char(out, '}');
-		first = false;
-	}
-	buf_char(out, ']');
-}
-
-static void stats_json(struct buf *out, const struct seen *s, const struct balancer *b)
-{
-	char text[WISH_VIP_TEXT], addr[LB_ADDR_TEXT];
-	size_t i;
-
-	buf_str(out, "{\"interface\":");
-	buf_json(out, b->attach.name, strlen(b->attach.name));
-	buf_str(out, ",\"vips\":[");
-	for (i = 0; i < s->nvips; i++) {
-		buf_printf(out, "%s{\"vip\":\"%s\",", i ? "," : "", wish_vip_text(&s->vips[i].vip, text));
-		count_json(out, &s->vips[i].sent);
-		buf_char(out, '}');
-	}
-	buf_str(out, "],\"backends\":[");
-	for (i = 0; i < s->nreals; i++) {
-		buf_printf(out, "%s{\"backend\":\"%s\",\"connections\":%" PRIu64 ",", i ? "," : "",
-			   lb_addr_text(&s->reals[i].addr, addr), s->reals[i].conns);
-		count_json(out, &s->reals[i].sent);
-		buf_char(out, '}');
-	}
-	buf_printf(out, "],\"connections\":%" PRIu64 ",\"fullest\":%" PRIu64 ",\"room\":%u,", s->conns, s->fullest,
-		   lb_look_room(b->chain));
-	reasons_json(out, b->chain);
-	buf_str(out, "}\n");
-}
-
-/* ---- Prometheus: the text format 0.0.4 ---- */
-
-static void prom_head(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf_printf(out, "# HELP saker_lb_%s %s\n# TYPE saker_lb_%s %s\n", name, help, name, type);
-}
-
-static void prom_vips(struct buf *out, const struct seen *s, const char *on, bool bytes)
-{
-	char text[WISH_VIP_TEXT];
-	size_t i;
-
-	prom_head(out, bytes ? "vip_bytes_total" : "vip_packets_total", "counter",
-		  bytes ? "Bytes of packets sent on, by VIP." : "Packets sent on, by VIP.");
-	for (i = 0; i < s->nvips; i++)
-		buf_printf(out, "saker_lb_vip_%s_total{interface=\"%s\",vip=\"%s\"} %" PRIu64 "\n",
-			   bytes ? "bytes" : "packets", on, wish_vip_text(&s->vips[i].vip, text),
-			   bytes ? s->vips[i].sent.bytes : s->vips[i].sent.packets);
-}
-
-static void prom_reals(struct buf *out, const struct seen *s, const char *on, unsigned what)
-{
-	static const struct {
-		const char *name, *type, *help;
-	} families[] = {
-		{ "backend_packets_total", "counter", "Packets sent, by backend." },
-		{ "backend_bytes_total", "counter", "Bytes of packets sent, by backend." },
-		{ "backend_connections", "gauge", "Entries of the connection tables, by backend." },
-	};
-	char addr[LB_ADDR_TEXT];
-	size_t i;
-
-	prom_head(out, families[what].name, families[what].type, families[what].help);
-	for (i = 0; i < s->nreals; i++) {
-		const struct seen_real *r = &s->reals[i];
-
-		buf_printf(out, "saker_lb_%s{interface=\"%s\",backend=\"%s\"} %" PRIu64 "\n", families[what].name, on,
-			   lb_addr_text(&r->addr, addr),
-			   what == 0   ? r->sent.packets
-			   : what == 1 ? r->sent.bytes
-				       : r->conns);
-	}
-}
-
-static void stats_prometheus(struct buf *out, const struct seen *s, const struct balancer *b)
-{
-	const char *on = b->attach.name;
-	uint32_t i;
-
-	prom_vips(out, s, on, false);
-	prom_vips(out, s, on, true);
-	for (i = 0; i < 3; i++)
-		prom_reals(out, s, on, i);
-	prom_head(out, "table_room", "gauge", "Entries that one CPU's connection table has room for.");
-	buf_printf(out, "saker_lb_table_room{interface=\"%s\"} %u\n", on, lb_look_room(b->chain));
-	prom_head(out, "table_fullest", "gauge", "Entries of the fullest CPU's connection table.");
-	buf_printf(out, "saker_lb_table_fullest{interface=\"%s\"} %" PRIu64 "\n", on, s->fullest);
-	prom_head(out, "reason_packets_total", "counter", "Packets by verdict or note.");
-	for (i = 1; i < CHAIN_REASONS; i++) {
-		const struct chain_words *w = chain_reason(i);
-		struct tally n;
-
-		if (reason_read(b->chain, i, &n))
-			buf_printf(out,
-				   "saker_lb_reason_packets_total{interface=\"%s\",stage=\"%s\",kind=\"%s\",reason=\"%"
-				   "s\"} %" PRIu64 "\n",
-				   on, w->stage, w->kind, w->name, n.packets);
-	}
-}
-
 int lb_stats(const struct lb_args *a, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf out = BUF_INIT;
@@ -438,9 +166,9 @@ int lb_stats(const struct lb_args *a, struct err *err)
 	if (!s)
 		r = err_set(err, ENOMEM, "out of memory");
 	else if (a->prometheus)
-		stats_prometheus(&out, s, &b);
+		seen_prometheus(&out, s, &b, false);
 	else if (a->json)
-		stats_json(&out, s, &b);
+		seen_json(&out, s, &b);
 	else
 		stats_text(&out, s, b.chain);
 	balancer_close(&b);

@@ -171,33 +171,13 @@ static void put_family(const struct writing *w, const char *name, const char *ty
 	buf_printf(w->b, "# HELP %s%s %s\n# TYPE %s%s %s\n", name, suffix, help, name, suffix, type);
 }
 
-/* A label's value: UTF-8, with backslash, quote and line feed escaped. */
-static void put_value(struct buf *b, const char *text)
-{
-	size_t len = strlen(text), i, n;
-
-	for (i = 0; i < len; i += n) {
-		n = buf_utf8_len((const unsigned char *)text + i, len - i);
-		if (!n) {
-			n = 1;
-			buf_str(b, "\xef\xbf\xbd"); /* U+FFFD */
-		} else if (text[i] == '\n') {
-			buf_str(b, "\\n");
-		} else {
-			if (text[i] == '\\' || text[i] == '"')
-				buf_char(b, '\\');
-			buf_add(b, text + i, n);
-		}
-	}
-}
-
 /* {service=...,operation=...,kind=... without its end. */
 static void put_labels(struct buf *b, const char *name, const struct metrics_row *row)
 {
 	buf_printf(b, "%s{service=\"", name);
-	put_value(b, row->service);
+	buf_label(b, row->service);
 	buf_str(b, "\",operation=\"");
-	put_value(b, row->operation);
+	buf_label(b, row->operation);
 	buf_printf(b, "\",kind=\"%s\"", span_kind_name((enum span_kind)row->kind));
 }
 
@@ -275,7 +255,7 @@ static void put_losses(const struct writing *w, const struct model *m)
 		const struct event_type *type = event_types_get(types, (uint16_t)slot->key);
 
 		buf_str(w->b, "saker_lost_total{stage=\"kernel\",type=\"");
-		put_value(w->b, type ? type->name : "unknown");
+		buf_label(w->b, type ? type->name : "unknown");
 		buf_printf(w->b, "\"} %" PRIu64 "\n", slot->value);
 	}
 	buf_printf(w->b, "saker_lost_total{stage=\"requests\",type=\"fact\"} %" PRIu64 "\n",
