@@ -18,7 +18,7 @@ enum sign_kind {
 	SIGN_CHECK_PASSED,
 	SIGN_CHECK_FAILED,
 	SIGN_LISTENING, /* a process listens at the port */
-	SIGN_EXIT,	/* the process that listened there ended */
+	SIGN_EXIT,	/* the process that listened there ended; value: so many others still listen there */
 	SIGN_RESETS,	/* the host answers with RST; value: so many since the last one */
 	SIGN_OVERFLOW,	/* the queue of connections to be accepted is full; value: so many were dropped */
 	SIGN_SLOW,	/* the round-trip time rises; value: microseconds */
