@@ -262,6 +262,7 @@ void wish_check(const struct wish_if *f, struct wish_errors *errors)
 	check_list(&f->routes, "network", errors);
 	check_list(&f->ids, "id", errors);
 	check_list(&f->marks, "mark", errors);
+	wish_marks_check(f, errors);
 	if (!is_prime(f->ring))
 		wish_complain(errors, f->line, "the ring of interface '%s' has %u places: it must be a prime", f->name,
 			      f->ring);

@@ -46,6 +46,18 @@ struct wish_backend {
 /* What the agent may do by itself (peer/health.h); of an interface, and of a VIP, which goes before. 0: not said. */
 enum wish_health_mode { WISH_OFF = 1, WISH_SHADOW, WISH_LIVE };
 enum wish_health_switch { WISH_SWITCH_OFF = 1, WISH_SWITCH_ON };
+/* How a backend is checked. */
+enum wish_check {
+	WISH_CHECK_NONE = 1,
+	WISH_CHECK_TCP,
+	WISH_CHECK_HTTP,
+	WISH_CHECK_HTTPS,
+	WISH_CHECK_TLS,
+	WISH_CHECK_UDP
+};
+
+#define WISH_HOST 128
+#define WISH_TEXT 200
 
 struct wish_health {
 	uint32_t mode;	     /* enum wish_health_mode */
@@ -57,6 +69,15 @@ struct wish_health {
 	uint32_t effect_s;			/* how long before and after an action is measured */
 	uint32_t load;				/* enum wish_health_switch: weights follow the load that hosts tell */
 	uint32_t load_step, load_min, load_max; /* percent of the wished weight */
+	uint32_t kind;				/* enum wish_check */
+	uint32_t port;				/* of checks; 0: the VIP's, with NAT that of its backends */
+	uint32_t interval_ms, timeout_ms;
+	uint32_t status; /* the first good one in the upper half, the last one in the lower */
+	uint32_t verify; /* enum wish_health_switch: the certificate is to be valid for host */
+	/* of checks; empty: not said */
+	char host[WISH_HOST]; /* of HTTP, and the server name of TLS */
+	char path[WISH_TEXT], text[WISH_TEXT];
+	char send[WISH_TEXT], answer[WISH_TEXT]; /* UDP; 0x...: bytes in hex */
 };
 
 struct wish_vip {
@@ -148,7 +169,13 @@ struct wish_backend *wish_backend_find(const struct wish_vip *vip, const struct 
 bool wish_if_copy(struct wish_if *to, const struct wish_if *from);
 
 /* What holds for a VIP (NULL: for one that says nothing): each value is said, here, by the interface, or is the usual one. */
+/* With host, path, ... of both, and `/` as the usual path. */
 void wish_health_of(const struct wish_if *f, const struct wish_vip *v, struct wish_health *ret);
+
+/* Are the VIP's backends checked, and how?  False: *ret says what else holds. */
+bool wish_health_checks(const struct wish_if *f, const struct wish_vip *v, struct wish_health *ret);
+bool wish_if_checks(const struct wish_if *f); /* any VIP's */
+const char *wish_check_name(uint32_t kind);   /* "tcp", ... */
 
 /* Words.  -EINVAL; err (may be NULL) says why. */
 int wish_vip_parse(const char *text, struct lb_wish_vip *ret,

@@ -62,6 +62,20 @@ static const struct {
 	{ "interfaces:\n  eth0:\n  eth0:\n", 3, "line 2" },
 	{ "interfaces:\n  'a/b':\n", 2, "interface's name" },
 	{ HEAD "    backends:\n      '10.0.0.1': 10.0.0.1\n", 4, "cannot be a backend's name" },
+	{ HEAD "    health: {kind: icmp}\n", 3, "kind is none, tcp, http, https, tls or udp" },
+	{ HEAD "    health: {rise: 0}\n", 3, "rise" },
+	{ HEAD "    health: {interval: 1ms}\n", 3, "interval" },
+	{ HEAD "    health: {path: here}\n", 3, "begins with" },
+	{ HEAD "    health: {path: \"/ HTTP/1.0\\r\\nX: y\"}\n", 3, "without spaces" },
+	{ HEAD "    health: {text: \"\"}\n", 3, "text has 1 to 199" },
+	{ HEAD "    health: {status: 99}\n", 3, "100 to 599" },
+	{ HEAD "    health: {status: 300-200}\n", 3, "100 to 599" },
+	{ HEAD "    health: {kind: tcp, interval: 200ms}\n    vips:\n      - vip: 10.0.0.1:80/tcp\n", 5,
+	  "longer than its interval" },
+	{ HEAD "    vips:\n      - {vip: 10.0.0.1:80/tcp, health: {kind: udp}}\n", 4, "`send`" },
+	{ HEAD "    vips:\n      - {vip: 10.0.0.1:80/tcp, health: {kind: tls, verify: on}}\n", 4, "`host`" },
+	{ HEAD "    health: {kind: tcp}\n    vips:\n      - vip: 10.0.0.1:*/tcp\n", 5, "any port" },
+	{ HEAD "    backends: {a: 10.1.0.5}\n    marks: [{mark: 0x5a6b0001, backend: a}]\n", 4, "Saker's own checks" },
 	{ HEAD "    health: live\n", 3, "{mode: live}" },
 	{ HEAD "    health: {mode: on}\n", 3, "off, shadow or live" },
 	{ HEAD "    health: {load: yes}\n", 3, "off or on" },
@@ -96,7 +110,8 @@ static const char all[] =
 	"    ring: 4099\n"
 	"    udp-idle: 2m\n"
 	"    drop-too-big: yes\n"
-	"    health: {mode: live, eject-max: 30, slow-start: 1m}\n"
+	"    health: {mode: live, eject-max: 30, slow-start: 1m, kind: http, path: /up, host: a.example, interval: 2s, "
+	"timeout: 250ms, status: 200-399, text: \"o k\\n\"}\n"
 	"    gue: {port: 9886, source4: 10.0.0.9}\n"
 	"    decap: {ipip: true, strict: true, ends: [10.0.0.2, {address: '2001:db8::2', to: stages}]}\n"
 	"    backends:\n"
@@ -106,8 +121,10 @@ static const char all[] =
 	"        flags: [quic, no-source-port]\n"
 	"        health: {mode: shadow, load: on}\n"
 	"        backends: [web, {address: 10.1.0.6, weight: 0, down: true, mode: ipip}]\n"
-	"      - {vip: '[2001:db8::/64]:*/udp', backends: ['2001:db8:1::1']}\n"
-	"      - {vip: 10.0.0.2:80/tcp, mode: nat, nat-port: 8080, backends: [10.1.0.7]}\n"
+	"      - {vip: '[2001:db8::/64]:*/udp', backends: ['2001:db8:1::1'], health: {kind: udp, port: 53, send: "
+	"'0x00ff', answer: \"\\\"\"}}\n"
+	"      - {vip: 10.0.0.2:80/tcp, mode: nat, nat-port: 8080, backends: [10.1.0.7], health: {kind: tls, status: "
+	"200, verify: on}}\n"
 	"      - {vip: 10.0.0.3:80/tcp, mode: l2, backends: [{address: 10.1.0.7, mac: 02:00:00:00:00:02}]}\n"
 	"    routes: [{network: 192.0.2.0/24, backend: web}]\n"
 	"    ids: [{id: 1022, backend: 10.1.0.5}]\n"
@@ -126,6 +143,7 @@ static void test_all(void **state)
 {
 	struct wish wish = { 0 };
 	char text[WISH_VIP_TEXT];
+	struct wish_health h;
 	const struct wish_if *f;
 
 	(void)state;
@@ -152,6 +170,18 @@ static void test_all(void **state)
 	assert_int_equal(f->vips[3].backends[0].mac[5], 2);
 	assert_int_equal(f->routes.rows[0].bits, 24);
 	assert_int_equal(f->ids.rows[0].id, 1022);
+	assert_true(wish_health_checks(f, &f->vips[0], &h));
+	assert_int_equal(h.kind, WISH_CHECK_HTTP);
+	assert_int_equal(h.interval_ms, 2000);
+	assert_int_equal(h.timeout_ms, 250);
+	assert_int_equal(h.status, 200 << 16 | 399);
+	assert_string_equal(h.text, "o k\n");
+	assert_true(wish_health_checks(f, &f->vips[1], &h));
+	assert_int_equal(h.port, 53);
+	assert_string_equal(h.answer, "\"");
+	assert_true(wish_health_checks(f, &f->vips[2], &h));
+	assert_int_equal(h.status, 200 << 16 | 200);
+	assert_string_equal(h.host, "a.example");
 	wish_fini(&wish);
 }
 
@@ -169,6 +199,8 @@ static void test_written(void **state)
 	wish_yaml(&again, &yaml2);
 	assert_string_equal(yaml.data, yaml2.data);
 	assert_int_equal(again.ifs[0].vips[2].vip.flags, LB_VIP_NAT);
+	assert_string_equal(again.ifs[0].vips[1].health.send, "0x00ff");
+	assert_int_equal(again.ifs[0].health.status, 200 << 16 | 399);
 	assert_int_equal(again.ifs[0].vips[0].backends[1].mode, WISH_IPIP);
 	wish_json(&wish, &json);
 	parsed = json_loads(json.data, 0, NULL);

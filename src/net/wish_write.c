@@ -182,6 +182,30 @@ static void put_flags(struct writer *w, uint32_t flags)
 	buf_char(w->out, ']');
 }
 
+static void put_health_value(struct writer *w, const struct wish_health_option *o, const struct wish_health *h)
+{
+	uint32_t value = wish_health_is_text(o) ? 0 : wish_health_value(h, o);
+	char text[32];
+
+	if (o->o.kind == WISH_MS)
+		(void)snprintf(text, sizeof(text), "%ums", value);
+	else
+		(void)snprintf(text, sizeof(text), "%u-%u", value >> 16, value & 0xffff);
+	if (o->words)
+		put_text(w, o->o.name, o->words[value]);
+	else if (wish_health_is_text(o))
+		put_text(w, o->o.name, (const char *)h + o->o.offset);
+	else if (o->o.kind == WISH_MS || o->o.kind == WISH_STATUS)
+		put_text(w, o->o.name, text);
+	else
+		put_number(w, o->o.name, value);
+}
+
+static bool health_said(const struct wish_health_option *o, const struct wish_health *h)
+{
+	return wish_health_is_text(o) ? ((const char *)h)[o->o.offset] : wish_health_value(h, o);
+}
+
 static void put_health(struct writer *w, const struct wish_health *h)
 {
 	bool json = w->json, any = false;
@@ -189,9 +213,8 @@ static void put_health(struct writer *w, const struct wish_health *h)
 
 	for (i = 0; i < wish_health_noptions; i++) {
 		const struct wish_health_option *o = &wish_health_options[i];
-		uint32_t value = wish_health_value(h, o);
 
-		if (!value)
+		if (!health_said(o, h))
 			continue;
 		if (!any) {
 			put_key(w, "health");
@@ -199,10 +222,7 @@ static void put_health(struct writer *w, const struct wish_health *h)
 			w->json = w->first = true;
 		}
 		any = true;
-		if (o->words)
-			put_text(w, o->o.name, o->words[value]);
-		else
-			put_number(w, o->o.name, value);
+		put_health_value(w, o, h);
 	}
 	if (any)
 		row_end(w, json);

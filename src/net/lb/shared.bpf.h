@@ -9,6 +9,10 @@
 #define LB_CPUS 512
 #define LB_DECAPS 1024
 #define LB_MARKS 1024
+/* Marks of Saker's own checks, after which comes the backend's number: through its tunnel, or to its link address. */
+#define LB_CHECK_MARKS 0x5a6b0000
+#define LB_CHECK_MARKS_L2 (LB_CHECK_MARKS + LB_REALS)
+#define LB_CHECK_MARKS_END (LB_CHECK_MARKS_L2 + LB_REALS)
 
 /* lb_config.flags */
 #define LB_TELL_TOO_BIG 0x01 /* packet too big: its sender is told */
