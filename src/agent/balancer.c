@@ -219,7 +219,7 @@ static uint32_t room_of(const struct wish_if *f, const struct balancer *b)
 	return room;
 }
 
-static int run_wish(struct balancer *b, const struct wish_if *f, struct err *err)
+int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 {
 	struct lb_opts opts = { .vips = room_of(f, b), .conns = f->table };
 	CLEANUP(wish_made_fini) struct wish_made made = { 0 };
@@ -292,7 +292,7 @@ int balancer_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm
 	if (confirm_s)
 		r = guard_start(b, &before, confirm_s, err);
 	if (!r)
-		r = run_wish(b, f, err);
+		r = balancer_run_laid(b, f, err);
 	if (!r)
 		r = balancer_file_write(b, "yaml", &text, err);
 	if (r < 0) {
@@ -366,5 +366,7 @@ int balancer_detach(struct balancer *b, struct err *err)
 	balancer_file_remove(b, "yaml");
 	balancer_file_remove(b, "pending");
 	balancer_file_remove(b, "before");
+	balancer_file_remove(b, "overlay");
+	balancer_file_remove(b, "health");
 	return 0;
 }

@@ -8,7 +8,7 @@
  * and each command takes over what it finds, changes it as one transaction, and leaves.  A lock keeps commands apart.
  *
  * Kept in $SAKER_STATE, or /var/lib/saker: KEY.yaml, the wish that runs; while a change waits to be confirmed KEY.before, the
- * wish to go back to (empty: none), and KEY.pending.  Written beside and renamed, so that a crash leaves the one or the other.
+ * wish to go back to (empty: none), and KEY.pending; KEY.overlay and KEY.health, the agent's (docs/formats/health.md).  Written beside and renamed, so that a crash leaves the one or the other.
  *
  * Threads: one.  Memory: the wish, and what lb_new() takes.
  * Failure: what ran goes on, or runs again.
@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "net/attach.h"
+#include "net/overlay.h"
 #include "net/pin.h"
 #include "net/wish.h"
 
@@ -40,11 +41,21 @@ struct balancer {
 /* Life cycle.  write: alone, until closed; waits for others. */
 int balancer_open(struct balancer *b, const char *interface, bool write, struct err *err);
 void balancer_close(struct balancer *b);
+/* To write, but without waiting: -EWOULDBLOCK: somebody changes it now. */
+int balancer_try(struct balancer *b, const char *interface, struct err *err);
 
 /* The wish that is kept; *ret has no interface where there is none. */
 int balancer_wish(const struct balancer *b, struct wish *ret, struct err *err);
 /* Makes the wish run and keeps it.  confirm_s: goes back to what was before, unless balancer_confirm() comes in time; 0: stays. */
 int balancer_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm_s, struct err *err);
+/* What is laid over the wish (balancer_overlay.c); of another boot, or unreadable (which is said): nothing. */
+void balancer_overlay(struct balancer *b, struct overlay *ret);
+/* Makes the kept wish run with this overlay from now on; rows that do not hold are dropped from it. */
+int balancer_lay(struct balancer *b, struct overlay *o, struct err *err);
+/* A person sets this backend: what is laid over it goes.  The wish is still to be applied. */
+int balancer_yield(struct balancer *b, const struct lb_wish_vip *vip, const struct lb_addr *backend, struct err *err);
+void balancer_boot_id(char out[64]);
+
 /* -ENOENT: nothing waits. */
 int balancer_confirm(struct balancer *b, struct err *err);
 /* Takes the programs off; the kept wish goes, too. */
@@ -58,6 +69,10 @@ int balancer_each(int (*each)(void *arg, const char *interface), void *arg);
 
 /* $SAKER_STATE, or what is usual. */
 void balancer_folder(char *out, size_t size);
+
+/* For balancer_overlay.c */
+int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err);
+int balancer_run_laid(struct balancer *b, const struct wish_if *f, struct err *err);
 
 /* For guard.c */
 int balancer_put_back(struct balancer *b, struct err *err);

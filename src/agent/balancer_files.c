@@ -97,7 +97,7 @@ void balancer_file_remove(const struct balancer *b, const char *suffix)
 
 /* ---- life cycle ---- */
 
-static int take_lock(struct balancer *b, struct err *err)
+static int take_lock(struct balancer *b, bool wait, struct err *err)
 {
 	char path[PATH_MAX];
 
@@ -107,7 +107,7 @@ static int take_lock(struct balancer *b, struct err *err)
 	b->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (b->lock < 0)
 		return err_errno(err, errno, "cannot open '%s'", path);
-	if (flock(b->lock, LOCK_EX))
+	if (flock(b->lock, wait ? LOCK_EX : LOCK_EX | LOCK_NB))
 		return err_errno(err, errno, "cannot lock '%s'", path);
 	return 0;
 }
@@ -123,7 +123,7 @@ static int chain_take(struct balancer *b, struct err *err)
 	return r < 0 && r != -ENOENT ? err_set(err, why.code, "%s", why.text) : 0;
 }
 
-int balancer_open(struct balancer *b, const char *interface, bool write, struct err *err)
+static int open_it(struct balancer *b, const char *interface, bool write, bool wait, struct err *err)
 {
 	int r;
 
@@ -134,7 +134,7 @@ int balancer_open(struct balancer *b, const char *interface, bool write, struct 
 	if (r < 0)
 		return r;
 	if (write)
-		r = take_lock(b, err);
+		r = take_lock(b, wait, err);
 	if (!r && write) { /* again, now that nobody else changes it */
 		attach_close(&b->attach);
 		r = attach_open(&b->attach, interface, err);
@@ -146,6 +146,16 @@ int balancer_open(struct balancer *b, const char *interface, bool write, struct 
 	if (r < 0)
 		balancer_close(b);
 	return r;
+}
+
+int balancer_open(struct balancer *b, const char *interface, bool write, struct err *err)
+{
+	return open_it(b, interface, write, true, err);
+}
+
+int balancer_try(struct balancer *b, const char *interface, struct err *err)
+{
+	return open_it(b, interface, true, false, err);
 }
 
 int balancer_wish(const struct balancer *b, struct wish *ret, struct err *err)
@@ -180,6 +190,8 @@ int balancer_forget(const char *interface, struct err *err)
 	balancer_file_remove(&b, "yaml");
 	balancer_file_remove(&b, "pending");
 	balancer_file_remove(&b, "before");
+	balancer_file_remove(&b, "overlay");
+	balancer_file_remove(&b, "health");
 	return r;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "agent/balancer.h"
 #include "agent/child.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -41,15 +42,6 @@ static uint64_t own_start_ns(void)
 	if (at)
 		ticks = strtoull(at, NULL, 10);
 	return ticks * (NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
-static void boot_id_read(char out[64])
-{
-	CLEANUP_FCLOSE FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-	if (!f || !fgets(out, 64, f))
-		out[0] = 0;
-	out[strcspn(out, "\n")] = 0;
 }
 
 static int say_recorder(struct diary *d, void *fixed, const char *const *strings, struct err *err)
@@ -111,7 +103,7 @@ static int open_store(struct diary *d, const char *dir, uint64_t max_bytes, stru
 	int r;
 
 	(void)gethostname(hostname, sizeof(hostname) - 1);
-	boot_id_read(boot_id);
+	balancer_boot_id(boot_id);
 	child_invoker(&so.uid, &so.gid);
 	r = event_types_new(&d->types) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
 	so.types = d->types;

@@ -219,12 +219,28 @@ int lb_wish_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm_
 
 typedef int (*change_fn)(const struct lb_args *a, struct wish_if *f, struct err *err);
 
+/* What the agent did about this backend goes: a person's word goes before. */
+static int yield(const struct lb_args *a, struct balancer *b, struct err *err)
+{
+	struct lb_wish_vip vip;
+	struct lb_addr addr;
+	int r = vip_of(a, &vip, err);
+
+	if (r < 0 || lb_addr_parse(a->words[3], &addr) < 0)
+		return r;
+	return balancer_yield(b, &vip, &addr, err);
+}
+
 static int change_apply(const struct lb_args *a, struct balancer *b, struct wish_if *f, change_fn change,
 			struct err *err)
 {
 	CLEANUP(wish_errors_fini) struct wish_errors errors = { 0 };
 	int r = change(a, f, err);
 
+	if (r < 0)
+		return r;
+	if (!strcmp(a->words[0], "backend"))
+		r = yield(a, b, err);
 	if (r < 0)
 		return r;
 	wish_check(f, &errors);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Documents of wishes; the first byte chooses: a document, lines of ipvsadm-save, a pcap file, a tuple. What is read is written, and read again. */
+/* Documents of wishes; the first byte chooses: a document, lines of ipvsadm-save, a pcap file, a tuple, or an overlay. What is read is written, and read again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "must.h"
 #include "net/ipvs.h"
+#include "net/overlay.h"
 #include "net/why.h"
 #include "net/wish.h"
 
@@ -77,10 +78,32 @@ static void tuple(const char *text, size_t len)
 	free(copy);
 }
 
+static void overlay(const char *text, size_t len)
+{
+	struct buf out = BUF_INIT, second = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct overlay o, copy;
+
+	if (overlay_read(text, len, "boot", &o, &err) < 0)
+		return;
+	overlay_text(&o, "boot", &out);
+	MUST(overlay_read(out.data, out.len, "boot", &copy, &err) == 0);
+	overlay_text(&copy, "boot", &second);
+	MUST(!strcmp(out.data, second.data));
+	overlay_fini(&o);
+	overlay_fini(&copy);
+	buf_fini(&out);
+	buf_fini(&second);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!size)
 		return 0;
+	if (data[0] == 'o') {
+		overlay((const char *)data + 1, size - 1);
+		return 0;
+	}
 	switch (data[0] & 3) {
 	case 0:
 		document((const char *)data + 1, size - 1);
