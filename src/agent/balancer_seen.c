@@ -83,6 +83,7 @@ static int see_real(void *arg, uint32_t number, const struct lb_real *real)
 	memcpy(r->addr.addr, real->addr, sizeof(real->addr));
 	r->addr.family = real->family;
 	r->number = number;
+	r->again = s->again ? s->again[number] : 0;
 	count_read(s->c, "lb_real_counts", number, &r->sent);
 	s->place[number] = (uint16_t)++s->nreals;
 	return map_set(&s->by_addr, free_key(&s->by_addr, addr_hash(&r->addr)), s->nreals);
@@ -118,6 +119,7 @@ struct seen *seen_free(struct seen *s)
 struct seen *seen_new(const struct chain *c)
 {
 	struct seen *s = calloc(1, sizeof(*s));
+	bool full;
 
 	if (!s)
 		return NULL;
@@ -127,7 +129,11 @@ struct seen *seen_new(const struct chain *c)
 	s->reals = calloc(LB_REALS, sizeof(*s->reals));
 	if (!s->vips || !s->reals)
 		return seen_free(s);
-	if (lb_look_vips(c, see_vip, s) == -ENOMEM || lb_look_reals(c, see_real, s) == -ENOMEM)
+	s->again = lb_look_again(c);
+	full = lb_look_vips(c, see_vip, s) == -ENOMEM || lb_look_reals(c, see_real, s) == -ENOMEM;
+	lb_look_again_end(s->again);
+	s->again = NULL;
+	if (full)
 		return seen_free(s);
 	(void)lb_look_conns(c, see_conn, s);
 	return s;
@@ -200,8 +206,8 @@ void seen_json(struct buf *out, const struct seen *s, const struct balancer *b)
 	}
 	buf_str(out, "],\"backends\":[");
 	for (i = 0; i < s->nreals; i++) {
-		buf_printf(out, "%s{\"backend\":\"%s\",\"connections\":%" PRIu64 ",", i ? "," : "",
-			   lb_addr_text(&s->reals[i].addr, addr), s->reals[i].conns);
+		buf_printf(out, "%s{\"backend\":\"%s\",\"connections\":%" PRIu64 ",\"syns_again\":%" PRIu64 ",",
+			   i ? "," : "", lb_addr_text(&s->reals[i].addr, addr), s->reals[i].conns, s->reals[i].again);
 		count_json(out, &s->reals[i].sent);
 		buf_char(out, '}');
 	}
@@ -266,6 +272,8 @@ static void reals(const struct writing *w, const struct seen *s, unsigned what)
 		{ "backend_bytes", "backend_bytes_total", "counter", "Bytes of packets sent, by backend." },
 		{ "backend_connections", "backend_connections", "gauge",
 		  "Entries of the connection tables, by backend." },
+		{ "backend_syns_again", "backend_syns_again_total", "counter",
+		  "SYNs that came again with nothing between, by backend." },
 	};
 	char addr[LB_ADDR_TEXT];
 	size_t i;
@@ -273,7 +281,10 @@ static void reals(const struct writing *w, const struct seen *s, unsigned what)
 	family(w, rows[what].family, rows[what].type, rows[what].help);
 	for (i = 0; i < s->nreals; i++) {
 		const struct seen_real *r = &s->reals[i];
-		uint64_t value = what == 0 ? r->sent.packets : what == 1 ? r->sent.bytes : r->conns;
+		uint64_t value = what == 0   ? r->sent.packets
+				 : what == 1 ? r->sent.bytes
+				 : what == 2 ? r->conns
+					     : r->again;
 
 		sample(w, rows[what].name);
 		buf_printf(w->out, ",backend=\"%s\"} %" PRIu64 "\n", lb_addr_text(&r->addr, addr), value);
@@ -287,7 +298,7 @@ void seen_prometheus(struct buf *out, const struct seen *s, const struct balance
 
 	vips(&w, s, false);
 	vips(&w, s, true);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 4; i++)
 		reals(&w, s, i);
 	single(&w, "table_room", "Entries that one CPU's connection table has room for.", lb_look_room(b->chain));
 	single(&w, "table_fullest", "Entries of the fullest CPU's connection table.", s->fullest);

@@ -34,6 +34,7 @@ struct seen_real {
 	uint32_t number;
 	struct seen_count sent;
 	uint64_t conns; /* entries of the connection tables */
+	uint64_t again; /* SYNs that came again (net/lb/look.h) */
 };
 
 struct seen {
@@ -41,6 +42,7 @@ struct seen {
 	struct seen_vip *vips;
 	struct seen_real *reals;
 	size_t nvips, nreals;
+	const uint64_t *again;	     /* mapped, in seen_new() alone */
 	uint16_t place[LB_REALS];    /* of a number in reals, plus 1 */
 	struct map by_vip, by_addr;  /* hash -> place plus 1 */
 	uint64_t conns, fullest, at; /* entries: of all tables, of the fullest, of the one at hand */

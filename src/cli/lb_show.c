@@ -144,10 +144,14 @@ static void stats_text(struct buf *out, const struct seen *s, const struct chain
 		buf_printf(out, "  %-42s %12" PRIu64 " packets %14" PRIu64 " bytes\n",
 			   wish_vip_text(&s->vips[i].vip, text), s->vips[i].sent.packets, s->vips[i].sent.bytes);
 	buf_str(out, "backends\n");
-	for (i = 0; i < s->nreals; i++)
-		buf_printf(out, "  %-42s %12" PRIu64 " packets %14" PRIu64 " bytes %8" PRIu64 " connections\n",
+	for (i = 0; i < s->nreals; i++) {
+		buf_printf(out, "  %-42s %12" PRIu64 " packets %14" PRIu64 " bytes %8" PRIu64 " connections",
 			   lb_addr_text(&s->reals[i].addr, addr), s->reals[i].sent.packets, s->reals[i].sent.bytes,
 			   s->reals[i].conns);
+		if (s->reals[i].again)
+			buf_printf(out, " %8" PRIu64 " SYNs again", s->reals[i].again);
+		buf_char(out, '\n');
+	}
 	buf_printf(out, "connections: %" PRIu64 "; the fullest CPU's table has %" PRIu64 " of %" PRIu64 "\n", s->conns,
 		   s->fullest, room);
 	stats_reasons(out, c);

@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "net/lb/lb.h"
+#include "net/lb/look.h"
 #include "packet/wire.h"
 
 #define VIPS 4
@@ -391,6 +392,133 @@ static void test_nat(void)
 					  reply(TCP_ACK, src) == XDP_PASS);
 }
 
+/* ---- SYNs that come again ---- */
+
+static int64_t coarse_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* So long that a SYN is no double of the one before: what the programs' clock counts as LB_SYN_SOONEST. */
+static void wait_soonest(void)
+{
+	int64_t from = coarse_ns();
+
+	while (coarse_ns() - from < (LB_SYN_SOONEST + 2LL) << 20)
+		;
+}
+
+static const uint64_t *again;
+
+static uint64_t again_all(void)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < LB_REALS; i++)
+		sum += again[i];
+	return sum;
+}
+
+/* Sends a SYN, `between` if it is not 0, and the SYN once more after a while: is it counted, so often, and where the SYN went? */
+static bool syn_twice(unsigned port, uint8_t between, uint64_t counted)
+{
+	uint64_t before = again_all(), notes = count_of(CHAIN_LB_SYN_AGAIN), at;
+	struct sent first = send_flags(1, 200, port, TCP_SYN), second;
+	struct lb_addr to = { .family = 4 };
+
+	memcpy(to.addr, first.dst, 4);
+	at = again[lb_backend_number(lb, &to)];
+	if (between)
+		(void)send_flags(1, 200, port, between);
+	wait_soonest();
+	second = send_flags(1, 200, port, TCP_SYN);
+	return same(first, second) && again_all() == before + counted &&
+	       count_of(CHAIN_LB_SYN_AGAIN) == notes + counted && again[lb_backend_number(lb, &to)] == at + !!counted;
+}
+
+/* Two SYNs at once, of another flow where this thread had to wait between them; returns how many were seen again. */
+static uint64_t doubled(void)
+{
+	unsigned port = 100;
+	uint64_t before;
+	int64_t from;
+
+	do {
+		before = again_all();
+		from = coarse_ns();
+		(void)send_flags(1, 200, port, TCP_SYN);
+		(void)send_flags(1, 200, port, TCP_SYN);
+	} while (coarse_ns() - from >= (LB_SYN_SOONEST - 2LL) << 20 && ++port < 1000);
+	return again_all() - before;
+}
+
+static void other_cpu(bool other)
+{
+	static cpu_set_t was;
+	cpu_set_t cpus;
+	int i, here = sched_getcpu();
+
+	if (other) {
+		(void)sched_getaffinity(0, sizeof(was), &was);
+		CPU_ZERO(&cpus);
+		for (i = 0; i < CPU_SETSIZE; i++) {
+			if (i != here)
+				CPU_SET(i, &cpus);
+		}
+	}
+	(void)sched_setaffinity(0, sizeof(cpus), other ? &cpus : &was);
+}
+
+static void test_again(void)
+{
+	static struct world w;
+	uint64_t before;
+
+	fill(&w, 2, 0, 0);
+	w.vips[1].flags = LB_VIP_NO_SRC_PORT;
+	check("VIPs for SYNs are applied", apply(&w));
+	again = lb_look_again(chain);
+	if (!again) {
+		check("the counters are mapped", false);
+		return;
+	}
+	check("a SYN again is counted for its backend", syn_twice(1, 0, 1));
+	wait_soonest();
+	check("and each time", syn_twice(1, 0, 2));
+	check("not after another packet of its connection", syn_twice(2, TCP_ACK, 0));
+	check("nor after a reset", syn_twice(3, TCP_RST, 0));
+	check("nor one that was doubled on its way", doubled() == 0);
+	before = again_all();
+	(void)send_flags(1, 200, 5, TCP_SYN);
+	wait_soonest();
+	w.backends[0].weight = w.backends[1].weight = w.backends[2].weight = 0;
+	w.backends[BACKENDS] = (struct lb_wish_backend) { .addr = addr_of("10.0.0.9"), .weight = 1 };
+	w.vips[0].nbackends = w.vips[1].nbackends = BACKENDS + 1;
+	check("another backend comes", apply(&w));
+	(void)send_flags(1, 200, 5, TCP_SYN);
+	check("nor one that goes to it now", again_all() == before);
+	(void)send_flags(2, 200, 6, TCP_SYN);
+	wait_soonest();
+	(void)send_flags(2, 200, 7, TCP_SYN);
+	check("nor where connections share an entry", again_all() == before);
+	(void)send_flags(1, 200, 8, TCP_SYN);
+	wait_soonest();
+	other_cpu(true);
+	(void)send_flags(1, 200, 8, TCP_SYN);
+	check("one that comes to another CPU is", again_all() == before + 1);
+	(void)send_flags(1, 200, 9, TCP_SYN);
+	other_cpu(false);
+	(void)send_flags(1, 200, 9, TCP_ACK);
+	wait_soonest();
+	(void)send_flags(1, 200, 9, TCP_SYN);
+	check("and not after a packet that came to another CPU", again_all() == before + 1);
+	lb_look_again_end(again);
+}
+
 /* ---- traffic meanwhile ---- */
 
 static atomic_bool stop;
@@ -461,6 +589,7 @@ int main(void)
 	test_capacity();
 	test_backends();
 	test_nat();
+	test_again();
 	test_traffic();
 	printf("1..%d\n", tests);
 	(void)lb_free(lb);

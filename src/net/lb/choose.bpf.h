@@ -5,7 +5,7 @@
  * choose - which backend a packet goes to: the one that it names itself, the one that its connection has, the one for its
  * network, the one at its place in the ring; in this order.
  */
-#include "net/lb/conns.bpf.h"
+#include "net/lb/again.bpf.h"
 #include "net/lb/server_id.bpf.h"
 #include "packet/hash.h"
 
@@ -35,12 +35,23 @@ PACKET_INLINE int lb_is_down(const struct chain_meta *m, __u32 vip, __u32 real)
 	return downs && bpf_map_lookup_elem(downs, &key);
 }
 
+/* Another packet of a TCP connection: its SYN is not waited for any more (net/lb/again.bpf.h). */
+PACKET_INLINE void lb_conn_heard(const struct lb_choice *c, struct lb_conn *conn)
+{
+	if (unlikely(conn->seen_s)) {
+		conn->seen_s = 0;
+		lb_syn_over(&c->key);
+	}
+}
+
 /* Is an entry of the table still good?  A UDP flow that is, is seen now. */
 PACKET_INLINE int lb_conn_good(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
 			       struct lb_choice *c, struct lb_conn *conn)
 {
-	if (!lb_is_udp(c))
+	if (!lb_is_udp(c)) {
+		lb_conn_heard(c, conn);
 		return 1;
+	}
 	if (c->now_s - conn->seen_s > config->udp_idle_s) {
 		chain_note(m, CHAIN_LB_AGED);
 		return 0;
@@ -71,11 +82,32 @@ NOINLINE int lb_recall(const struct chain_meta *m, const struct lb_config *confi
 	return 1;
 }
 
+PACKET_INLINE int lb_is_syn(const struct chain_meta *m)
+{
+	return (m->packet.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* Is it known whose the entry is (net/lb/again.bpf.h)? */
+PACKET_INLINE int lb_is_watched(const struct chain_meta *m, const struct lb_choice *c)
+{
+	const struct packet_flow *flow = &m->packet.flow;
+
+	return !lb_is_udp(c) && c->key.sport == flow->sport && c->key.dport == flow->dport;
+}
+
 NOINLINE void lb_remember(const struct chain_meta *m, struct lb_choice *c)
 {
 	struct lb_conn conn = { c->real, c->now_s };
-	int r = lb_conn_put(&c->key, c->now, &conn);
+	int watched = lb_is_watched(m, c), syn = watched && lb_is_syn(m);
+	int r;
 
+	if (syn) {
+		conn.seen_s = LB_CONN_SYN;
+		lb_syn_seen(m, &c->key, c->now, c->real);
+	} else if (watched) {
+		lb_syn_over(&c->key);
+	}
+	r = lb_conn_put(&c->key, c->now, &conn);
 	if (unlikely(r > 0))
 		chain_note(m, CHAIN_LB_SPARE_TABLE);
 	if (unlikely(r < 0))
@@ -186,7 +218,10 @@ NOINLINE void lb_follow(struct chain_meta *m, const struct lb_vip *vip, struct l
 		return;
 	conn = lb_conn_find(&c->key, c->now);
 	if (conn && conn->real == c->real) {
-		conn->seen_s = c->now_s;
+		if (lb_is_udp(c))
+			conn->seen_s = c->now_s;
+		else
+			lb_conn_heard(c, conn);
 		return;
 	}
 	if (conn)

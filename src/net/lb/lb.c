@@ -129,6 +129,14 @@ static void count_anew(struct lb *lb, const char *map, uint32_t number)
 		(void)bpf_map_update_elem(chain_map(lb->chain, map), &number, none, BPF_ANY);
 }
 
+static void backend_count_anew(struct lb *lb, uint32_t number)
+{
+	uint64_t none = 0;
+
+	count_anew(lb, "lb_real_counts", number);
+	(void)bpf_map_update_elem(chain_map(lb->chain, "lb_syns_again"), &number, &none, BPF_ANY);
+}
+
 /* A number that was never given, or one that numbers_free() has taken back. */
 static uint32_t backend_add(struct lb *lb, const struct lb_addr *addr, struct err *err)
 {
@@ -150,7 +158,7 @@ static uint32_t backend_add(struct lb *lb, const struct lb_addr *addr, struct er
 	}
 	lb_name_write(lb, number);
 	if (number < lb->nreals)
-		count_anew(lb, "lb_real_counts", number);
+		backend_count_anew(lb, number);
 	else
 		lb->nreals++;
 	return number;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -165,6 +166,19 @@ int lb_look_count(const struct chain *c, const char *map, uint32_t number, struc
 	}
 	*ret = sum;
 	return 0;
+}
+
+const uint64_t *lb_look_again(const struct chain *c)
+{
+	void *at = mmap(NULL, LB_REALS * sizeof(uint64_t), PROT_READ, MAP_SHARED, chain_map(c, "lb_syns_again"), 0);
+
+	return at == MAP_FAILED ? NULL : at;
+}
+
+void lb_look_again_end(const uint64_t *again)
+{
+	if (again)
+		(void)munmap((void *)(uintptr_t)again, LB_REALS * sizeof(*again));
 }
 
 int lb_look_config(const struct chain *c, struct lb_config *ret)

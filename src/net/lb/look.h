@@ -29,6 +29,13 @@ int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_
 
 /* Of all CPUs; the map is lb_vip_counts or lb_real_counts.  -errno. */
 int lb_look_count(const struct chain *c, const char *map, uint32_t number, struct chain_count *ret);
+/*
+ * SYNs that were seen again, of LB_REALS backends by number: how often, since it got its number, a backend was sent a SYN of a flow
+ * whose SYN it had got before, with nothing between.  A mapping, so reading is free and may be done often; NULL: there is none.  Of a
+ * client that nobody knows: who can send packets to the VIP can make them, for all backends.
+ */
+const uint64_t *lb_look_again(const struct chain *c);
+void lb_look_again_end(const uint64_t *again);			  /* NULL ok */
 int lb_look_config(const struct chain *c, struct lb_config *ret); /* -errno */
 /* Entries that there is room for in one CPU's table; 0: unknown. */
 uint32_t lb_look_room(const struct chain *c);

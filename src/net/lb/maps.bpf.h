@@ -105,6 +105,23 @@ struct {
 	__type(value, struct lb_rate);
 } lb_rates SEC(".maps");
 
+/* flows whose SYN was seen and nothing since (net/lb/again.bpf.h), of all CPUs; key: bits of the hash of the flow */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LB_SYNS);
+	__type(key, __u32);
+	__type(value, __u64);
+} lb_syns SEC(".maps");
+
+/* SYNs that were seen again, by backend; user space reads them through a mapping */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, LB_REALS);
+	__type(key, __u32);
+	__type(value, __u64);
+} lb_syns_again SEC(".maps");
+
 /* sent, by VIP and by backend */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

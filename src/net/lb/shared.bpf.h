@@ -8,6 +8,9 @@
 #define LB_REALS 8192 /* backends; 0 is none */
 #define LB_CPUS 512
 #define LB_DECAPS 1024
+#define LB_SYNS 65536 /* flows of which a SYN was seen last, at most */
+#define LB_SYN_SOONEST \
+	128 /* of 2^20 ns: a SYN again before that is no client's, whose first wait is 1 s (RFC 6298 section 2) */
 #define LB_MARKS 1024
 /* Marks of Saker's own checks, after which comes the backend's number: through its tunnel, or to its link address. */
 #define LB_CHECK_MARKS 0x5a6b0000
@@ -113,8 +116,10 @@ struct lb_down_key {
 
 struct lb_conn {
 	__u32 real;
-	__u32 seen_s; /* UDP: when it was seen last, of CLOCK_MONOTONIC */
+	__u32 seen_s; /* UDP: when it was seen last, of CLOCK_MONOTONIC; TCP: LB_CONN_SYN: nothing but its SYN came */
 };
+
+#define LB_CONN_SYN 1
 
 #define LB_WAYS 8 /* of a bucket */
 
