@@ -11,7 +11,7 @@
 
 DEPS_BUILD="gcc libc6-dev linux-libc-dev clang llvm meson ninja-build pkg-config python3
 	libbpf-dev bpftool libelf-dev zlib1g-dev libxxhash-dev libjansson-dev libcmocka-dev
-	libmicrohttpd-dev libbabeltrace2-dev libcapstone-dev libnghttp2-dev libsqlite3-dev libcurl4-openssl-dev libyaml-dev
+	libmicrohttpd-dev libbabeltrace2-dev libcapstone-dev libnghttp2-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev libyaml-dev
 	libprotobuf-c-dev protobuf-c-compiler node-d3"
 DEPS_TEST="libclang-rt-14-dev clang-format shellcheck babeltrace2 python3-bt2 jq e2fsprogs iproute2 procps nftables
 	liburing-dev redis-server redis-tools chromium nodejs curl golang-go default-jdk-headless podman crun strace

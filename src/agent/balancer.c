@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "net/attach_tc.h"
 #include "net/lb/conns.h"
 #include "net/wish_make.h"
 
@@ -251,6 +252,7 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 		return r;
 	say_how(b, how);
 	say_empty(b, f);
+	balancer_egress(b, f);
 	return 0;
 }
 
@@ -349,6 +351,7 @@ int balancer_detach(struct balancer *b, struct err *err)
 	bool ours = b->attach.link >= 0 || b->chain;
 	struct wish kept = { 0 };
 	struct err none = ERR_INIT;
+	struct attach_tc egress;
 	int r;
 
 	if (!ours && (balancer_wish(b, &kept, &none) < 0 || !kept.nifs)) {
@@ -356,7 +359,11 @@ int balancer_detach(struct balancer *b, struct err *err)
 		return err_set(err, ENOENT, "interface '%s' has no program of saker", b->attach.name);
 	}
 	wish_fini(&kept);
-	r = attach_detach(&b->attach, err);
+	attach_tc_open(&egress, &b->attach, BALANCER_EGRESS, true);
+	r = attach_tc_detach(&egress, err);
+	attach_tc_close(&egress);
+	if (!r)
+		r = attach_detach(&b->attach, err);
 	if (!r)
 		r = pin_remove(b->attach.dir, err);
 	if (r < 0)

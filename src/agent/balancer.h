@@ -38,6 +38,9 @@ struct balancer {
 	uint64_t guard_boot_ns;
 };
 
+/* The program that sends checks and what has a mark of the wish's through tunnels (net/lb/health.bpf.c). */
+#define BALANCER_EGRESS "health_egress"
+
 /* Life cycle.  write: alone, until closed; waits for others. */
 int balancer_open(struct balancer *b, const char *interface, bool write, struct err *err);
 void balancer_close(struct balancer *b);
@@ -73,6 +76,8 @@ void balancer_folder(char *out, size_t size);
 /* For balancer_overlay.c */
 int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err);
 int balancer_run_laid(struct balancer *b, const struct wish_if *f, struct err *err);
+/* For balancer.c: puts that program on the interface if the wish wants it, else takes it off; what fails is said, the rest runs. */
+void balancer_egress(struct balancer *b, const struct wish_if *f);
 
 /* For guard.c */
 int balancer_put_back(struct balancer *b, struct err *err);

@@ -2,8 +2,10 @@
 /* keeper_parts - the parts of the agent that see signs, one line each. */
 #include <stddef.h>
 
+#include "agent/checks.h"
 #include "agent/keeper.h"
 
 const struct keeper_part *const keeper_parts[] = {
+	&keeper_checks,
 	NULL,
 };

@@ -306,6 +306,11 @@ static int run_why(struct lb_args *a, struct err *err)
 	return run_look(a, lb_why, err);
 }
 
+static int run_check(struct lb_args *a, struct err *err)
+{
+	return run_look(a, lb_check, err);
+}
+
 static int run_import(struct lb_args *a, struct err *err)
 {
 	if (!a->on_said)
@@ -322,7 +327,9 @@ static const struct {
 	{ "backend", "add", 4, run_backend }, { "backend", "del", 4, run_backend },
 	{ "backend", "set", 4, run_backend }, { "show", NULL, 1, run_show },
 	{ "stats", NULL, 1, run_stats },      { "flows", NULL, 1, run_flows },
-	{ "why", NULL, 2, run_why },	      { "import", NULL, 2, run_import },
+	{ "check", NULL, 1, run_check },      { "check", NULL, 2, run_check },
+	{ "check", NULL, 3, run_check },      { "why", NULL, 2, run_why },
+	{ "import", NULL, 2, run_import },
 };
 
 static int lb_main(int argc, char **argv)
@@ -353,7 +360,7 @@ const struct cli_command cli_lb = {
 	.name = "lb",
 	.about = "the load balancer: VIPs, backends, what it does and why",
 	.args_doc = "vip add|del VIP\nbackend add|del|set VIP BACKEND\nshow|stats|flows\nwhy 'SOURCE:PORT > "
-		    "VIP:PORT/tcp'|FILE.pcap\nimport FILE|-",
+		    "VIP:PORT/tcp'|FILE.pcap\ncheck [VIP [BACKEND]]\nimport FILE|-",
 	.options = lb_options,
 	.run = lb_main,
 	.example = "sudo saker lb vip add 10.0.0.10:443/tcp --on eth0",

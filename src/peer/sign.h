@@ -48,8 +48,9 @@ struct sign_addr {
 struct sign {
 	enum sign_kind kind;
 	struct sign_addr backend;
-	uint16_t port; /* host byte order; 0: of all ports */
-	uint8_t proto; /* PROTO_TCP, PROTO_UDP; 0: any */
+	struct sign_addr vip; /* whose backend; family 0: of all its VIPs */
+	uint16_t port;	      /* host byte order; 0: of all ports */
+	uint8_t proto;	      /* PROTO_TCP, PROTO_UDP; 0: any */
 	uint64_t value;
 	uint64_t boot_ns; /* when this host learned of it, CLOCK_BOOTTIME */
 	struct sign_event evidence;

@@ -3,7 +3,7 @@
  * health - two programs of traffic control beside the chain.
  *
  * health_egress: a health check is an ordinary connection to the VIP from a socket with a mark; the mark says to which
- * backend its packets go, in the same tunnel as clients' traffic.  source_ingress: on servers, packets of a second GUE
+ * backend its packets go, in the same tunnel as clients' traffic, or to its link address (LB_CHECK_MARKS_L2).  source_ingress: on servers, packets of a second GUE
  * port get the tunnel's source address, so that answers go back to where the tunnel began.
  */
 #include <linux/pkt_cls.h>
@@ -12,6 +12,8 @@
 #include "packet/sum.h"
 
 #define HEALTH_TTL 64
+#define HEALTH_AF_INET 2
+#define HEALTH_AF_INET6 10
 
 const volatile __be16 source_port = WIRE16(9887); /* of source_ingress */
 
@@ -99,31 +101,95 @@ PACKET_INLINE int health_encap(struct __sk_buff *skb, const struct lb_config *co
 	return health_link(skb, config, real);
 }
 
+/* Which backend a mark means; *number: by which it is counted, 0 for marks of the wish's own. */
+PACKET_INLINE const struct lb_real *health_real(__u32 mark, __u32 side, __u32 *number)
+{
+	void *table;
+
+	if (mark < LB_CHECK_MARKS || mark >= LB_CHECK_MARKS_END) {
+		*number = 0;
+		table = bpf_map_lookup_elem(&lb_marks, &side);
+		return table ? bpf_map_lookup_elem(table, &mark) : NULL;
+	}
+	*number = (mark - LB_CHECK_MARKS) % LB_REALS;
+	table = bpf_map_lookup_elem(&lb_reals, &side);
+	return table ? bpf_map_lookup_elem(table, number) : NULL;
+}
+
+/* The interface by which the host would send to an address; 0: it knows none. */
+PACKET_INLINE __u32 health_way(struct __sk_buff *skb, const struct lb_real *real)
+{
+	struct bpf_fib_lookup fib = { .family = real->family == 4 ? HEALTH_AF_INET : HEALTH_AF_INET6,
+				      .ifindex = skb->ifindex };
+	long said;
+
+	if (real->family == 4)
+		fib.ipv4_dst = real->addr[0];
+	else
+		__builtin_memcpy(fib.ipv6_dst, real->addr, 16);
+	said = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	return said == BPF_FIB_LKUP_RET_SUCCESS || said == BPF_FIB_LKUP_RET_NO_NEIGH ? fib.ifindex : 0;
+}
+
+/* L2: the packet as it is, to the backend's link address, or to that of the neighbour with its address. */
+PACKET_INLINE int health_l2(struct __sk_buff *skb, const struct lb_real *real)
+{
+	struct bpf_redir_neigh next = { .nh_family = real->family == 4 ? HEALTH_AF_INET : HEALTH_AF_INET6 };
+	__u32 way;
+
+	if (real->mac[0] | real->mac[1] | real->mac[2] | real->mac[3] | real->mac[4] | real->mac[5]) {
+		if (bpf_skb_store_bytes(skb, 0, real->mac, 6, 0) < 0)
+			return TC_ACT_SHOT;
+		return (int)bpf_redirect(real->ifindex ? real->ifindex : skb->ifindex, 0);
+	}
+	if (real->family == 4)
+		next.ipv4_nh = real->addr[0];
+	else
+		__builtin_memcpy(next.ipv6_nh, real->addr, 16);
+	way = health_way(skb, real);
+	return way ? (int)bpf_redirect_neigh(way, &next, sizeof(next), 0) : TC_ACT_SHOT;
+}
+
+PACKET_INLINE int health_tunnel(struct __sk_buff *skb, const struct lb_config *config, const struct lb_real *real)
+{
+	__u32 way = config->flags & LB_BY_ROUTE ? health_way(skb, real) : skb->ifindex;
+
+	if (!way || health_encap(skb, config, real) < 0)
+		return TC_ACT_SHOT;
+	if (config->flags & LB_BY_ROUTE)
+		return (int)bpf_redirect_neigh(way, NULL, 0, 0);
+	return (int)bpf_redirect(way, 0);
+}
+
 SEC("tc")
 int health_egress(struct __sk_buff *skb)
 {
 	const struct chain_control *control;
-	struct lb_real *real = NULL;
 	const struct lb_config *config;
-	__u32 zero = 0, mark = skb->mark, side;
-	void *marks;
+	const struct lb_real *real;
+	__u32 zero = 0, mark = skb->mark, side, number;
+	struct chain_count *count;
+	int said;
 
 	if (!mark)
 		return TC_ACT_UNSPEC;
 	control = bpf_map_lookup_elem(&chain_control, &zero);
 	side = control ? control->generation & 1 : 0;
 	config = bpf_map_lookup_elem(&lb_config, &side);
-	marks = bpf_map_lookup_elem(&lb_marks, &side);
-	if (marks)
-		real = bpf_map_lookup_elem(marks, &mark);
-	if (!config || !real)
+	real = health_real(mark, side, &number);
+	if (!config || !real || !real->family)
 		return TC_ACT_UNSPEC;
 	if (skb->protocol != WIRE16(ETHER_IPV4) && skb->protocol != WIRE16(ETHER_IPV6))
 		return TC_ACT_UNSPEC;
-	if (health_encap(skb, config, real) < 0)
-		return TC_ACT_SHOT;
 	skb->mark = 0; /* it passes here once more */
-	return (int)bpf_redirect(skb->ifindex, 0);
+	said = mark >= LB_CHECK_MARKS_L2 && mark < LB_CHECK_MARKS_END ? health_l2(skb, real)
+								      : health_tunnel(skb, config, real);
+	count = bpf_map_lookup_elem(&lb_check_counts, &number);
+	if (count && said == TC_ACT_REDIRECT) {
+		count->packets++;
+		count->bytes += skb->len;
+	}
+	return said;
 }
 
 /* Where the transport checksum lies from the beginning of the header on; 0: we know none. */

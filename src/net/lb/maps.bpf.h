@@ -49,6 +49,14 @@ LB_TWO_TABLES(lb_decaps, BPF_MAP_TYPE_HASH, 1, 0, struct lb_addr, __u32);
 /* backends by the mark of a socket: health checks */
 LB_TWO_TABLES(lb_marks, BPF_MAP_TYPE_HASH, 1, 0, __u32, struct lb_real);
 
+/* packets of checks that left by their mark, by backend; 0: by marks of the wish's own */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_REALS);
+	__type(key, __u32);
+	__type(value, struct chain_count);
+} lb_check_counts SEC(".maps");
+
 /* rings, of all generations: lb_vip.ring says which; written through a mapping before a VIP names it */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
