@@ -75,13 +75,14 @@ static void on_json(struct buf *b, const struct on *on)
 	buf_printf(
 		b,
 		",\"tested\":%s,\"mtu\":%d,\"one_buffer\":%s,\"gro\":%s,\"xdp\":\"%s\",\"program\":%u,\"foreign\":%s,"
-		"\"forwards4\":%s,\"forwards6\":%s}\n",
+		"\"ethernet\":%s,\"forwards4\":%s,\"forwards6\":%s}\n",
 		is_veth(on) ? "true" : "false", on->mtu, on->mtu <= ONE_BUFFER ? "true" : "false",
 		on->gro < 0 ? "null"
 		: on->gro   ? "true"
 			    : "false",
 		attach_mode_name(on->attach.mode), on->attach.program, foreign(on) ? "true" : "false",
-		on->forwards4 ? "true" : "false", on->forwards6 ? "true" : "false");
+		on->attach.ethernet ? "true" : "false", on->forwards4 ? "true" : "false",
+		on->forwards6 ? "true" : "false");
 }
 
 static void text_hook(struct buf *b, const struct on *on)
@@ -91,6 +92,9 @@ static void text_hook(struct buf *b, const struct on *on)
 	if (foreign(on))
 		buf_printf(b, "  --  XDP         has a program of somebody else, %s: saker does not replace it\n",
 			   attach_program_text(on->attach.program, text, sizeof(text)));
+	else if (!on->attach.ethernet)
+		buf_str(b, "  --  XDP         free, but there are no Ethernet headers here, and the programs read no "
+			   "others\n");
 	else if (on->attach.link >= 0)
 		buf_printf(b, "  ok  XDP         saker's program is there, %s\n", attach_mode_name(on->attach.mode));
 	else
@@ -135,7 +139,7 @@ int doctor_on(const char *interface, bool json)
 		return CLI_FAILED;
 	}
 	(json ? on_json : on_text)(&b, &on);
-	free_hook = !foreign(&on);
+	free_hook = !foreign(&on) && on.attach.ethernet;
 	attach_close(&on.attach);
 	if (cli_put(&b, &err) < 0)
 		return CLI_FAILED;

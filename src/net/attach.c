@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/magic.h>
 
@@ -114,6 +116,18 @@ static void hook_read(struct attach *a)
 		a->mode = ATTACH_GENERIC;
 }
 
+/* The kernel says so by the interface's kind of address. */
+static bool has_ethernet(const char *interface)
+{
+	CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq req = { 0 };
+
+	(void)snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", interface);
+	if (ioctl(fd, SIOCGIFHWADDR, &req))
+		return false;
+	return req.ifr_hwaddr.sa_family == ARPHRD_ETHER || req.ifr_hwaddr.sa_family == ARPHRD_LOOPBACK;
+}
+
 static void link_path(const struct attach *a, char *path, size_t size)
 {
 	(void)snprintf(path, size, "%s/link", a->dir);
@@ -159,6 +173,7 @@ int attach_open(struct attach *a, const char *interface, struct err *err)
 	a->ifindex = if_nametoindex(interface);
 	if (!a->ifindex)
 		return err_set(err, ENODEV, "there is no interface '%s'", interface);
+	a->ethernet = has_ethernet(interface);
 	hook_read(a);
 	a->link = link_open(a);
 	return 0;
@@ -175,6 +190,11 @@ int attach_free(const struct attach *a, struct err *err)
 {
 	char text[64];
 
+	if (!a->ethernet)
+		return err_set(err, EOPNOTSUPP,
+			       "interface '%s' has no Ethernet headers: the programs would take its packets for what "
+			       "they are not",
+			       a->name);
 	if (a->link >= 0 || !a->program)
 		return 0;
 	return err_set(

@@ -31,7 +31,8 @@ struct attach {
 	char key[IF_NAMESIZE + 24]; /* of the folder, and of what is kept elsewhere: IF, or IF@COOKIE */
 	char dir[PATH_MAX / 4];
 	unsigned ifindex;
-	int link; /* -1: nothing of ours is on the interface */
+	bool ethernet; /* frames begin with an Ethernet header: the programs read no other */
+	int link;      /* -1: nothing of ours is on the interface */
 	enum attach_mode mode;
 	uint32_t program; /* id of the program on the interface, ours or not; 0: none */
 	char why[160];	  /* why not native, where it is generic; else empty */
@@ -47,7 +48,7 @@ int attach_place(struct attach *a, const char *interface, struct err *err);
 uint64_t attach_namespace(void);
 /* The folder of all interfaces, and its file system; makes and mounts what is missing. */
 int attach_root(char *path, size_t size, struct err *err);
-/* -EBUSY: somebody else's program is on the interface; *err names it. */
+/* -EBUSY: somebody else's program is on the interface; *err names it.  -EOPNOTSUPP: it has no Ethernet headers. */
 int attach_free(const struct attach *a, struct err *err);
 /* Puts the program on the interface, or in the place of ours without a packet between; generic: do not try the driver. */
 int attach_set(struct attach *a, int program, bool generic, struct err *err);

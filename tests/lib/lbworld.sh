@@ -5,6 +5,8 @@
 #
 #	lbworld_begin PROGRAM...	e2e_begin, or all is skipped because a program is not there; lb OPTION...: saker on the balancer
 #	lbworld_up PREFIX BACKENDS	namespaces PREFIXnet, PREFIXclient, PREFIXlb, PREFIXb1, ...; VIP 10.99.0.1
+#	lbworld_v6			IPv6 beside it: fd90:NUMBER::2, VIP fd99::1
+#	lbworld_serve NAME		flows (tests/lib/flows.c) on port 80 that answers NAME, likewise
 #	lbworld_run NAME COMMAND...	in PREFIXNAME, with its own place for wishes ($SAKER_STATE)
 #	lbworld_nginx NAME		nginx on port 80 that answers NAME, in the background; its process id: $PLACE/NAME.pid
 #	lbworld_down
@@ -12,7 +14,7 @@
 # The backends have the VIP on their loopback and answer the client themselves. Saker opens their tunnels. On a veth, XDP_TX is only
 # seen by an end that has a program, too: so the router's end towards the balancer has an empty chain.
 
-LBWORLD_VIP=10.99.0.1
+LBWORLD_VIP=10.99.0.1 LBWORLD_VIP6=fd99::1
 
 lbworld_begin() {
 	local need
@@ -62,6 +64,33 @@ lbworld_up() {
 	for ((i = 1; i <= LBWORLD_BACKENDS; i++)); do
 		printf 'interfaces:\n  eth0:\n    decap: {ipip: true, gue: true}\n' | lbworld_run "b$i" "$SAKER" apply - 2>/dev/null || return 1
 	done
+}
+
+# lbworld_join6 NAME NUMBER
+lbworld_join6() {
+	# neighbours are asked for from a link-local address
+	ip -n "${LBWORLD}net" address add fe80::1/64 dev "$1" nodad
+	ip -n "$LBWORLD$1" address add fe80::2/64 dev eth0 nodad
+	ip -n "${LBWORLD}net" address add "fd90:$2::1/64" dev "$1" nodad
+	ip -n "$LBWORLD$1" address add "fd90:$2::2/64" dev eth0 nodad
+	ip -n "$LBWORLD$1" route add default via "fd90:$2::1"
+}
+
+lbworld_v6() {
+	local i
+	lbworld_run net sysctl -qw net.ipv6.conf.all.forwarding=1
+	lbworld_join6 client 1
+	lbworld_join6 lb 2
+	for ((i = 1; i <= LBWORLD_BACKENDS; i++)); do
+		lbworld_join6 "b$i" $((10 + i))
+		ip -n "${LBWORLD}b$i" address add $LBWORLD_VIP6/128 dev lo nodad
+	done
+	ip -n "${LBWORLD}net" route add $LBWORLD_VIP6/128 via fd90:2::2
+}
+
+lbworld_serve() {
+	netns_run "$LBWORLD$1" "$(dirname "$SAKER")/../tests/flows" serve 80 "$1" >"$PLACE/$1.served" &
+	echo $! >"$PLACE/$1.pid"
 }
 
 lbworld_nginx() {

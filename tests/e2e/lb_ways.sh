@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# parallel: yes
+# timeout: 300
+#
+# Live: every way to a backend, IPv4 and IPv6; interfaces whose driver has no XDP, or that somebody else has; paths that take only small
+# packets; fragments, echoes, floods, full tables; and frames that are broken in every way.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+# A network card brings all packets of a flow to one CPU, which has its connection table; on veth they come where they were sent.
+if [ -z "${LB_WAYS_PINNED:-}" ]; then
+	export LB_WAYS_PINNED=1
+	exec taskset -c 0 "$0" "$@"
+fi
+# shellcheck source=tests/lib/e2e.sh
+. "$here/lib/e2e.sh"
+# shellcheck source=tests/lib/netns.sh
+. "$here/lib/netns.sh"
+# shellcheck source=tests/lib/lbworld.sh
+. "$here/lib/lbworld.sh"
+lbworld_begin ethtool jq python3
+flows=$(dirname "$SAKER")/../tests/flows
+V4=$LBWORLD_VIP V6=$LBWORLD_VIP6
+
+# wish TEXT: of eth0, as YAML in one line
+wish() {
+	printf 'interfaces:\n  eth0: {%s}\n' "$1" >wish.yaml
+	lb apply wish.yaml
+}
+# passed REASON: packets so far
+passed() { lb lb stats --json | jq "[.reasons[] | select(.reason == \"$1\").packets] | add // 0"; }
+# tell ADDRESS NUMBER OPTION...: so many connections from the client at once, ten messages each; what came of them
+tell() { lbworld_run client "$flows" hold "$1" 80 "${@:2}" --every 1 --least 10 | tail -n 1; }
+# all_answered WHAT ADDRESS OPTION...: 24 connections, by b1 and b2, none fails (before them, neighbours may have to be looked for)
+all_answered() {
+	local what=$1 address=$2
+	shift 2
+	tell "$address" 4 "$@" >/dev/null
+	tell "$address" 24 "$@" >told
+	equal "$what: all connections are answered" "$(jq -c '[.open, .failed, .broken, .wrong, .moved, .lost]' told)" '[24,0,0,0,0,0]'
+	equal "$what: by both backends" "$(jq -r '.names | keys | join(" ")' told)" 'b1 b2'
+}
+# way WHAT VIP ADDRESS TEXT REASON
+way() {
+	ok "$1: the wish is applied" wish "vips: [{vip: \"$2:80/tcp\", $4}, {vip: \"$2:80/udp\", $4}]"
+	all_answered "$1" "$3"
+	all_answered "$1, UDP" "$3" --udp
+	ok "$1: so the balancer says" test "$(passed "$5")" -gt 24
+}
+
+ok 'a world of two backends' lbworld_up "slw$$" 2
+ok 'that have IPv6, too' lbworld_v6
+for i in 1 2; do
+	lbworld_serve b$i
+	e2e_kill_later $!
+	wait_for 10 test -s b$i.served
+done
+
+# ---- tunnels ----
+four='10.90.11.2, 10.90.12.2' six='"fd90:11::2", "fd90:12::2"'
+way 'IPIP' $V4 $V4 "backends: [$four]" LB_TABLE
+way '4 in 6' $V4 $V4 "backends: [$six]" LB_TABLE
+way '6 in 6' "[$V6]" $V6 "backends: [$six]" LB_TABLE
+gue() { printf '{address: "%s", mode: gue}, {address: "%s", mode: gue}' "$1" "$2"; }
+way 'GUE' $V4 $V4 "backends: [$(gue 10.90.11.2 10.90.12.2)]" LB_TABLE
+way 'GUE, 4 in 6' $V4 $V4 "backends: [$(gue fd90:11::2 fd90:12::2)]" LB_TABLE
+way 'GUE, 6 in 6' "[$V6]" $V6 "backends: [$(gue fd90:11::2 fd90:12::2)]" LB_TABLE
+
+# ---- paths that take only small packets ----
+# Of a tunnel in frames of 1514 bytes 1494 are left, or 1474 for IPv6; long messages are more than a packet each.
+long() {
+	local what=$1 address=$2 told
+	told=$(tell "$address" 8 --size 60000)
+	equal "$what: long messages go both ways" "$(jq -c '[.open, .failed, .broken, .wrong, .least >= 10]' <<<"$told")" '[8,0,0,0,true]'
+}
+ok 'frames of 1494 bytes' wish "frame-max: 1494, vips: [{vip: '$V4:80/tcp', backends: [$four]}]"
+long 'a tunnel in the way' $V4
+ok 'the client was told so' grep -q 'mtu 1480' <(ip -n "${LBWORLD}client" route get $V4)
+ok 'and the balancer says that it did' test "$(passed LB_TOO_BIG_TOLD)" -gt 0
+ok 'IPv6: 1474' wish "frame-max: 1474, vips: [{vip: '[$V6]:80/tcp', backends: [$six]}]"
+long 'a tunnel in the way, IPv6' $V6
+ok 'the client was told so, IPv6' grep -q 'mtu 1460' <(ip -n "${LBWORLD}client" route get $V6)
+# What a router on the way to the client says comes to the VIP, and goes to the backend that sent the packet.
+ip -n "${LBWORLD}net" route replace 10.90.1.0/24 dev client src 10.90.1.1 mtu lock 1300
+ip -n "${LBWORLD}net" -6 route replace fd90:1::/64 dev client metric 256 mtu lock 1300
+ok 'both families' wish "frame-max: 1474, vips: [{vip: '$V4:80/tcp', backends: [$four]}, {vip: '[$V6]:80/tcp', backends: [$six]}]"
+for address in $V4 $V6; do
+	before=$(passed LB_ICMP_ERROR)
+	long "a small link before the client, $address" "$address"
+	ok "its error was sent after its flow, $address" test "$(passed LB_ICMP_ERROR)" -gt "$before"
+done
+for i in 1 2; do
+	for address in 10.90.1.2 fd90:1::2; do
+		ip -n "${LBWORLD}b$i" route get $address
+	done
+done >routes
+equal 'to the backends, which send smaller packets now' "$(grep -c 'mtu 1300' routes)" 4
+ip -n "${LBWORLD}net" route replace 10.90.1.0/24 dev client src 10.90.1.1
+ip -n "${LBWORLD}net" -6 route replace fd90:1::/64 dev client metric 256
+
+# ---- what is no connection ----
+frames() { lbworld_run "$1" python3 "$here/lib/lb_frames.py" "${@:2}"; }
+mac=$(ip -j -n "${LBWORLD}lb" link show eth0 | jq -r '.[0].address')
+equal 'the VIP answers an echo' "$(frames client echo $V4)" answered
+equal 'and the IPv6 one' "$(frames client echo $V6)" answered
+frames client datagram $V4 80 4000
+fragments() { [ "$(passed LB_FRAGMENT)" = 3 ]; }
+ok 'fragments are dropped, each' wait_for 5 fragments
+equal 'frames with VLAN tags come back with them' "$(frames net tags lb "$mac" $V4 | tr '\n' ' ')" 'one kept two kept '
+
+# ---- too many ----
+ok 'a small rate of new connections' wish "flood-rate: 200, vips: [{vip: '$V4:80/tcp', backends: [$four]}]"
+netns_run "${LBWORLD}client" "$flows" hold $V4 80 50 --every 5 >held &
+held=$!
+e2e_kill_later $held
+held_is() { jq -e "$1" <(tail -n 2 held | head -n 1) >/dev/null 2>&1; }
+ok 'fifty connections' wait_for 20 held_is '.open == 50 and .least > 10'
+lbworld_run client "$flows" new $V4 80 --every 1 --seconds 2 >many &
+flood=$!
+e2e_kill_later $flood
+flooded() { [ "$(passed LB_FLOOD)" -gt 200 ]; }
+ok 'a flood of new ones is seen' wait_for 10 flooded
+ok 'meanwhile places in the ring move' wish "flood-rate: 200, vips: [{vip: '$V4:80/tcp', backends: [10.90.11.2, {address: 10.90.12.2, weight: 3}]}]"
+wait $flood
+ok 'new connections were answered, too' test "$(grep -c ' ok ' many)" -gt 200
+before=$(jq .least <(tail -n 2 held | head -n 1))
+ok 'the fifty go on' wait_for 20 held_is ".least > $before + 10"
+equal 'none of the fifty broke' "$(tail -n 2 held | head -n 1 | jq -c '[.open, .broken, .wrong]')" '[50,0,0]'
+equal 'of the flood not all are remembered' "$(lb lb stats --json | jq '.connections < 1500')" true
+ok 'a small table' wish "table: 256, vips: [{vip: '$V4:80/tcp', backends: [$four]}]"
+told=$(tell $V4 2000)
+equal 'more connections than it has room for: the ring answers' "$(jq -c '[.open, .failed, .broken]' <<<"$told")" '[2000,0,0]'
+ok 'it is full' test "$(lb lb stats --json | jq .fullest)" -ge 256
+kill $held
+wait $held
+
+# ---- frames that are broken ----
+ok 'a wish with everything' wish "vips: [{vip: '$V4:80/tcp', backends: [$four]}, {vip: '[$V6]:*/udp', backends: [$six]}], decap: {ipip: true, gue: true}"
+received() { lbworld_run lb ethtool -S eth0 | awk '/xdp_packets/ { sum += $2 } END { print sum }'; }
+verdicts() { lb lb stats --json | jq '[.reasons[] | select(.kind != "note").packets] | add'; }
+received=$(received) verdicts=$(verdicts)
+cases=$SAKER_TEST_DATA/katran/cases.json
+[ -f "$cases" ] || cases=
+# shellcheck disable=SC2086
+thrown=$(frames net throw lb "$mac" $V4 $V6 20000 "${SEED:-$RANDOM}" "$here/fuzz/corpus/packet" $cases)
+ok 'thousands of them' test "$thrown" -gt 15000
+received=$(($(received) - received)) verdicts=$(($(verdicts) - verdicts))
+ok 'all came' test $received -ge $((thrown * 9 / 10))
+equal 'each has one verdict' $verdicts $received
+ok 'and it goes on' test "$(tell $V4 8 | jq .open)" = 8
+e2e_end
