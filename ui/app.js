@@ -4,6 +4,7 @@
  * knows only what it is told here.
  */
 import { Latest, get, waiting } from './api.js';
+import { Balancer } from './balancer.js';
 import { Detail } from './detail.js';
 import { Diagram } from './diagram.js';
 import { byId, choice, fill } from './dom.js';
@@ -46,6 +47,7 @@ class App {
 		this.requests = new Requests({ show: (...span) => this.showSpan(...span), event: (id) => this.go(id, true),
 			changed: () => this.link?.changed(), failed: (e) => this.failed(e), say: (words) => this.#say(words) });
 		this.map = new ServiceMap({ service: (name) => this.#requestsOf(name), failed: (e) => this.failed(e) });
+		this.balancer = new Balancer({ changed: () => this.link?.changed() });
 		this.view = 'story';
 		this.live = new Live({ grown: (news) => this.#grown(news), follow: () => this.#follow(), failed: (e) => this.failed(e),
 			ended: () => this.#header() });
@@ -54,10 +56,17 @@ class App {
 
 	async start() {
 		try {
-			const [info, lanes] = await Promise.all([get('info'), get('lanes')]);
+			const info = await get('info');
 
 			this.info = info;
+			byId('views').querySelector('[data-view=balancer]').hidden = !info.balancer;
 			this.#header();
+			if (!info.recordings.length) {
+				await this.#bare();
+				return;
+			}
+			const lanes = await get('lanes');
+
 			this.diagram.setInfo(info);
 			this.diagram.setLanes(lanes);
 			this.diagram.scale.all();
@@ -71,6 +80,15 @@ class App {
 		} catch (e) {
 			this.failed(e, true);
 		}
+	}
+
+	/* No recording: only the balancer. */
+	async #bare() {
+		document.body.classList.add('bare');
+		this.balancer.restore(read().balanced);
+		this.link = new Link(() => ({ ...read(), view: 'balancer', balanced: this.balancer.asked }), (view) => this.balancer.restore(view.balanced));
+		this.above('balancer');
+		performance.mark('saker:first-picture');
 	}
 
 	/* --- selecting --- */
@@ -171,17 +189,20 @@ class App {
 		this.diagram.changed();
 	}
 
-	/* What stands above the diagram: story, requests or map. */
+	/* What stands above the diagram: story, requests, map or balancer. */
 	above(view) {
 		this.view = view;
 		this.setView(view);
-		for (const name of ['story', 'requests', 'map'])
+		for (const name of ['story', 'requests', 'map', 'balancer'])
 			byId(name).hidden = name !== view;
 		this.requests.hide();
+		this.balancer.hide();
 		if (view === 'requests')
 			this.requests.show();
 		if (view === 'map')
 			this.map.show();
+		if (view === 'balancer')
+			this.balancer.show();
 		this.link?.changed();
 	}
 
@@ -316,7 +337,7 @@ class App {
 			fold: () => view.foldAll(), diagram: () => byId('canvas').focus(), search: () => this.search.focus(),
 			mode: () => this.search.set(byId('query').value, this.search.mode === 'filter' ? 'highlight' : 'filter'),
 			theme: () => this.theme.toggle(), help, aboveStory: () => this.above('story'),
-			aboveRequests: () => this.above('requests'), aboveMap: () => this.above('map'),
+			aboveRequests: () => this.above('requests'), aboveMap: () => this.above('map'), aboveBalancer: () => this.info?.balancer && this.above('balancer'),
 			groups: () => this.#groups(),
 		});
 	}
@@ -340,8 +361,8 @@ class App {
 		const parts = [`${count(events)} events in ${duration(span)}`, lost ? `${count(lost)} lost` : ''];
 		const names = recordings.map((r) => r.name || r.dir).join(', ');
 
-		fill(byId('recording'), names, ' · ', parts.filter(Boolean).join(' · '));
-		document.title = `Saker: ${names}`;
+		fill(byId('recording'), recordings.length ? [names, ' · ', parts.filter(Boolean).join(' · ')] : 'the balancer of this host');
+		document.title = `Saker: ${names || 'balancer'}`;
 	}
 
 	/* "0:42" is 42 where there is one recording, else "node1:42" */
@@ -356,7 +377,8 @@ class App {
 		const unit = axis === 'wall' ? 1e9 : 1;
 
 		return { event: this.#selected?.id, axis, from: scale.from / unit, to: scale.to / unit, open: [...open], pin: [...pinned], q: query.text,
-			mode: query.mode, view: this.view, asked: this.requests.state };
+			mode: query.mode, view: this.view, asked: this.requests.state,
+			balanced: this.balancer.asked };
 	}
 
 	async #restore(view) {
@@ -367,7 +389,8 @@ class App {
 		diagram.setAxis(view.axis);
 		diagram.unfold(view.open.map(Number), view.pin.map(Number));
 		this.requests.restore(view.asked);
-		if (view.view !== this.view)
+		this.balancer.restore(view.balanced);
+		if (view.view !== this.view && (view.view !== 'balancer' || this.info.balancer))
 			this.above(view.view);
 		if (view.q)
 			this.search.set(view.q, view.mode);

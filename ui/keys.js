@@ -39,6 +39,7 @@ const KEYS = [
 		[['r'], 'requests', 'aboveRequests'],
 		[['s'], 'slow requests against normal ones, or those of a region against others', 'groups'],
 		[['m'], 'the map: who calls whom', 'aboveMap'],
+		[['b'], 'the load balancer of this host', 'aboveBalancer'],
 		[['←', '→', '↑', '↓'], 'on the heat map: choose a cell; with shift a region; Esc: all; Enter: the other region'],
 	]],
 	['Page', [

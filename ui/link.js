@@ -3,11 +3,11 @@
  * link - the view as the fragment of the address, so that a copied address shows the same:
  * #event=node1:42&axis=wall&from=7.1&to=8.2&open=0,3&pin=7&q=type=send&mode=filter (times in seconds)
  * and above the diagram: view=requests&ask=duration>1ms&service=shop&region=0,1,2,3&groups=1&beside=0,1,2,3&sort=slow&trace=1f2e&
- * against=normal (regions: ns)
+ * against=normal (regions: ns); view=balancer&on=eth0&vip=10.0.0.1:80/tcp&vip=...
  */
 const WAIT_MS = 200;
 
-const ABOVE = ['requests', 'map'];
+const ABOVE = ['requests', 'map', 'balancer'];
 
 /* What is asked of the requests. */
 function readAsked(params) {
@@ -46,6 +46,7 @@ export function read() {
 	return {
 		view: ABOVE.includes(params.get('view')) ? params.get('view') : 'story',
 		asked: readAsked(params),
+		balanced: { on: params.get('on') || '', open: params.getAll('vip').slice(0, 64) },
 		event: params.get('event') || '',
 		axis: params.get('axis') === 'logical' ? 'logical' : 'wall',
 		from: number('from'),
@@ -57,6 +58,12 @@ export function read() {
 	};
 }
 
+function writeBalanced(params, { on, open }) {
+	if (on)
+		params.set('on', on);
+	open.forEach((vip) => params.append('vip', vip));
+}
+
 function write(view) {
 	const params = new URLSearchParams();
 	const digits = (n) => Number(n.toPrecision(12));
@@ -65,8 +72,12 @@ function write(view) {
 		params.set('event', view.event);
 	if (view.axis !== 'wall')
 		params.set('axis', view.axis);
-	params.set('from', digits(view.from));
-	params.set('to', digits(view.to));
+	if (view.view === 'balancer')
+		writeBalanced(params, view.balanced);
+	if (view.from !== undefined) {
+		params.set('from', digits(view.from));
+		params.set('to', digits(view.to));
+	}
 	if (view.open.length)
 		params.set('open', view.open.join(','));
 	if (view.pin.length)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* saker serve - recordings on a page in the browser. */
 #include <argp.h>
+#include <errno.h>
+#include <grp.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/balancer_door.h"
 #include "agent/child.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -17,8 +20,9 @@
 
 #define PATHS_MAX 64
 #define LARGE_BYTES (128 * 1024)
+#define NOBODY 65534
 
-enum { OPT_TOKEN = 256, OPT_OPEN, OPT_LIVE };
+enum { OPT_TOKEN = 256, OPT_OPEN, OPT_LIVE, OPT_BALANCER };
 
 static const struct argp_option serve_options[] = {
 	{ "listen", 'l', "ADDRESS:PORT", 0, "Where to listen (default: 127.0.0.1:7070, or the next port that is free)",
@@ -26,6 +30,8 @@ static const struct argp_option serve_options[] = {
 	{ "token", OPT_TOKEN, "TOKEN", 0, "The token that the address has (default: random)", 0 },
 	{ "open", OPT_OPEN, NULL, 0, "Open the page in the browser", 0 },
 	{ "live", OPT_LIVE, NULL, 0, "Follow recordings that grow", 0 },
+	{ "balancer", OPT_BALANCER, "INTERFACE", OPTION_ARG_OPTIONAL,
+	  "Show the balancer of this host, too; no recording is needed (root)", 0 },
 	{ 0 },
 };
 
@@ -33,7 +39,9 @@ struct serve_args {
 	const char *paths[PATHS_MAX];
 	struct cli_listen listen;
 	struct serve_opts opts;
-	bool open;
+	bool open, balancer;
+	const char *on; /* the only interface that is shown; "": all */
+	struct door *door;
 };
 
 static void parse_listen(struct serve_args *a, const char *text, struct argp_state *state)
@@ -63,18 +71,30 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_LIVE:
 		a->opts.live = true;
 		return 0;
+	case OPT_BALANCER:
+		a->balancer = true;
+		a->on = arg ? arg : "";
+		return 0;
 	case ARGP_KEY_ARG:
 		if (a->opts.npaths == PATHS_MAX)
 			argp_error(state, "more than %d recordings", PATHS_MAX);
 		a->paths[a->opts.npaths++] = arg;
 		return 0;
 	case ARGP_KEY_END:
-		if (!a->opts.npaths)
+		if (!a->opts.npaths && !a->balancer)
 			argp_error(state, "name a recording");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+/* Nobody's recordings need root, and what looks at the balancer has a process of its own. */
+static int become_nobody(struct err *err)
+{
+	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
+		return err_errno(err, errno, "cannot give up root");
+	return 0;
 }
 
 /* sudo is not needed to look: with recordings of the user who called it, no root serves them. */
@@ -90,8 +110,25 @@ static int give_up_root(const struct serve_args *a, struct err *err)
 	for (i = 0; i < a->opts.npaths; i++)
 		if (stat(a->paths[i], &st) < 0 || st.st_uid != uid)
 			return 0;
+	if (!a->opts.npaths && !uid)
+		return become_nobody(err);
 	r = child_become_invoker();
 	return r ? err_errno(err, r, "cannot become the user who called sudo") : 0;
+}
+
+/* While there still is root. */
+static int open_door(struct serve_args *a, struct err *err)
+{
+	int r;
+
+	if (!a->balancer)
+		return 0;
+	if (geteuid())
+		return err_set(err, EPERM, "--balancer needs root: only root may read what the balancer has counted");
+	r = door_open(a->on, &a->door, err);
+	a->opts.lb = door_ask;
+	a->opts.lb_arg = a->door;
+	return r;
 }
 
 /* The browser of whoever called; it tells itself why it cannot. */
@@ -135,7 +172,9 @@ static int serve_main(int argc, char **argv)
 	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGCHLD, SIG_IGN);
-	r = give_up_root(&a, &err);
+	r = open_door(&a, &err);
+	if (r >= 0)
+		r = give_up_root(&a, &err);
 	if (r >= 0)
 		r = serve_start(&a.opts, &s, &err);
 	if (r >= 0) {
@@ -151,6 +190,7 @@ static int serve_main(int argc, char **argv)
 		wait_for_end(&set);
 	}
 	serve_free(s);
+	(void)door_close(a.door);
 	if (r < 0)
 		(void)fprintf(stderr, "saker serve: %s\n", err.text);
 	return r < 0 ? CLI_FAILED : CLI_OK;
@@ -159,7 +199,7 @@ static int serve_main(int argc, char **argv)
 const struct cli_command cli_serve = {
 	.name = "serve",
 	.about = "show recordings on a page in the browser",
-	.args_doc = "RECORDING...",
+	.args_doc = "[RECORDING...]",
 	.options = serve_options,
 	.run = serve_main,
 	.example = "saker serve rec",

@@ -97,6 +97,12 @@ serve_answer_fn answer_groups;								      /* groups.c */
 serve_answer_fn answer_trace, answer_compare, answer_map;				      /* traces.c */
 void answer_live(struct serve *s, const struct serve_request *rq, struct serve_response *rs); /* answer.c */
 
+/* What needs no recording: balancer.c */
+void answer_balancer(struct serve *s, const struct serve_request *rq, struct serve_response *rs);
+void answer_bare(struct serve *s, const struct serve_request *rq,
+		 struct serve_response *rs); /* all, where there is none */
+void balancer_metrics(struct serve *s, struct buf *out, bool open);
+
 /* JSON of an event's parts */
 void put_number(struct buf *b, const char *name, int64_t v);	    /* name: `,"t":` */
 void put_ref(struct buf *b, const struct model *m, uint32_t event); /* "0:123" with its quotes */

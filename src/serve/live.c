@@ -157,9 +157,9 @@ static void *loader_main(void *arg)
 
 int serve_load(struct serve *s)
 {
-	int r = pthread_create(&s->loader, NULL, loader_main, s);
+	int r = s->opts.npaths ? pthread_create(&s->loader, NULL, loader_main, s) : 0;
 
-	s->loading = !r;
+	s->loading = !r && s->opts.npaths;
 	return -r;
 }
 
@@ -184,10 +184,11 @@ void serve_unload(struct serve *s)
 
 int serve_loaded(struct serve *s, struct err *err)
 {
-	struct model *m = serve_hold(s, NULL);
+	struct model *m = s->opts.npaths ? serve_hold(s, NULL) : NULL;
 
-	if (!m)
+	if (!m && s->opts.npaths)
 		return err_set(err, EIO, "%s", s->failure);
-	serve_drop(s, m);
+	if (m)
+		serve_drop(s, m);
 	return 0;
 }

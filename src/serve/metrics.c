@@ -263,10 +263,14 @@ static void put_losses(const struct writing *w, const struct model *m)
 	map_fini(&sums);
 }
 
-static void put_health(const struct writing *w, const struct model *m)
+static void put_build(const struct writing *w)
 {
 	put_family(w, "saker_build_info", "gauge", "The version of Saker.");
 	buf_str(w->b, "saker_build_info{version=\"" SAKER_VERSION "\"} 1\n");
+}
+
+static void put_health(const struct writing *w, const struct model *m)
+{
 	put_single(w, "saker_events", "counter", "Events in what is served.", m->ev.count);
 	put_losses(w, m);
 	put_single(w, "saker_damaged_blocks", "counter", "Blocks of recordings that are damaged and were left out.",
@@ -282,12 +286,18 @@ static void put_health(const struct writing *w, const struct model *m)
 		   "The recorder's resident memory besides its rings, as it last told.", m->cost.rss_bytes);
 }
 
+/* m NULL: there is no recording */
 void answer_metrics(struct serve *s, struct model *m, const struct serve_request *rq, struct serve_response *rs)
 {
 	struct writing w = { .b = &rs->body, .open = rq->accept && strstr(rq->accept, "application/openmetrics-text") };
 
-	(void)s;
 	rs->type = w.open ? OPENMETRICS : PLAIN;
+	if (!m) {
+		put_build(&w);
+		balancer_metrics(s, &rs->body, w.open);
+		buf_str(&rs->body, w.open ? "# EOF\n" : "");
+		return;
+	}
 	put_counts(&w, m, "saker_requests", "Requests, as their server or their client saw them.",
 		   offsetof(struct metrics_row, count));
 	put_counts(&w, m, "saker_request_errors", "Requests that failed, by what the answer says.",
@@ -295,7 +305,9 @@ void answer_metrics(struct serve *s, struct model *m, const struct serve_request
 	put_counts(&w, m, "saker_requests_incomplete", "Requests that loss of events has touched.",
 		   offsetof(struct metrics_row, incomplete));
 	put_durations(&w, m);
+	put_build(&w);
 	put_health(&w, m);
+	balancer_metrics(s, &rs->body, w.open);
 	if (w.open)
 		buf_str(&rs->body, "# EOF\n");
 }

@@ -215,6 +215,14 @@ static void answer_api(struct serve *s, const struct serve_request *rq, struct s
 
 	rs->status = 200;
 	rs->type = JSON;
+	if (!strcmp(rq->path, "/api/balancer")) {
+		answer_balancer(s, rq, rs);
+		return;
+	}
+	if (!s->opts.npaths) {
+		answer_bare(s, rq, rs);
+		return;
+	}
 	if (!strcmp(rq->path, "/api/live")) {
 		answer_live(s, rq, rs);
 		return;

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct buf;
 struct err;
 struct serve;
 
@@ -25,9 +26,27 @@ struct serve;
 #define SERVE_CONNECTIONS 64
 #define SERVE_TOKEN_MAX 128
 
+/* A balancer that runs is another module's; serve only asks, and only these. */
+enum serve_lb_ask {
+	SERVE_LB_STATE, /* text: VIPs between spaces, whose backends are told, too; the answer is JSON: docs/design/api.md */
+	SERVE_LB_METRICS, /* in Prometheus's text format */
+	SERVE_LB_OPENMETRICS,
+};
+
+struct serve_lb_question {
+	enum serve_lb_ask what;
+	char on[16];	  /* interface; "": the first */
+	const char *text; /* what it is about; "": nothing more */
+};
+
+/* 0 with the answer in *out, or -errno with *err set.  Any thread. */
+typedef int serve_lb_fn(void *arg, const struct serve_lb_question *q, struct buf *out, struct err *err);
+
 struct serve_opts {
 	const char *const *paths; /* recordings; borrowed until serve_free() */
-	unsigned int npaths;
+	unsigned int npaths;	  /* 0: only what lb tells */
+	serve_lb_fn *lb;	  /* NULL: no balancer is looked at */
+	void *lb_arg;
 	const char *address; /* NULL: SERVE_ADDRESS */
 	uint16_t port;
 	bool port_given;				 /* else the next free one is taken where `port` is in use */

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/balancer_tell.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/balancer.h"
+#include "agent/balancer_seen.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "net/lb/look.h"
+#include "serve/serve.h"
+
+#define INTERFACES_MAX 16
+#define OPEN_MAX 64 /* VIPs whose backends are asked for at once */
+
+struct balancer_tell {
+	char names[INTERFACES_MAX][16];
+	size_t nnames;
+	/* the wish that was read last, and of which file */
+	char wish_of[16];
+	struct stat wish_file;
+	struct wish wish;
+};
+
+struct telling_vips {
+	const struct seen *seen;	   /* NULL: nothing runs */
+	struct lb_wish_vip open[OPEN_MAX]; /* whose backends are told, too */
+	size_t nopen;
+};
+
+struct balancer_tell *balancer_tell_new(void)
+{
+	return calloc(1, sizeof(struct balancer_tell));
+}
+
+struct balancer_tell *balancer_tell_free(struct balancer_tell *t)
+{
+	if (t)
+		wish_fini(&t->wish);
+	free(t);
+	return NULL;
+}
+
+/* ---- which interface ---- */
+
+static int name_add(void *arg, const char *interface)
+{
+	struct balancer_tell *t = arg;
+
+	if (t->nnames < INTERFACES_MAX)
+		(void)strncpy(t->names[t->nnames++], interface, sizeof(t->names[0]) - 1);
+	return 0;
+}
+
+static int name_compare(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+static void names_read(struct balancer_tell *t)
+{
+	memset(t->names, 0, sizeof(t->names));
+	t->nnames = 0;
+	(void)balancer_each(name_add, t);
+	qsort(t->names, t->nnames, sizeof(t->names[0]), name_compare);
+}
+
+/* The one that is asked for, else the first; NULL: none is. */
+static const char *name_of(const struct balancer_tell *t, const char *asked)
+{
+	size_t i;
+
+	for (i = 0; i < t->nnames; i++)
+		if (!asked[0] || !strcmp(asked, t->names[i]))
+			return t->names[i];
+	return NULL;
+}
+
+static void names_json(struct buf *out, const struct balancer_tell *t)
+{
+	size_t i;
+
+	buf_str(out, "{\"interfaces\":[");
+	for (i = 0; i < t->nnames; i++) {
+		buf_str(out, i ? "," : "");
+		buf_json(out, t->names[i], strlen(t->names[i]));
+	}
+	buf_char(out, ']');
+}
+
+/* ---- the wish ---- */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* *ret NULL: there is none.  A document of many VIPs takes a while to read, and seldom changes. */
+static int wish_of(struct balancer_tell *t, const struct balancer *b, const struct wish_if **ret, struct err *err)
+{
+	struct stat st = { 0 };
+	char path[PATH_MAX];
+	int r = 0;
+
+	balancer_path(b, "yaml", path, sizeof(path));
+	if (stat(path, &st) < 0 || strcmp(t->wish_of, b->attach.name) != 0 || !same_file(&st, &t->wish_file)) {
+		wish_fini(&t->wish);
+		memset(&t->wish, 0, sizeof(t->wish));
+		t->wish_of[0] = 0;
+		r = balancer_wish(b, &t->wish, err);
+	}
+	if (r < 0)
+		return r;
+	t->wish_file = st;
+	memcpy(t->wish_of, b->attach.name, sizeof(t->wish_of));
+	*ret = t->wish.nifs ? &t->wish.ifs[0] : NULL;
+	return 0;
+}
+
+/* ---- VIPs ---- */
+
+static bool is_open(const struct telling_vips *v, const struct lb_wish_vip *vip)
+{
+	size_t i;
+
+	for (i = 0; i < v->nopen; i++) {
+		const struct lb_wish_vip *o = &v->open[i];
+
+		if (!memcmp(&o->addr, &vip->addr, sizeof(o->addr)) && o->bits == vip->bits && o->port == vip->port &&
+		    o->proto == vip->proto)
+			return true;
+	}
+	return false;
+}
+
+/* VIPs between spaces; what is none, and what is beyond OPEN_MAX, is not open. */
+static void open_parse(struct telling_vips *v, const char *text)
+{
+	char word[WISH_VIP_TEXT];
+	struct err err = ERR_INIT;
+
+	while (*text && v->nopen < OPEN_MAX) {
+		size_t len = strcspn(text, " ");
+
+		if (len && len < sizeof(word)) {
+			memcpy(word, text, len);
+			word[len] = 0;
+			v->nopen += wish_vip_parse(word, &v->open[v->nopen], &err) >= 0;
+		}
+		text += len + (text[len] == ' ');
+	}
+}
+
+/* Without an agent only what a person wishes is known. */
+static const char *state_of(const struct wish_backend *b)
+{
+	return b->down ? "down" : b->weight ? "unknown" : "draining";
+}
+
+static void backend_json(struct buf *out, const struct wish_backend *b, const struct seen *s)
+{
+	const struct seen_real *r = seen_real(s, &b->addr);
+	char text[LB_ADDR_TEXT];
+
+	buf_printf(out, "{\"backend\":\"%s\",", lb_addr_text(&b->addr, text));
+	if (b->name[0]) {
+		buf_str(out, "\"name\":");
+		buf_json(out, b->name, strlen(b->name));
+		buf_char(out, ',');
+	}
+	buf_printf(out, "\"mode\":\"%s\",\"weight\":%u,\"state\":\"%s\"", wish_mode_name(b->mode), b->weight,
+		   state_of(b));
+	if (r)
+		buf_printf(out, ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"connections\":%" PRIu64,
+			   r->sent.packets, r->sent.bytes, r->conns);
+	buf_char(out, '}');
+}
+
+static void states_json(struct buf *out, const struct wish_vip *v)
+{
+	static const char *const names[] = { "down", "draining", "unknown" };
+	uint64_t weight = 0;
+	size_t count[ARRAY_LEN(names)] = { 0 }, i, k;
+	const char *sep = "";
+
+	for (i = 0; i < v->nbackends; i++) {
+		weight += v->backends[i].weight;
+		for (k = 0; k < ARRAY_LEN(names); k++)
+			count[k] += !strcmp(names[k], state_of(&v->backends[i]));
+	}
+	buf_printf(out, ",\"weight\":%" PRIu64 ",\"backends\":%zu,\"states\":{", weight, v->nbackends);
+	for (k = 0; k < ARRAY_LEN(names); k++) {
+		if (!count[k])
+			continue;
+		buf_printf(out, "%s\"%s\":%zu", sep, names[k], count[k]);
+		sep = ",";
+	}
+	buf_char(out, '}');
+}
+
+static void flags_json(struct buf *out, uint32_t flags)
+{
+	const char *sep = "";
+	uint32_t bit;
+
+	buf_str(out, ",\"flags\":[");
+	for (bit = 1; bit; bit <<= 1) {
+		if (!(flags & bit) || !wish_flag_name(bit))
+			continue;
+		buf_printf(out, "%s\"%s\"", sep, wish_flag_name(bit));
+		sep = ",";
+	}
+	buf_char(out, ']');
+}
+
+/* Of a VIP whose backends have a mode of their own: that of the first. */
+static const char *mode_of(const struct wish_vip *v)
+{
+	enum wish_mode mode = wish_vip_mode(&v->vip);
+
+	return wish_mode_name(mode == WISH_IPIP && v->nbackends ? v->backends[0].mode : mode);
+}
+
+static void vip_json(struct buf *out, const struct wish_vip *v, const struct telling_vips *t)
+{
+	const struct seen_vip *seen = seen_vip(t->seen, &v->vip);
+	char text[WISH_VIP_TEXT];
+	size_t i;
+
+	buf_printf(out, "{\"vip\":\"%s\",\"mode\":\"%s\"", wish_vip_text(&v->vip, text), mode_of(v));
+	flags_json(out, v->vip.flags);
+	states_json(out, v);
+	if (seen)
+		buf_printf(out, ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64, seen->sent.packets, seen->sent.bytes);
+	if (is_open(t, &v->vip)) {
+		buf_str(out, ",\"open\":[");
+		for (i = 0; i < v->nbackends; i++) {
+			buf_str(out, i ? "," : "");
+			backend_json(out, &v->backends[i], t->seen);
+		}
+		buf_char(out, ']');
+	}
+	buf_char(out, '}');
+}
+
+/* ---- the whole ---- */
+
+static void attach_json(struct buf *out, const struct balancer *b)
+{
+	buf_str(out, ",\"interface\":");
+	buf_json(out, b->attach.name, strlen(b->attach.name));
+	buf_printf(out, ",\"attached\":%s,\"mode\":\"%s\",\"program\":%u,\"unconfirmed\":%s,\"boot_ms\":%" PRIu64,
+		   b->attach.link >= 0 ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
+		   b->guarded ? "true" : "false", (uint64_t)(clock_boot_ns() / NS_PER_MS));
+}
+
+static int state_json(struct balancer_tell *t, const struct balancer *b, const char *open, struct buf *out,
+		      struct err *err)
+{
+	CLEANUP(seen_freep) struct seen *s = b->chain ? seen_new(b->chain) : NULL;
+	CLEANUP_FREE struct telling_vips *v = calloc(1, sizeof(*v));
+	const struct wish_if *f = NULL;
+	size_t i;
+	int r = wish_of(t, b, &f, err);
+
+	if (r < 0)
+		return r;
+	if (!v || (b->chain && !s))
+		return err_set(err, ENOMEM, "out of memory");
+	v->seen = s;
+	open_parse(v, open);
+	attach_json(out, b);
+	buf_str(out, ",\"vips\":[");
+	for (i = 0; f && i < f->nvips; i++) {
+		buf_str(out, i ? "," : "");
+		vip_json(out, &f->vips[i], v);
+	}
+	buf_char(out, ']');
+	if (s) {
+		buf_printf(out, ",\"connections\":{\"all\":%" PRIu64 ",\"fullest\":%" PRIu64 ",\"room\":%u},", s->conns,
+			   s->fullest, lb_look_room(b->chain));
+		seen_reasons_json(out, b->chain, true);
+	}
+	return 0;
+}
+
+static int tell_state(struct balancer_tell *t, const struct serve_lb_question *q, struct buf *out, struct err *err)
+{
+	struct balancer b;
+	const char *name;
+	int r = 0;
+
+	names_read(t);
+	names_json(out, t);
+	name = name_of(t, q->on);
+	if (!name && q->on[0])
+		return err_set(err, ENOENT, "no balancer is kept for interface '%s'", q->on);
+	if (name) {
+		r = balancer_open(&b, name, false, err);
+		if (r < 0)
+			return r;
+		r = state_json(t, &b, q->text, out, err);
+		balancer_close(&b);
+	}
+	buf_char(out, '}');
+	return r;
+}
+
+/* ---- Prometheus ---- */
+
+static int tell_metrics(struct balancer_tell *t, const struct serve_lb_question *q, struct buf *out, struct err *err)
+{
+	struct balancer b;
+	const char *name;
+	struct seen *s;
+	int r;
+
+	names_read(t);
+	name = name_of(t, q->on);
+	if (!name)
+		return err_set(err, ENOENT, "no interface of this host has a balancer");
+	r = balancer_open(&b, name, false, err);
+	if (r < 0)
+		return r;
+	s = b.chain ? seen_new(b.chain) : NULL;
+	if (s)
+		seen_prometheus(out, s, &b, q->what == SERVE_LB_OPENMETRICS);
+	else
+		r = b.chain ? err_set(err, ENOMEM, "out of memory")
+			    : err_set(err, ENOENT, "no balancer runs on interface '%s'", name);
+	(void)seen_free(s);
+	balancer_close(&b);
+	return r;
+}
+
+int balancer_tell(struct balancer_tell *t, const struct serve_lb_question *q, struct buf *out, struct err *err)
+{
+	switch (q->what) {
+	case SERVE_LB_STATE:
+		return tell_state(t, q, out, err);
+	case SERVE_LB_METRICS:
+	case SERVE_LB_OPENMETRICS:
+		return tell_metrics(t, q, out, err);
+	default:
+		return err_set(err, EINVAL, "there is no such question");
+	}
+}

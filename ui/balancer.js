@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * balancer - what a balancer of this host does now: VIPs and their backends (vips.js), packets that were not sent on and why, how full the tables
+ * are. It is asked each second while it is seen, and only of the backends that are unfolded. Nothing can be changed here.
+ */
+import { ask } from './api.js';
+import { byId, el, fill } from './dom.js';
+import { Keyed, put } from './keyed.js';
+import { Rates } from './rates.js';
+import { count, rough } from './text.js';
+import { Vips, isTroubled } from './vips.js';
+
+const EVERY_MS = 1000;
+
+export class Balancer {
+	#timer = 0;
+	#shown = false;
+	#asking = null;
+	#reasons = new Map();
+
+	/* hooks: changed(): what the address says */
+	constructor(hooks) {
+		this.hooks = hooks;
+		this.root = byId('balancer');
+		this.state = { on: '', open: [] };
+		this.vips = new Vips(byId('lb-vips'), { opened: () => this.#opened() });
+		this.reasons = new Keyed(byId('lb-reasons'), () => reasonRow());
+		byId('lb-filter').addEventListener('input', () => this.#draw());
+		byId('lb-troubled').addEventListener('click', () => this.#onlyTroubled());
+		document.addEventListener('visibilitychange', () => this.#shown && this.#now());
+	}
+
+	/* What the address says: { on, open }. */
+	restore({ on, open }) {
+		this.state.on = on;
+		this.vips.open = new Set(open);
+	}
+
+	get asked() {
+		return { on: this.state.on, open: [...this.vips.open] };
+	}
+
+	show() {
+		this.#shown = true;
+		this.#now();
+	}
+
+	hide() {
+		this.#shown = false;
+		clearTimeout(this.#timer);
+	}
+
+	#opened() {
+		this.hooks.changed();
+		this.#draw();
+		this.#now();
+	}
+
+	#onlyTroubled() {
+		const button = byId('lb-troubled');
+
+		button.setAttribute('aria-pressed', String(button.getAttribute('aria-pressed') !== 'true'));
+		this.#draw();
+	}
+
+	/* Asks at once, and then each second; a newer question ends the one before. */
+	async #now() {
+		clearTimeout(this.#timer);
+		this.#asking?.abort();
+		const asking = new AbortController();
+
+		this.#asking = asking;
+		if (!this.#shown || document.hidden)
+			return;
+		try {
+			const data = await ask('balancer', { on: this.state.on, open: [...this.vips.open].join(' ') }, asking.signal);
+
+			this.#take(data);
+		} catch (e) {
+			if (e.name === 'AbortError')
+				return;
+			this.#fail(e);
+		}
+		if (asking === this.#asking && this.#shown)
+			this.#timer = setTimeout(() => this.#now(), EVERY_MS);
+	}
+
+	/* What was read last stays, and is marked as old. */
+	#fail(e) {
+		this.root.classList.add('old');
+		fill(byId('lb-trouble'), e.message);
+		byId('lb-trouble').hidden = false;
+	}
+
+	#take(data) {
+		this.data = data;
+		this.root.classList.remove('old');
+		byId('lb-trouble').hidden = true;
+		this.#draw();
+	}
+
+	#draw() {
+		const { data } = this;
+
+		if (!data)
+			return;
+		this.#head(data);
+		byId('lb-all').hidden = !data.interface;
+		if (!data.interface)
+			return;
+		const words = byId('lb-filter').value.trim().toLowerCase(), troubled = byId('lb-troubled').getAttribute('aria-pressed') === 'true';
+		const chosen = data.vips.filter((vip) => (!words || vip.vip.includes(words)) && (!troubled || isTroubled(vip)));
+
+		this.vips.update(data, chosen);
+		put(byId('lb-count'), chosen.length === data.vips.length ? `${count(chosen.length)} VIPs` : `${count(chosen.length)} of ${count(data.vips.length)} VIPs`);
+		this.#tables(data);
+	}
+
+	#head(data) {
+		const choice = data.interfaces.length > 1 ? data.interfaces.map((name) => el('button', { class: 'chip', 'aria-pressed': String(name === data.interface),
+			onclick: () => this.#turn(name) }, name)) : null;
+
+		if (!data.interface) {
+			fill(byId('lb-head'), 'No interface of this host has a balancer: ', el('code', {}, 'saker lb vip add 10.0.0.10:443/tcp --on eth0'));
+			return;
+		}
+		const words = [data.attached ? `${data.mode} XDP, program ${data.program}` : 'not attached: no packet is balanced',
+			data.unconfirmed ? 'its last change waits to be confirmed' : ''].filter(Boolean).join(' · ');
+
+		if (this.headed === `${words}${data.interface}${data.interfaces}`)
+			return;
+		this.headed = `${words}${data.interface}${data.interfaces}`;
+		fill(byId('lb-head'), choice || el('b', {}, data.interface), ' ', words);
+	}
+
+	#turn(name) {
+		this.state.on = name;
+		this.vips.forget();
+		this.#reasons.clear();
+		this.#opened();
+	}
+
+	#tables({ connections, reasons, boot_ms: ms }) {
+		byId('lb-tables').hidden = !connections;
+		if (!connections)
+			return;
+		put(byId('lb-fill'), `${count(connections.all)} connections are remembered; the fullest CPU's table has ${count(connections.fullest)} of ${count(connections.room)}`);
+		const met = reasons.filter(({ packets }) => packets).map((reason) => {
+			if (!this.#reasons.has(reason.reason))
+				this.#reasons.set(reason.reason, new Rates());
+			const rates = this.#reasons.get(reason.reason);
+
+			rates.add(ms, { packets: reason.packets });
+			return { ...reason, rate: rates.rate('packets') };
+		});
+
+		met.sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
+		this.reasons.update(met, ({ reason }) => reason);
+	}
+}
+
+const ORDER = ['drop', 'note', 'send', 'pass'];
+const KINDS = { drop: '✕ dropped', note: '· noted', send: '→ sent', pass: '↓ to the host' };
+
+function reasonRow() {
+	const [kind, number, rate, text] = ['kind', 'number', 'rate', 'text'].map((name) => el('td', { class: name }));
+	const node = el('tr', {}, kind, number, rate, text);
+
+	return { node, update: (r) => {
+		node.className = r.kind;
+		node.dataset.reason = r.reason;
+		put(kind, KINDS[r.kind] || r.kind);
+		put(number, count(r.packets));
+		put(rate, r.rate ? `${rough(r.rate)}/s` : '');
+		put(text, r.text);
+	} };
+}

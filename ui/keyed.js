@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keyed - a list whose rows stay the same elements while what they say changes, so that a reader who has the focus on one, or
+ * copies its text, keeps it.
+ */
+export class Keyed {
+	#rows = new Map(); /* key -> { node, update } */
+
+	/* make(item) -> { node, update(item) } */
+	constructor(root, make) {
+		this.root = root;
+		this.make = make;
+	}
+
+	/* Rows of items, in their order; key(item) is a string that no other one has. */
+	update(items, key) {
+		const before = this.#rows;
+
+		this.#rows = new Map();
+		let at = this.root.firstChild;
+
+		for (const item of items) {
+			const name = key(item), row = before.get(name) || this.make(item);
+
+			before.delete(name);
+			this.#rows.set(name, row);
+			row.update(item);
+			if (row.node === at)
+				at = at.nextSibling;
+			else
+				this.root.insertBefore(row.node, at);
+		}
+		before.forEach((row) => row.node.remove());
+	}
+
+	get(key) {
+		return this.#rows.get(key);
+	}
+}
+
+/* Text that is written only where it is another one. */
+export function put(node, text) {
+	if (node.textContent !== text)
+		node.textContent = text;
+}
