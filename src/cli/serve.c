@@ -22,7 +22,7 @@
 #define LARGE_BYTES (128 * 1024)
 #define NOBODY 65534
 
-enum { OPT_TOKEN = 256, OPT_OPEN, OPT_LIVE, OPT_BALANCER };
+enum { OPT_TOKEN = 256, OPT_OPEN, OPT_LIVE };
 
 static const struct argp_option serve_options[] = {
 	{ "listen", 'l', "ADDRESS:PORT", 0, "Where to listen (default: 127.0.0.1:7070, or the next port that is free)",
@@ -30,7 +30,7 @@ static const struct argp_option serve_options[] = {
 	{ "token", OPT_TOKEN, "TOKEN", 0, "The token that the address has (default: random)", 0 },
 	{ "open", OPT_OPEN, NULL, 0, "Open the page in the browser", 0 },
 	{ "live", OPT_LIVE, NULL, 0, "Follow recordings that grow", 0 },
-	{ "balancer", OPT_BALANCER, "INTERFACE", OPTION_ARG_OPTIONAL,
+	{ "balancer", 'b', "INTERFACE", OPTION_ARG_OPTIONAL,
 	  "Show the balancer of this host, too; no recording is needed (root)", 0 },
 	{ 0 },
 };
@@ -71,7 +71,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_LIVE:
 		a->opts.live = true;
 		return 0;
-	case OPT_BALANCER:
+	case 'b':
 		a->balancer = true;
 		a->on = arg ? arg : "";
 		return 0;
@@ -198,7 +198,7 @@ static int serve_main(int argc, char **argv)
 
 const struct cli_command cli_serve = {
 	.name = "serve",
-	.about = "show recordings on a page in the browser",
+	.about = "show recordings, and the balancer, on a page in the browser",
 	.args_doc = "[RECORDING...]",
 	.options = serve_options,
 	.run = serve_main,
