@@ -2,41 +2,26 @@
 #include "agent/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/balancer.h"
 #include "agent/diary.h"
+#include "agent/health_doc.h"
+#include "agent/keeper_internal.h"
 #include "agent/loop.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 
-#define PARTS_MAX 16
-
-struct kept {
-	char name[16];
-	struct wish wish;  /* one interface, or none */
-	struct balancer b; /* only reads; open while .open */
-	bool open, seen;
-};
-
-struct keeper {
-	const struct keeper_opts *opts;
-	struct loop *loop;
-	struct diary *diary;
-	int watch; /* of the folder of wishes */
-	struct kept **kept;
-	size_t nkept;
-	void *parts[PARTS_MAX];
-	bool failing; /* the diary cannot be written, which was said */
-};
+#define TICK_NS (100 * NS_PER_MS)
 
 /* ---- for parts ---- */
 
@@ -79,11 +64,17 @@ int keeper_each(const struct keeper *k, keeper_fn each, void *arg)
 	return r;
 }
 
-void keeper_sign(void *keeper, const struct sign *s)
+void keeper_sign(void *keeper, const struct sign *seen)
 {
 	struct keeper *k = keeper;
+	struct sign s = *seen;
+	uint64_t now_ns = clock_boot_ns();
+	size_t i;
 
-	keeper_say(k, "%s: %s", sign_name(s->kind), s->text);
+	if (s.kind == SIGN_CHECK_PASSED || s.kind == SIGN_CHECK_FAILED)
+		kept_check(k, &s);
+	for (i = 0; i < k->nkept; i++)
+		kept_sign(k->kept[i], &s, now_ns);
 }
 
 /* ---- interfaces ---- */
@@ -95,6 +86,7 @@ static struct kept *kept_free(struct kept *i)
 	if (i->open)
 		balancer_close(&i->b);
 	wish_fini(&i->wish);
+	kept_end(i);
 	free(i);
 	return NULL;
 }
@@ -115,6 +107,7 @@ static struct kept *kept_find(struct keeper *k, const char *name)
 	grown[k->nkept] = calloc(1, sizeof(**grown));
 	if (!grown[k->nkept])
 		return NULL;
+	grown[k->nkept]->keeper = k;
 	(void)snprintf(grown[k->nkept]->name, sizeof(grown[k->nkept]->name), "%s", name);
 	return grown[k->nkept++];
 }
@@ -138,6 +131,8 @@ static int keep_one(void *arg, const char *interface)
 		r = balancer_wish(&i->b, &i->wish, &err);
 	if (r < 0)
 		keeper_say(k, "interface '%s': %s", interface, err.text);
+	else
+		kept_wished(i, clock_boot_ns());
 	return 0;
 }
 
@@ -194,10 +189,26 @@ static int watch_turn(void *arg, uint64_t now_ns)
 	return wished ? keep_all(k) : 0;
 }
 
+static int tick_turn(void *arg, uint64_t now_ns)
+{
+	struct keeper *k = arg;
+	size_t i;
+
+	for (i = 0; i < k->nkept; i++)
+		kept_turn(k->kept[i], now_ns);
+	return 0;
+}
+
 static int second_turn(void *arg, uint64_t now_ns)
 {
 	struct keeper *k = arg;
 	struct err err = ERR_INIT;
+	size_t i;
+
+	for (i = 0; i < k->nkept; i++) {
+		if (k->kept[i]->open)
+			health_doc_write(k->kept[i], now_ns);
+	}
 
 	if (diary_turn(k->diary, now_ns, &err) < 0 && !k->failing) {
 		k->failing = true;
@@ -221,16 +232,36 @@ struct keeper *keeper_free(struct keeper *k)
 		loop_remove(k->loop, keeper_parts[i]->fd(k->parts[i]));
 		keeper_parts[i]->close(k->parts[i]);
 	}
-	for (i = 0; i < k->nkept; i++)
+	for (i = 0; i < k->nkept; i++) {
+		if (k->kept[i]->open)
+			health_doc_write(k->kept[i], clock_boot_ns());
 		(void)kept_free(k->kept[i]);
+	}
 	free(k->kept);
 	if (k->watch >= 0)
 		(void)close(k->watch);
+	if (k->lock >= 0)
+		(void)close(k->lock);
+	map_fini(&k->checks);
 	(void)loop_free(k->loop);
 	if (diary_close(k->diary, &err) < 0 && !k->failing)
 		(void)fprintf(stderr, "saker agent: %s\n", err.text);
 	free(k);
 	return NULL;
+}
+
+static int open_lock(struct keeper *k, struct err *err)
+{
+	char path[600];
+
+	health_doc_lock_path(path, sizeof(path));
+	k->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (k->lock < 0)
+		return err_errno(err, errno, "cannot open '%s'", path);
+	if (flock(k->lock, LOCK_EX | LOCK_NB))
+		return err_set(err, EBUSY,
+			       "another agent keeps the interfaces of this network namespace ('%s' is locked)", path);
+	return 0;
 }
 
 static int open_watch(struct keeper *k, struct err *err)
@@ -251,7 +282,7 @@ static int open_parts(struct keeper *k, struct err *err)
 	size_t i;
 	int r = 0;
 
-	for (i = 0; keeper_parts[i] && i < PARTS_MAX && r >= 0; i++) {
+	for (i = 0; keeper_parts[i] && i < KEEPER_PARTS && r >= 0; i++) {
 		r = keeper_parts[i]->open(k, &k->parts[i], err);
 		if (r >= 0 && k->parts[i])
 			r = loop_add(k->loop, keeper_parts[i]->fd(k->parts[i]), keeper_parts[i]->turn, k->parts[i],
@@ -268,14 +299,18 @@ int keeper_new(const struct keeper_opts *opts, struct keeper **ret, struct err *
 	if (!k)
 		return err_set(err, ENOMEM, "out of memory");
 	k->opts = opts;
-	k->watch = -1;
+	k->watch = k->lock = -1;
 	r = loop_new(&k->loop, err);
 	if (r >= 0)
 		r = diary_open(opts->record_dir, opts->max_bytes, &k->diary, err);
 	if (r >= 0)
 		r = open_watch(k, err);
 	if (r >= 0)
+		r = open_lock(k, err);
+	if (r >= 0)
 		r = open_parts(k, err);
+	if (r >= 0)
+		r = loop_every(k->loop, TICK_NS, tick_turn, k, err);
 	if (r >= 0)
 		r = loop_every(k->loop, NS_PER_SEC, second_turn, k, err);
 	if (r < 0) {

@@ -301,6 +301,11 @@ static int run_flows(struct lb_args *a, struct err *err)
 	return run_look(a, lb_flows, err);
 }
 
+static int run_actions(struct lb_args *a, struct err *err)
+{
+	return run_look(a, lb_actions, err);
+}
+
 static int run_why(struct lb_args *a, struct err *err)
 {
 	return run_look(a, lb_why, err);
@@ -326,10 +331,10 @@ static const struct {
 	{ "vip", "add", 3, run_vip },	      { "vip", "del", 3, run_vip },
 	{ "backend", "add", 4, run_backend }, { "backend", "del", 4, run_backend },
 	{ "backend", "set", 4, run_backend }, { "show", NULL, 1, run_show },
-	{ "stats", NULL, 1, run_stats },      { "flows", NULL, 1, run_flows },
-	{ "check", NULL, 1, run_check },      { "check", NULL, 2, run_check },
-	{ "check", NULL, 3, run_check },      { "why", NULL, 2, run_why },
-	{ "import", NULL, 2, run_import },
+	{ "actions", NULL, 1, run_actions },  { "stats", NULL, 1, run_stats },
+	{ "flows", NULL, 1, run_flows },      { "check", NULL, 1, run_check },
+	{ "check", NULL, 2, run_check },      { "check", NULL, 3, run_check },
+	{ "why", NULL, 2, run_why },	      { "import", NULL, 2, run_import },
 };
 
 static int lb_main(int argc, char **argv)
@@ -359,7 +364,7 @@ static int lb_main(int argc, char **argv)
 const struct cli_command cli_lb = {
 	.name = "lb",
 	.about = "the load balancer: VIPs, backends, what it does and why",
-	.args_doc = "vip add|del VIP\nbackend add|del|set VIP BACKEND\nshow|stats|flows\nwhy 'SOURCE:PORT > "
+	.args_doc = "vip add|del VIP\nbackend add|del|set VIP BACKEND\nshow|stats|flows|actions\nwhy 'SOURCE:PORT > "
 		    "VIP:PORT/tcp'|FILE.pcap\ncheck [VIP [BACKEND]]\nimport FILE|-",
 	.options = lb_options,
 	.run = lb_main,

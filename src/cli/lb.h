@@ -30,6 +30,7 @@ int lb_show(const struct lb_args *a, struct err *err);
 int lb_stats(const struct lb_args *a, struct err *err);
 int lb_flows(const struct lb_args *a, struct err *err);
 int lb_check(const struct lb_args *a, struct err *err);
+int lb_actions(const struct lb_args *a, struct err *err);
 int lb_why(const struct lb_args *a, struct err *err);
 int lb_import(const struct lb_args *a, struct err *err);
 /* A wish, or what becomes one; "-": standard input.  More than WISH_BYTES need not be read to the end. */

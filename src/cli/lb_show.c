@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "cli/cli.h"
 #include "cli/lb.h"
+#include "cli/lb_health.h"
 #include "net/lb/look.h"
 #include "packet/wire.h"
 
@@ -44,7 +45,7 @@ static void show_backend(struct buf *out, const struct wish_backend *b, const st
 	buf_printf(out, "%s%s\n", b->down ? "  down" : "", b->weight ? "" : "  drains");
 }
 
-static void show_vip(struct buf *out, const struct wish_vip *v, const struct seen *s)
+static void show_vip(struct buf *out, const struct wish_vip *v, const struct seen *s, const struct lb_health *h)
 {
 	const struct seen_vip *seen = seen_vip(s, &v->vip);
 	char text[WISH_VIP_TEXT];
@@ -59,8 +60,10 @@ static void show_vip(struct buf *out, const struct wish_vip *v, const struct see
 			buf_printf(out, "  %s", wish_flag_name(bit));
 	}
 	buf_char(out, '\n');
-	for (i = 0; i < v->nbackends; i++)
+	for (i = 0; i < v->nbackends; i++) {
 		show_backend(out, &v->backends[i], s);
+		lb_health_backend(out, h, &v->vip, &v->backends[i].addr);
+	}
 }
 
 static void show_state(struct buf *out, const struct balancer *b)
@@ -82,7 +85,7 @@ static void show_state(struct buf *out, const struct balancer *b)
 							      : 0.0);
 }
 
-static void show_json(struct buf *out, const struct balancer *b, const struct wish *w)
+static void show_json(struct buf *out, const struct balancer *b, const struct wish *w, const struct lb_health *h)
 {
 	buf_str(out, "{\"interface\":");
 	buf_json(out, b->attach.name, strlen(b->attach.name));
@@ -90,6 +93,7 @@ static void show_json(struct buf *out, const struct balancer *b, const struct wi
 		   b->attach.link >= 0 ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
 		   b->guarded ? "true" : "false");
 	wish_json(w, out);
+	lb_health_json(out, h);
 	buf_str(out, "}\n");
 }
 
@@ -98,21 +102,25 @@ int lb_show(const struct lb_args *a, struct err *err)
 	CLEANUP(buf_fini) struct buf out = BUF_INIT;
 	CLEANUP(wish_fini) struct wish wish = { 0 };
 	CLEANUP(seen_freep) struct seen *s = NULL;
+	struct lb_health health;
 	struct balancer b;
 	size_t i;
 	int r = balancer_open(&b, a->on, false, err);
 
 	if (r < 0)
 		return r;
+	lb_health_open(&health, &b);
 	r = balancer_wish(&b, &wish, err);
 	if (!r && a->json) {
-		show_json(&out, &b, &wish);
+		show_json(&out, &b, &wish, &health);
 	} else if (!r) {
 		s = b.chain ? seen_new(b.chain) : NULL;
 		show_state(&out, &b);
+		lb_health_head(&out, &health);
 		for (i = 0; wish.nifs && i < wish.ifs[0].nvips; i++)
-			show_vip(&out, &wish.ifs[0].vips[i], s);
+			show_vip(&out, &wish.ifs[0].vips[i], s, &health);
 	}
+	lb_health_close(&health);
 	balancer_close(&b);
 	return r < 0 ? r : cli_put(&out, err);
 }

@@ -61,6 +61,7 @@ struct health_change {
 	enum healthstate state;
 	enum signkind sign; /* what it is for, first of all */
 	uint32_t weight, share_before, share_after;
+	uint32_t ejections; /* recent ones, with this */
 	bool down;	    /* UDP flows are to leave it, too */
 	bool step;	    /* goes on with what the change before began */
 	uint64_t expiry_ns; /* 0: never */

@@ -54,6 +54,7 @@ static void take_out(const struct turn *t, struct backend *b, enum healthstate s
 		b->ejections++;
 	b->until_ns = t->now_ns + MIN(r->base_eject_ns * b->ejections, r->max_eject_ns);
 	b->share = 0;
+	b->slow_ns = 0;
 	b->said = false;
 	enter(t, b, state, sign, why);
 }
@@ -284,10 +285,11 @@ static void tell(const struct turn *t, struct backend *b, enum actionmode mode, 
 		.state = b->state,
 		.sign = b->sign,
 		.weight = b->wish.weight,
+		.ejections = b->ejections,
 		.share_before = b->applied,
 		.share_after = b->share,
 		.down = out,
-		.step = b->state == HEALTHSTATE_SLOW_START && b->share != HEALTH_WHOLE / SLOW_STEPS,
+		.step = b->slow_ns && b->share > HEALTH_WHOLE / SLOW_STEPS,
 		.expiry_ns = b->share == HEALTH_WHOLE || b->state == HEALTHSTATE_DRAINING ? 0 : b->until_ns,
 	};
 
@@ -298,6 +300,7 @@ static void tell(const struct turn *t, struct backend *b, enum actionmode mode, 
 	if (mode == ACTIONMODE_LIVE) {
 		b->applied = b->share;
 		b->down_applied = out;
+		b->slow_ns = b->share == HEALTH_WHOLE ? 0 : b->slow_ns;
 	}
 	t->each(t->arg, &c);
 }

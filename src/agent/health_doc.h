@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SAKER_AGENT_HEALTH_DOC_H
+#define SAKER_AGENT_HEALTH_DOC_H
+/*
+ * health_doc - what the agent knows and did, as the file KEY.health (docs/formats/health.md): written by the agent, read by whoever shows it.
+ *
+ * Threads: one.  Memory: HEALTH_DOC_BYTES.  Failure: a file that is none is refused as a whole.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+struct balancer;
+struct err;
+struct kept;
+
+#define HEALTH_DOC_FORMAT "saker health 1"
+#define HEALTH_DOC_BYTES (16U << 20)
+
+/* Writing, by the agent; what cannot be written is said once. */
+void health_doc_write(struct kept *i, uint64_t now_ns);
+
+/* Reading.  -ENOENT: no agent has kept this interface.  The caller gives *ret back (json_decref()). */
+int health_doc_read(const struct balancer *b, json_t **ret, struct err *err);
+const json_t *health_doc_backend(const json_t *doc, const char *vip, const char *backend); /* NULL: nothing is known */
+uint64_t health_doc_u64(const json_t *object, const char *key);				   /* 0: there is none */
+uint64_t health_doc_hex(const json_t *object, const char *key);
+const char *health_doc_text(const json_t *object, const char *key); /* "": there is none */
+bool health_doc_same_boot(const json_t *doc);
+
+/* The words of `what`, `state`, `sign`, `mode` and `verdict`, as events have them; 0: there is no such word. */
+const char *health_doc_word(const char *field, uint32_t value);
+uint32_t health_doc_value(const char *field, const char *word);
+
+/* Does an agent run in this network namespace? */
+bool health_doc_agent_runs(void);
+void health_doc_lock_path(char *out, size_t size);
+
+#endif
