@@ -190,14 +190,14 @@ static int next_hop(struct balancer *b, const struct wish_if *f, struct hop *hop
 {
 	const char *name = b->attach.name, *router = f->router;
 	struct lb_addr to = { 0 };
+	char sysctl[HOP_SYSCTL];
 	bool six = false, sends = wish_sends(f, &to, &six);
 	bool forwards = hop_forwards(name, 4) && (!six || hop_forwards(name, 6));
 
 	if ((!strcmp(router, WISH_BY_ROUTES) || wants_kernel(f)) && !forwards)
 		return err_set(err, EINVAL,
-			       "the kernel says where packets leave only where it forwards: `sysctl -w "
-			       "net.ipv4.conf.%s.forwarding=1`%s",
-			       name, six ? ", and the same of ipv6" : "");
+			       "the kernel says where packets leave only where it forwards: `sysctl -w %s=1`%s",
+			       hop_sysctl(name, 4, sysctl), six ? ", and the same of ipv6" : "");
 	if (!sends && !router[0])
 		router = "00:00:00:00:00:00";
 	else if (!router[0] && forwards)

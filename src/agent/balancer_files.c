@@ -198,31 +198,17 @@ int balancer_forget(const char *interface, struct err *err)
 /* ---- all interfaces ---- */
 
 /* KEY.yaml in the state's folder, or KEY in that of pins; "": the name is no key of this namespace. */
-static void key_name(const char *file, const char *suffix, const char *ns, char out[IF_NAMESIZE])
+static void key_name(const char *file, const char *suffix, char out[IF_NAMESIZE])
 {
-	char key[128], *at;
+	char key[128];
 	size_t len = strlen(file), cut = strlen(suffix);
 
 	out[0] = 0;
 	if (file[0] == '.' || len <= cut || strcmp(file + len - cut, suffix) != 0)
 		return;
 	(void)snprintf(key, sizeof(key), "%.*s", (int)(len - cut), file);
-	at = strchr(key, '@');
-	if (strcmp(at ? at : "", ns) != 0)
-		return;
-	if (at)
-		*at = 0;
-	if (strlen(key) < IF_NAMESIZE)
-		(void)snprintf(out, IF_NAMESIZE, "%.15s", key);
-}
-
-static void here_suffix(char out[32])
-{
-	uint64_t ns = attach_namespace();
-
-	out[0] = 0;
-	if (ns)
-		(void)snprintf(out, 32, "@%" PRIu64, ns);
+	if (!attach_key_here(key, out))
+		out[0] = 0;
 }
 
 #define EACH_MAX 256
@@ -236,12 +222,11 @@ static void names_of(const char *dir, const char *suffix, struct names *names)
 {
 	DIR *d = opendir(dir);
 	const struct dirent *entry;
-	char ns[32], name[IF_NAMESIZE];
+	char name[IF_NAMESIZE];
 	size_t i;
 
-	here_suffix(ns);
 	while (d && (entry = readdir(d)) && names->count < EACH_MAX) {
-		key_name(entry->d_name, suffix, ns, name);
+		key_name(entry->d_name, suffix, name);
 		for (i = 0; i < names->count && strcmp(names->rows[i], name) != 0; i++)
 			;
 		if (name[0] && i == names->count)

@@ -23,7 +23,9 @@
 #include "base/err.h"
 
 #define BPFFS "/sys/fs/bpf"
-#define FIRST_NAMESPACE 1 /* the cookie of the namespace that the kernel starts with (net/core/net_namespace.c) */
+/* The namespace that the kernel starts with: its cookie (net/core/net_namespace.c); since Linux 6.18 its inode (linux/nsfs.h). */
+#define FIRST_NAMESPACE 1
+#define FIRST_NAMESPACE_INODE 0xeffffff9U
 
 const char *attach_mode_name(enum attach_mode mode)
 {
@@ -67,21 +69,61 @@ uint64_t attach_namespace(void)
 	CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	uint64_t cookie = 0;
 	socklen_t len = sizeof(cookie);
+	struct stat st;
 
+	if (!stat("/proc/self/ns/net", &st) && st.st_ino == FIRST_NAMESPACE_INODE)
+		return 0;
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len))
 		return 0;
 	return cookie == FIRST_NAMESPACE ? 0 : cookie;
 }
 
-/* Interfaces of different network namespaces may have one name. */
+static void swap_all(char *text, char from, char to)
+{
+	for (; *text; text++) {
+		if (*text == from)
+			*text = to;
+	}
+}
+
+/*
+ * Interfaces of different network namespaces may have one name.  BPF's file system has no names with dots (kernel/bpf/inode.c,
+ * bpf_lookup), and interfaces none with colons (net/core/dev.c, dev_valid_name).
+ */
 static void key_fill(struct attach *a)
 {
 	uint64_t ns = attach_namespace();
+	char name[IF_NAMESIZE];
 
+	(void)snprintf(name, sizeof(name), "%s", a->name);
+	swap_all(name, '.', ':');
 	if (ns)
-		(void)snprintf(a->key, sizeof(a->key), "%s@%" PRIu64, a->name, ns);
+		(void)snprintf(a->key, sizeof(a->key), "%s@%" PRIu64, name, ns);
 	else
-		(void)snprintf(a->key, sizeof(a->key), "%s", a->name);
+		(void)snprintf(a->key, sizeof(a->key), "%s", name);
+}
+
+/* Is `key` that of the interface which its first `len` characters name? */
+static bool key_of(const char *key, size_t len, char name[IF_NAMESIZE])
+{
+	struct attach a;
+
+	if (!len || len >= sizeof(a.name))
+		return false;
+	(void)snprintf(a.name, sizeof(a.name), "%.*s", (int)len, key);
+	swap_all(a.name, ':', '.');
+	key_fill(&a);
+	if (strcmp(a.key, key) != 0)
+		return false;
+	(void)snprintf(name, IF_NAMESIZE, "%s", a.name);
+	return true;
+}
+
+bool attach_key_here(const char *key, char name[IF_NAMESIZE])
+{
+	const char *at = strrchr(key, '@'); /* which a name may have, too */
+
+	return (at && key_of(key, (size_t)(at - key), name)) || key_of(key, strlen(key), name);
 }
 
 /* ---- what is there ---- */

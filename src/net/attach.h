@@ -5,8 +5,8 @@
  * attach - a program on an interface's XDP hook, by a link that is pinned and so outlives its process.
  *
  * Everything of an interface lies in one folder of the BPF file system, /sys/fs/bpf/saker/IF (in another network namespace than
- * the host's first: IF@COOKIE, since names repeat): `link`, and the chain (net/pin.h).  A program of others on the hook is named
- * and never replaced.  When the link's file goes, so does the program, and the interface is as before.
+ * the host's first: IF@COOKIE, since names repeat; a dot in a name is a colon there): `link`, and the chain (net/pin.h).  A program
+ * of others on the hook is named and never replaced.  When the link's file goes, so does the program, and the interface is as before.
  *
  * Threads: one.  Memory: this struct and a file descriptor.
  * Failure: the interface stays as it was.
@@ -43,6 +43,9 @@ int attach_open(struct attach *a, const char *interface, struct err *err);
 void attach_close(struct attach *a);
 /* Fills name, key and dir alone, also of an interface that is gone. */
 int attach_place(struct attach *a, const char *interface, struct err *err);
+
+/* Whether a key is one of this network namespace, and then of which interface. */
+bool attach_key_here(const char *key, char name[IF_NAMESIZE]);
 
 /* The cookie of this network namespace, which no other one has until the host restarts; 0: the host's first. */
 uint64_t attach_namespace(void);

@@ -246,6 +246,20 @@ bool hop_forwards(const char *interface, unsigned family)
 	return f && fgetc(f) == '1';
 }
 
+const char *hop_sysctl(const char *interface, unsigned family, char out[HOP_SYSCTL])
+{
+	char name[IF_NAMESIZE], *p;
+
+	/* sysctl(8): a dot in a name is written as a slash */
+	(void)snprintf(name, sizeof(name), "%s", interface);
+	for (p = name; *p; p++) {
+		if (*p == '.')
+			*p = '/';
+	}
+	(void)snprintf(out, HOP_SYSCTL, "net.ipv%u.conf.%s.forwarding", family, name);
+	return out;
+}
+
 /* The address whose MAC is wanted. */
 static int next_address(const char *interface, unsigned ifindex, const struct lb_addr *to, struct lb_addr *ret,
 			struct err *err)
@@ -253,7 +267,7 @@ static int next_address(const char *interface, unsigned ifindex, const struct lb
 	static const struct lb_addr anywhere = { .addr = { 0x08080808 }, .family = 4 };
 	const struct lb_addr *where = to->family ? to : &anywhere;
 	struct route_answer answer;
-	char text[LB_ADDR_TEXT];
+	char text[LB_ADDR_TEXT], sysctl[HOP_SYSCTL];
 	int r = route_to(where, &answer);
 
 	if (r < 0)
@@ -272,8 +286,8 @@ static int next_address(const char *interface, unsigned ifindex, const struct lb
 			err, EINVAL,
 			"backend %s is a neighbour of this host, others may be, too: let the kernel say where packets "
 			"leave "
-			"(`sysctl -w net.ipv%u.conf.%s.forwarding=1`), or say `router: ADDRESS` or `router: MAC`",
-			lb_addr_text(where, text), where->family, interface);
+			"(`sysctl -w %s=1`), or say `router: ADDRESS` or `router: MAC`",
+			lb_addr_text(where, text), hop_sysctl(interface, where->family, sysctl));
 	*ret = answer.gateway;
 	return 0;
 }

@@ -22,6 +22,9 @@ struct hop {
 
 /* Does the host forward what comes in on the interface?  family: 4, 6. */
 bool hop_forwards(const char *interface, unsigned family);
+/* The name by which sysctl(8) knows that setting; returns out. */
+#define HOP_SYSCTL 64
+const char *hop_sysctl(const char *interface, unsigned family, char out[HOP_SYSCTL]);
 
 /*
  * router: a MAC, an address, or "": the next hop of the route to `to` (family 0: the default route's), which must be one for

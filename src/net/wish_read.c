@@ -18,7 +18,7 @@
 
 static bool name_good(const char *name)
 {
-	return *name && strlen(name) < sizeof(((struct wish_if *)0)->name) && !strpbrk(name, "/ \t\n:'\"") &&
+	return *name && strlen(name) < sizeof(((struct wish_if *)0)->name) && !strpbrk(name, "/ \t\n:") &&
 	       name[0] != '.';
 }
 

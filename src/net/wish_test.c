@@ -218,6 +218,29 @@ static void test_written(void **state)
 	wish_fini(&third);
 }
 
+/* Interfaces may have nearly any name; what the kept wish says must be read again. */
+static void test_names(void **state)
+{
+	static const char *const names[] = { "#x", "*x", "[x]", "{a", "!x", "\"q",	"a'b",
+					     "&a", "|",	 "`x",	"-",  "~",  "eth0.100", "a\\b" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(names); i++) {
+		struct wish wish = { 0 }, again = { 0 };
+		struct buf yaml = BUF_INIT;
+
+		assert_non_null(wish_add(&wish, names[i]));
+		wish_yaml(&wish, &yaml);
+		read_right(yaml.data, &again);
+		assert_int_equal(again.nifs, 1);
+		assert_string_equal(again.ifs[0].name, names[i]);
+		buf_fini(&yaml);
+		wish_fini(&wish);
+		wish_fini(&again);
+	}
+}
+
 static void test_changes(void **state)
 {
 	struct wish wish = { 0 };
@@ -295,6 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors),	cmocka_unit_test(test_all),  cmocka_unit_test(test_written),
 		cmocka_unit_test(test_changes), cmocka_unit_test(test_ipvs), cmocka_unit_test(test_frame),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests_name("wish", tests, NULL, NULL);

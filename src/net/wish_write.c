@@ -34,8 +34,11 @@ static void separate(struct writer *w)
 
 static void put_key(struct writer *w, const char *key)
 {
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
 	separate(w);
-	if (w->json)
+	/* names of interfaces may have any character: what YAML could take for something else is quoted */
+	if (w->json || strspn(key, plain) != strlen(key) || !strcmp(key, "-"))
 		buf_json(w->out, key, strlen(key));
 	else
 		buf_str(w->out, key);
