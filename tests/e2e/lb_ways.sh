@@ -18,7 +18,7 @@ fi
 . "$here/lib/netns.sh"
 # shellcheck source=tests/lib/lbworld.sh
 . "$here/lib/lbworld.sh"
-lbworld_begin ethtool jq python3
+lbworld_begin ethtool jq python3 bpftool clang
 flows=$(dirname "$SAKER")/../tests/flows
 V4=$LBWORLD_VIP V6=$LBWORLD_VIP6
 
@@ -148,4 +148,79 @@ received=$(($(received) - received)) verdicts=$(($(verdicts) - verdicts))
 ok 'all came' test $received -ge $((thrown * 9 / 10))
 equal 'each has one verdict' $verdicts $received
 ok 'and it goes on' test "$(tell $V4 8 | jq .open)" = 8
+
+# ---- NAT: answers come back through the balancer, as the router is told ----
+lbworld_run lb sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+for i in 1 2; do
+	ip -n "${LBWORLD}net" rule add iif b$i lookup 100
+	ip -n "${LBWORLD}net" -6 rule add iif b$i lookup 100
+done
+ip -n "${LBWORLD}net" route add default via 10.90.2.2 table 100
+ip -n "${LBWORLD}net" -6 route add default via fd90:2::2 table 100
+way 'NAT' $V4 $V4 "mode: nat, backends: [$four]" LB_REPLY
+way 'NAT, IPv6' "[$V6]" $V6 "mode: nat, backends: [$six]" LB_REPLY
+for i in 1 2; do
+	ip -n "${LBWORLD}net" rule del iif b$i lookup 100
+	ip -n "${LBWORLD}net" -6 rule del iif b$i lookup 100
+done
+
+# ---- L2: links of their own to the backends, which have the VIP and answer by themselves ----
+for i in 1 2; do
+	ip -n "${LBWORLD}lb" link add d$i type veth peer name d0 netns "${LBWORLD}b$i"
+	ip -n "${LBWORLD}lb" address add 10.91.$i.1/24 dev d$i
+	ip -n "${LBWORLD}lb" address add fd91:$i::1/64 dev d$i nodad
+	ip -n "${LBWORLD}lb" link set d$i up
+	ip -n "${LBWORLD}b$i" address add 10.91.$i.2/24 dev d0
+	ip -n "${LBWORLD}b$i" address add fd91:$i::2/64 dev d0 nodad
+	ip -n "${LBWORLD}b$i" link set d0 up
+	printf 'interfaces:\n  d0:\n' | lbworld_run b$i "$SAKER" apply - 2>/dev/null # so that it sees what is sent there by XDP
+	frames lb echo 10.91.$i.2 >>there
+	frames lb echo fd91:$i::2 >>there
+done
+equal 'the balancer knows their link addresses' "$(sort there | uniq -c | awk '{ print $1, $2 }')" '4 answered'
+way 'L2' $V4 $V4 'mode: l2, backends: [10.91.1.2, 10.91.2.2]' LB_TABLE
+way 'L2, IPv6' "[$V6]" $V6 'mode: l2, backends: ["fd91:1::2", "fd91:2::2"]' LB_TABLE
+link_of() { ip -j -n "${LBWORLD}b$1" link show d0 | jq -r '.[0].address'; }
+for i in 1 2; do
+	ip -n "${LBWORLD}lb" neighbour flush dev d$i
+done
+way 'L2, addresses given' $V4 $V4 "mode: l2, backends: [{address: 10.91.1.2, mac: '$(link_of 1)', interface: d1},
+    {address: 10.91.2.2, mac: '$(link_of 2)', interface: d2}]" LB_TABLE
+
+# ---- interfaces that are otherwise ----
+lb detach eth0 2>/dev/null
+ip -n "${LBWORLD}lb" link add br0 type bridge
+ip -n "${LBWORLD}lb" link set br0 addrgenmode none address "$mac"
+ip -n "${LBWORLD}lb" link set eth0 master br0
+ip -n "${LBWORLD}lb" address flush dev eth0
+ip -n "${LBWORLD}lb" address add 10.90.2.2/24 dev br0
+ip -n "${LBWORLD}lb" link set br0 up
+ip -n "${LBWORLD}lb" route add default via 10.90.2.1
+printf 'interfaces:\n  br0: {vips: [{vip: "%s:80/tcp", backends: [%s]}]}\n' $V4 "$four" >wish.yaml
+lb apply wish.yaml 2>said
+ok 'a driver without XDP: generic, with the reason' grep -q "'br0' runs it in generic mode, which is slower: the driver has no XDP" said
+equal 'show says so' "$(lb lb show --json | jq -r .mode)" generic
+equal 'and doctor' "$(lb doctor --on br0 --json | jq -r '[.driver, .xdp] | join(" ")')" 'bridge generic'
+all_answered 'generic' $V4
+lb detach br0 2>/dev/null
+lbworld_run lb ip tuntap add dev tun0 mode tun
+lbworld_run lb "$SAKER" doctor --on tun0 >said
+equal 'doctor names an interface that has no Ethernet headers' "$(grep -c 'no Ethernet headers' said)" 1
+printf 'interfaces:\n  tun0:\n' >wish.yaml
+fails 'which is refused' lb apply wish.yaml
+echo '__attribute__((section("xdp"))) int foreigner(void *ctx) { return 2; }' | clang -O2 -target bpf -x c -c -o foreign.o - 2>/dev/null
+mkdir -p /sys/fs/bpf/"$LBWORLD"
+bpftool prog load foreign.o /sys/fs/bpf/"$LBWORLD"/foreign 2>/dev/null
+lbworld_run lb bpftool net attach xdp pinned /sys/fs/bpf/"$LBWORLD"/foreign dev d1
+rm -r /sys/fs/bpf/"$LBWORLD"
+on_d1() { ip -j -n "${LBWORLD}lb" link show d1 | jq '.[0].xdp.prog.id // 0'; }
+theirs=$(on_d1)
+ok "somebody else's program is there" test "$theirs" -gt 0
+printf 'interfaces:\n  d1: {vips: [{vip: "%s:80/tcp", backends: [%s]}]}\n' $V4 "$four" >wish.yaml
+lb apply wish.yaml 2>said
+ok 'it is named' grep -q "an XDP program of somebody else, 'foreigner' (id $theirs)" said
+equal 'and left' "$(on_d1)" "$theirs"
+equal 'doctor says so' "$(lb doctor --on d1 --json | jq -c '[.foreign, .program]')" "[true,$theirs]"
+fails 'there is nothing to detach' lb detach d1
+equal 'nor is it detached' "$(on_d1)" "$theirs"
 e2e_end
