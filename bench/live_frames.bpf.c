@@ -49,6 +49,14 @@ int live_send(struct xdp_md *ctx)
 	return (int)bpf_redirect(what->ifindex, 0);
 }
 
+/* What a balancer is compared with: nothing is done, but that the frame goes back. */
+SEC("xdp")
+int live_bounce(struct xdp_md *ctx)
+{
+	(void)ctx;
+	return XDP_TX;
+}
+
 SEC("xdp")
 int live_sink(struct xdp_md *ctx)
 {

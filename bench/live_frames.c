@@ -3,6 +3,7 @@
  * live_frames - how many frames a second go through what is on the other end of a veth, and come back.
  *
  * usage: live_frames INTERFACE MAC VIP FLOWS SECONDS [stack]
+ *        live_frames bounce INTERFACE		sends each frame back where it came from, until it is killed
  *
  * Frames of 64 bytes, UDP to port 80 of the VIP from FLOWS ports in turn, are made by a program in BPF_PROG_TEST_RUN with
  * BPF_F_TEST_XDP_LIVE_FRAMES and sent to the other end of INTERFACE, which must receive by NAPI: an XDP program, or GRO.
@@ -125,6 +126,16 @@ static int program(struct bpf_object *obj, const char *name)
 	return p ? bpf_program__fd(p) : -1;
 }
 
+static int bounce(struct bpf_object *obj, const char *interface)
+{
+	if (!obj || bpf_object__load(obj) ||
+	    bpf_link_create(program(obj, "live_bounce"), (int)if_nametoindex(interface), BPF_XDP, NULL) < 0)
+		die("cannot attach");
+	(void)printf("bouncing\n");
+	(void)fflush(stdout);
+	return pause();
+}
+
 int main(int argc, char **argv)
 {
 	uint8_t frame[FRAME] = { 0 };
@@ -137,6 +148,8 @@ int main(int argc, char **argv)
 	uint32_t zero = 0;
 	int link = -1;
 
+	if (argc == 3 && !strcmp(argv[1], "bounce"))
+		return bounce(obj, argv[2]);
 	if (argc < 6 || (argc > 6 && !stack))
 		die("usage: live_frames INTERFACE MAC VIP FLOWS SECONDS [stack]");
 	live.ifindex = if_nametoindex(argv[1]);

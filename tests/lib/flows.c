@@ -69,6 +69,7 @@ static struct sums {
 	struct {
 		char name[8];
 		uint64_t messages;
+		uint32_t open; /* connections that it answered last */
 	} names[NAMES];
 } sums;
 static struct sockaddr_storage peer;
@@ -122,18 +123,18 @@ static bool message_is(const uint8_t *in, uint32_t bytes, uint64_t number)
 	return true;
 }
 
-static void names_count(const char *name)
+/* More names than there is room for count as the last one. */
+static int name_of(const char *name)
 {
 	int i;
 
-	for (i = 0; i < NAMES; i++) {
+	for (i = 0; i < NAMES - 1; i++) {
 		if (!sums.names[i].name[0])
 			memcpy(sums.names[i].name, name, sizeof(sums.names[i].name));
-		if (!memcmp(sums.names[i].name, name, sizeof(sums.names[i].name))) {
-			sums.names[i].messages++;
-			return;
-		}
+		if (!memcmp(sums.names[i].name, name, sizeof(sums.names[i].name)))
+			break;
 	}
+	return i;
 }
 
 static void watch(int fd, uint32_t events, bool first)
@@ -227,6 +228,9 @@ static void print_sums(uint64_t least)
 		     sums.messages, sums.sent, sums.lost, least, sums.longest_ms, sums.why);
 	for (i = 0; i < NAMES && sums.names[i].name[0]; i++)
 		(void)printf("%s\"%.8s\":%lu", i ? "," : "", sums.names[i].name, sums.names[i].messages);
+	(void)printf("},\"of\":{");
+	for (i = 0; i < NAMES && sums.names[i].name[0]; i++)
+		(void)printf("%s\"%.8s\":%u", i ? "," : "", sums.names[i].name, sums.names[i].open);
 	(void)printf("}}\n");
 	(void)fflush(stdout);
 }
@@ -354,6 +358,8 @@ static void client_over(int fd, const char *result)
 	}
 	if (!c->up)
 		sums.opening--;
+	if (*c->name)
+		sums.names[name_of(c->name)].open--;
 	conn_end(fd);
 }
 
@@ -421,8 +427,11 @@ static void client_answered(struct conn *c, uint64_t now)
 		sums.wrong++;
 	if (*c->name && memcmp(c->name, h->name, sizeof(c->name)))
 		sums.moved++;
+	if (*c->name)
+		sums.names[name_of(c->name)].open--;
 	memcpy(c->name, h->name, sizeof(c->name));
-	names_count(h->name);
+	sums.names[name_of(h->name)].open++;
+	sums.names[name_of(h->name)].messages++;
 	sums.longest_ms = ms > sums.longest_ms ? ms : sums.longest_ms;
 	sums.messages++;
 	c->number++;
