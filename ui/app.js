@@ -47,7 +47,7 @@ class App {
 		this.requests = new Requests({ show: (...span) => this.showSpan(...span), event: (id) => this.go(id, true),
 			changed: () => this.link?.changed(), failed: (e) => this.failed(e), say: (words) => this.#say(words) });
 		this.map = new ServiceMap({ service: (name) => this.#requestsOf(name), failed: (e) => this.failed(e) });
-		this.balancer = new Balancer({ changed: () => this.link?.changed() });
+		this.balancer = new Balancer({ changed: () => this.link?.changed(), event: (id) => this.go(id, true), short: (id) => this.short(id) });
 		this.view = 'story';
 		this.live = new Live({ grown: (news) => this.#grown(news), follow: () => this.#follow(), failed: (e) => this.failed(e),
 			ended: () => this.#header() });
@@ -59,7 +59,8 @@ class App {
 			const info = await get('info');
 
 			this.info = info;
-			byId('views').querySelector('[data-view=balancer]').hidden = !info.balancer;
+			this.balancer.begin(info.balancer, info.actions > 0);
+			byId('views').querySelector('[data-view=balancer]').hidden = !info.balancer && !info.actions;
 			this.#header();
 			if (!info.recordings.length) {
 				await this.#bare();
@@ -337,7 +338,7 @@ class App {
 			fold: () => view.foldAll(), diagram: () => byId('canvas').focus(), search: () => this.search.focus(),
 			mode: () => this.search.set(byId('query').value, this.search.mode === 'filter' ? 'highlight' : 'filter'),
 			theme: () => this.theme.toggle(), help, aboveStory: () => this.above('story'),
-			aboveRequests: () => this.above('requests'), aboveMap: () => this.above('map'), aboveBalancer: () => this.info?.balancer && this.above('balancer'),
+			aboveRequests: () => this.above('requests'), aboveMap: () => this.above('map'), aboveBalancer: () => !byId('views').querySelector('[data-view=balancer]').hidden && this.above('balancer'),
 			groups: () => this.#groups(),
 		});
 	}
@@ -390,7 +391,7 @@ class App {
 		diagram.unfold(view.open.map(Number), view.pin.map(Number));
 		this.requests.restore(view.asked);
 		this.balancer.restore(view.balanced);
-		if (view.view !== this.view && (view.view !== 'balancer' || this.info.balancer))
+		if (view.view !== this.view && (view.view !== 'balancer' || this.info.balancer || this.info.actions))
 			this.above(view.view);
 		if (view.q)
 			this.search.set(view.q, view.mode);
@@ -419,6 +420,9 @@ class App {
 		this.story.show(story, info);
 		this.#tellSlow();
 		this.diagram.refresh();
+		this.balancer.begin(info.balancer, info.actions > 0);
+		byId('views').querySelector('[data-view=balancer]').hidden = !info.balancer && !info.actions;
+		this.balancer.grown();
 		this.requests.grown();
 		if (this.view === 'map')
 			this.map.show();

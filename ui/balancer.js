@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * balancer - what a balancer of this host does now: VIPs and their backends (vips.js), packets that were not sent on and why, how full the tables
- * are. It is asked each second while it is seen, and only of the backends that are unfolded. Nothing can be changed here.
+ * balancer - what a balancer of this host does now: VIPs and their backends (vips.js), what the agent did (actions.js), packets that were not sent on
+ * and why, how full the tables are. It is asked each second while it is seen, and only of the backends that are unfolded. Where no balancer is
+ * looked at, but a recording has actions, these. Nothing can be changed here.
  */
-import { ask } from './api.js';
+import { Actions, join, ofEvents } from './actions.js';
+import { ask, get } from './api.js';
 import { byId, el, fill } from './dom.js';
 import { Keyed, put } from './keyed.js';
 import { Rates } from './rates.js';
@@ -18,12 +20,14 @@ export class Balancer {
 	#asking = null;
 	#reasons = new Map();
 
-	/* hooks: changed(): what the address says */
+	/* hooks: changed(): what the address says; event(id), short(id): of events */
 	constructor(hooks) {
 		this.hooks = hooks;
 		this.root = byId('balancer');
 		this.state = { on: '', open: [] };
 		this.vips = new Vips(byId('lb-vips'), { opened: () => this.#opened() });
+		this.actions = new Actions(byId('lb-acted'), hooks);
+		this.recorded = { actions: [], left_out: 0 };
 		this.reasons = new Keyed(byId('lb-reasons'), () => reasonRow());
 		byId('lb-filter').addEventListener('input', () => this.#draw());
 		byId('lb-troubled').addEventListener('click', () => this.#onlyTroubled());
@@ -40,9 +44,30 @@ export class Balancer {
 		return { on: this.state.on, open: [...this.vips.open] };
 	}
 
+	/* live: there is a balancer to look at; recorded: a recording has actions */
+	begin(live, recorded) {
+		this.live = live;
+		this.hasRecording = recorded;
+	}
+
 	show() {
 		this.#shown = true;
+		this.grown();
 		this.#now();
+	}
+
+	/* Actions of the recordings, again. */
+	async grown() {
+		if (!this.#shown || !this.hasRecording)
+			return;
+		try {
+			const { actions, left_out: beyond } = await get('actions');
+
+			this.recorded = { actions: actions.map(ofEvents), left_out: beyond };
+			this.#draw();
+		} catch (e) {
+			this.#fail(e);
+		}
 	}
 
 	hide() {
@@ -70,7 +95,7 @@ export class Balancer {
 		const asking = new AbortController();
 
 		this.#asking = asking;
-		if (!this.#shown || document.hidden)
+		if (!this.#shown || document.hidden || !this.live)
 			return;
 		try {
 			const data = await ask('balancer', { on: this.state.on, open: [...this.vips.open].join(' ') }, asking.signal);
@@ -102,12 +127,16 @@ export class Balancer {
 	#draw() {
 		const { data } = this;
 
+		this.#acted(data);
+		byId('lb-vips').hidden = !this.live;
+		byId('lb-tables').hidden = !data?.connections;
 		if (!data)
 			return;
 		this.#head(data);
-		byId('lb-all').hidden = !data.interface;
-		if (!data.interface)
+		if (!data.interface) {
+			byId('lb-vips').hidden = true;
 			return;
+		}
 		const words = byId('lb-filter').value.trim().toLowerCase(), troubled = byId('lb-troubled').getAttribute('aria-pressed') === 'true';
 		const chosen = data.vips.filter((vip) => (!words || vip.vip.includes(words)) && (!troubled || isTroubled(vip)));
 
@@ -140,11 +169,18 @@ export class Balancer {
 		this.#opened();
 	}
 
+	/* Actions: the agent's own account, and what recordings have of them. */
+	#acted(data) {
+		const live = data?.actions || [], now = data?.boot_ms ? { boot_ns: data.boot_ms * 1e6 } : null;
+		const agent = !this.live ? 'As the recordings have it.' : data?.agent_trouble || (data?.agent_runs ? ''
+			: data?.agent ? 'No agent runs: this is what was known when the last one ended.' : 'No agent runs, so nobody watches the backends: `saker agent`.');
+
+		this.actions.update(join(live, this.recorded.actions), now, (data?.actions_left_out || 0) + this.recorded.left_out, agent);
+	}
+
 	#tables({ connections, reasons, boot_ms: ms }) {
-		byId('lb-tables').hidden = !connections;
 		if (!connections)
 			return;
-		put(byId('lb-fill'), `${count(connections.all)} connections are remembered; the fullest CPU's table has ${count(connections.fullest)} of ${count(connections.room)}`);
 		const met = reasons.filter(({ packets }) => packets).map((reason) => {
 			if (!this.#reasons.has(reason.reason))
 				this.#reasons.set(reason.reason, new Rates());
@@ -154,6 +190,10 @@ export class Balancer {
 			return { ...reason, rate: rates.rate('packets') };
 		});
 
+		const fresh = met.find(({ reason }) => reason === 'LB_MISS_SYN')?.rate;
+
+		put(byId('lb-fill'), `${fresh === undefined ? '' : `${rough(fresh)} new connections a second; `}${count(connections.all)} are remembered; the fullest CPU's table has ` +
+			`${count(connections.fullest)} of ${count(connections.room)}`);
 		met.sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
 		this.reasons.update(met, ({ reason }) => reason);
 	}

@@ -3,11 +3,14 @@
  * keyed - a list whose rows stay the same elements while what they say changes, so that a reader who has the focus on one, or
  * copies its text, keeps it.
  */
+import { printable } from './text.js';
+
 export class Keyed {
 	#rows = new Map(); /* key -> { node, update } */
 
-	/* make(item) -> { node, update(item) } */
-	constructor(root, make) {
+	/* make(item) -> { node, update(item) }; after: a child that stays before them */
+	constructor(root, make, after = null) {
+		this.after = after;
 		this.root = root;
 		this.make = make;
 	}
@@ -17,7 +20,7 @@ export class Keyed {
 		const before = this.#rows;
 
 		this.#rows = new Map();
-		let at = this.root.firstChild;
+		let at = this.after ? this.after.nextSibling : this.root.firstChild;
 
 		for (const item of items) {
 			const name = key(item), row = before.get(name) || this.make(item);
@@ -38,8 +41,10 @@ export class Keyed {
 	}
 }
 
-/* Text that is written only where it is another one. */
+/* Text, as el() would have it, that is written only where it is another one. */
 export function put(node, text) {
-	if (node.textContent !== text)
-		node.textContent = text;
+	const shown = printable(text);
+
+	if (node.textContent !== shown)
+		node.textContent = shown;
 }

@@ -12,7 +12,7 @@ const STEP = 100; /* rows that are shown at first, and with each `more` */
 const STATES = new Map([['ejected', ['✕', 'ejected']], ['down', ['▼', 'down']], ['suspect', ['◐', 'suspect']],
 	['slow_start', ['◔', 'slow start']], ['draining', ['◇', 'draining']], ['healthy', ['●', 'healthy']], ['unknown', ['○', 'not watched']]]);
 const TROUBLED = ['ejected', 'down', 'suspect', 'slow_start'];
-const COLUMNS = ['', 'backend', 'weight', 'share', 'packets/s', 'bytes/s', 'connections', 'what is known'];
+const COLUMNS = ['', 'backend', 'weight', 'share', 'packets/s', 'bytes/s', 'connections'];
 
 export function isTroubled({ states }) {
 	return TROUBLED.some((name) => states[name]);
@@ -105,7 +105,7 @@ export class Vips {
 
 			put(fold, open ? '▾' : '▸');
 			button.setAttribute('aria-expanded', open);
-			put(mode, [vip.mode, ...vip.flags].join(' '));
+			put(mode, [vip.mode, ...vip.flags, watched(vip)].filter(Boolean).join(' '));
 			put(states, summary(vip));
 			states.classList.toggle('troubled', isTroubled(vip));
 			put(rate, vip.packets === undefined ? 'not running' : rateWords(rates));
@@ -117,6 +117,13 @@ export class Vips {
 
 		return { node: el('li', {}, button, inner), update };
 	}
+}
+
+/* What the agent may do, and how much of the weight is out. */
+function watched({ health }) {
+	if (!health || health.mode === 'off')
+		return '';
+	return `· ${health.mode}${health.out ? `, ${health.out} % is out (at most ${health.eject_max} %)` : ''}`;
 }
 
 function rateWords(rates) {
@@ -134,15 +141,15 @@ function summary({ backends: all, states }) {
 
 /* Fills a VIP's backends; what comes back brings them up to date. */
 function backends(root, vips, name) {
-	const body = el('tbody'), note = el('p', { class: 'notes' });
+	const table = el('table', {}, el('thead', {}, el('tr', {}, COLUMNS.map((title) => el('th', { scope: 'col' }, title))))), note = el('p', { class: 'notes' });
 	let limit = STEP;
 	const more = el('button', { class: 'more', onclick: () => {
 		limit += STEP;
 		vips.hooks.opened();
 	} });
-	const rows = new Keyed(body, (backend) => backendRow(vips, name, backend));
+	const rows = new Keyed(table, (backend) => backendRow(vips, name, backend), table.firstChild);
 
-	root.append(el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, COLUMNS.map((title) => el('th', { scope: 'col' }, title)))), body)), more, note);
+	root.append(el('div', { class: 'scroll' }, table), more, note);
 	return (vip) => {
 		const all = vip.open || [], shown = all.slice(0, limit);
 		const whole = { wished: vip.weight, packets: sum(all.map((b) => vips.rates(`${name} ${b.backend}`).since('packets')?.more || 0)) };
@@ -163,27 +170,45 @@ function share(part, whole) {
 }
 
 function backendRow(vips, vip, { backend }) {
-	const cells = Object.fromEntries(['state', 'name', 'weight', 'share', 'packets', 'bytes', 'connections', 'known'].map((kind) => [kind, el('td', { class: kind })]));
+	const cells = Object.fromEntries(['state', 'name', 'weight', 'share', 'packets', 'bytes', 'connections'].map((kind) => [kind, el('td', { class: kind })]));
+	const words = el('span', { class: 'known' }), below = el('tr', {}, el('td', { colspan: COLUMNS.length }, words));
 	const update = (b) => {
-		const rates = vips.rates(`${vip} ${backend}`), now = b.weight_now ?? b.weight;
+		const rates = vips.rates(`${vip} ${backend}`), now = weightNow(b);
 
-		put(cells.state, `${sign(b.state)} ${word(b.state)}`);
+		put(cells.state, `${sign(b.state)} ${word(b.state)}${b.health?.shadow ? ' (shadow)' : ''}`);
 		cells.state.className = `state ${b.state}`;
+		cells.state.title = b.health?.shadow ? 'only said: its share is as if it were healthy' : '';
 		put(cells.name, b.name ? `${b.name} ${b.backend}` : b.backend);
-		put(cells.weight, now === b.weight ? count(now) : `${count(now)} of ${count(b.weight)}`);
+		put(cells.weight, now === b.weight ? count(now) : `${Number(now.toPrecision(3))} of ${count(b.weight)}`);
 		put(cells.share, b.whole.packets ? `${share(rates.since('packets')?.more || 0, b.whole.packets)} of packets, wished ${share(b.weight, b.whole.wished)}` : `wished ${share(b.weight, b.whole.wished)}`);
 		put(cells.packets, perSecond(rates.rate('packets')));
 		put(cells.bytes, bytes(rates.rate('bytes')));
 		put(cells.connections, b.connections === undefined ? '' : count(b.connections));
-		put(cells.known, known(b));
+		put(words, known(b));
+		below.hidden = !words.textContent;
 	};
 
-	return { node: el('tr', { 'data-backend': backend }, Object.values(cells)), update };
+	return { node: el('tbody', { 'data-backend': backend }, el('tr', {}, Object.values(cells)), below), update };
 }
 
-/* What was seen last, since when, SYNs that came again. */
-function known({ check, since_ms: since, syns_again: again }) {
-	const parts = [check, since === undefined ? '' : `for ${duration(since * 1e6)}`, again ? `${plural(again, 'SYN')} again` : ''];
+/* What the agent leaves it of its weight. */
+function weightNow({ weight, health }) {
+	return health && !health.shadow && health.share !== undefined ? weight * health.share / 1000 : weight;
+}
 
-	return parts.filter(Boolean).join(' · ');
+/* Why it is in its state and since when; what its checks say; what speaks against it. */
+function known({ health: h, syns_again: again }) {
+	if (!h)
+		return again ? `${plural(again, 'SYN')} again` : '';
+	const since = h.since_unix_ns ? `for ${span(Date.now() * 1e6 - h.since_unix_ns)}` : '';
+	const check = h.check === 'none' ? '' : `check ${h.check}${h.check === 'fails' && h.check_text ? `: ${h.check_text}` : ''}${h.check_in_row > 1 ? ` (${count(h.check_in_row)} in a row)` : ''}`;
+	const against = [[h.again, 'SYN again', 'SYNs again'], [h.resets, 'reset'], [h.overflow, 'overflow'], [h.failed, 'failed check']]
+		.filter(([n]) => n).map(([n, one, many]) => plural(n, one, many));
+
+	return [h.why, since, check, ...against, h.silent ? 'its host is not heard' : '', h.rtt_us ? `round trip ${duration(h.rtt_us * 1e3)}` : '',
+		h.load ? `load ${h.load / 10} %` : ''].filter(Boolean).join(' · ');
+}
+
+function span(ns) {
+	return ns < 120e9 ? `${Math.max(0, Math.round(ns / 1e9))} s` : duration(ns);
 }

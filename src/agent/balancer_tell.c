@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "agent/balancer.h"
+#include "agent/balancer_said.h"
 #include "agent/balancer_seen.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -26,9 +27,11 @@ struct balancer_tell {
 	char wish_of[16];
 	struct stat wish_file;
 	struct wish wish;
+	struct said said;
 };
 
 struct telling_vips {
+	const struct said *said;
 	const struct seen *seen;	   /* NULL: nothing runs */
 	struct lb_wish_vip open[OPEN_MAX]; /* whose backends are told, too */
 	size_t nopen;
@@ -41,8 +44,10 @@ struct balancer_tell *balancer_tell_new(void)
 
 struct balancer_tell *balancer_tell_free(struct balancer_tell *t)
 {
-	if (t)
+	if (t) {
 		wish_fini(&t->wish);
+		said_fini(&t->said);
+	}
 	free(t);
 	return NULL;
 }
@@ -158,15 +163,29 @@ static void open_parse(struct telling_vips *v, const char *text)
 	}
 }
 
-/* Without an agent only what a person wishes is known. */
-static const char *state_of(const struct wish_backend *b)
+static const char *const states[] = { "healthy", "suspect", "ejected", "slow_start", "draining", "down", "unknown" };
+
+/* A person's word goes before the agent's; without either nothing is known. */
+static const char *state_of(const struct wish_backend *b, const json_t *said)
 {
-	return b->down ? "down" : b->weight ? "unknown" : "draining";
+	const char *told = said_text(said, "state");
+
+	if (b->down || !b->weight)
+		return b->down ? "down" : "draining";
+	return told[0] ? told : "unknown";
 }
 
-static void backend_json(struct buf *out, const struct wish_backend *b, const struct seen *s)
+static const json_t *said_of(const struct telling_vips *t, const char *vip, const struct wish_backend *b)
 {
-	const struct seen_real *r = seen_real(s, &b->addr);
+	char text[LB_ADDR_TEXT];
+
+	return t->said->doc ? said_backend(t->said, vip, lb_addr_text(&b->addr, text)) : NULL;
+}
+
+static void backend_json(struct buf *out, const char *vip, const struct wish_backend *b, const struct telling_vips *t)
+{
+	const struct seen_real *r = seen_real(t->seen, &b->addr);
+	const json_t *said = said_of(t, vip, b);
 	char text[LB_ADDR_TEXT];
 
 	buf_printf(out, "{\"backend\":\"%s\",", lb_addr_text(&b->addr, text));
@@ -175,32 +194,54 @@ static void backend_json(struct buf *out, const struct wish_backend *b, const st
 		buf_json(out, b->name, strlen(b->name));
 		buf_char(out, ',');
 	}
-	buf_printf(out, "\"mode\":\"%s\",\"weight\":%u,\"state\":\"%s\"", wish_mode_name(b->mode), b->weight,
-		   state_of(b));
+	buf_printf(out, "\"mode\":\"%s\",\"weight\":%u,\"state\":", wish_mode_name(b->mode), b->weight);
+	buf_json(out, state_of(b, said), strlen(state_of(b, said)));
 	if (r)
-		buf_printf(out, ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"connections\":%" PRIu64,
-			   r->sent.packets, r->sent.bytes, r->conns);
+		buf_printf(out,
+			   ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"connections\":%" PRIu64
+			   ",\"syns_again\":%" PRIu64,
+			   r->sent.packets, r->sent.bytes, r->conns, r->again);
+	buf_str(out, ",\"health\":");
+	said_json(out, said);
 	buf_char(out, '}');
 }
 
-static void states_json(struct buf *out, const struct wish_vip *v)
+static void states_json(struct buf *out, const char *name, const struct wish_vip *v, const struct telling_vips *t)
 {
-	static const char *const names[] = { "down", "draining", "unknown" };
 	uint64_t weight = 0;
-	size_t count[ARRAY_LEN(names)] = { 0 }, i, k;
+	size_t count[ARRAY_LEN(states)] = { 0 }, i, k;
 	const char *sep = "";
 
 	for (i = 0; i < v->nbackends; i++) {
+		const char *state = state_of(&v->backends[i], said_of(t, name, &v->backends[i]));
+
 		weight += v->backends[i].weight;
-		for (k = 0; k < ARRAY_LEN(names); k++)
-			count[k] += !strcmp(names[k], state_of(&v->backends[i]));
+		for (k = 0; k < ARRAY_LEN(states) - 1 && strcmp(states[k], state) != 0; k++)
+			;
+		count[k]++;
 	}
 	buf_printf(out, ",\"weight\":%" PRIu64 ",\"backends\":%zu,\"states\":{", weight, v->nbackends);
-	for (k = 0; k < ARRAY_LEN(names); k++) {
+	for (k = 0; k < ARRAY_LEN(states); k++) {
 		if (!count[k])
 			continue;
-		buf_printf(out, "%s\"%s\":%zu", sep, names[k], count[k]);
+		buf_printf(out, "%s\"%s\":%zu", sep, states[k], count[k]);
 		sep = ",";
+	}
+	buf_char(out, '}');
+}
+
+/* What the agent may do with the VIP's backends, and what of their weight is out. */
+static void vip_said_json(struct buf *out, const json_t *said)
+{
+	static const char *const keys[] = { "mode", "out", "eject_max" };
+	size_t i;
+
+	if (!said)
+		return;
+	buf_str(out, ",\"health\":{");
+	for (i = 0; i < ARRAY_LEN(keys); i++) {
+		buf_printf(out, "%s\"%s\":", i ? "," : "", keys[i]);
+		said_json(out, json_object_get(said, keys[i]));
 	}
 	buf_char(out, '}');
 }
@@ -236,14 +277,15 @@ static void vip_json(struct buf *out, const struct wish_vip *v, const struct tel
 
 	buf_printf(out, "{\"vip\":\"%s\",\"mode\":\"%s\"", wish_vip_text(&v->vip, text), mode_of(v));
 	flags_json(out, v->vip.flags);
-	states_json(out, v);
+	states_json(out, text, v, t);
+	vip_said_json(out, said_vip(t->said, text));
 	if (seen)
 		buf_printf(out, ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64, seen->sent.packets, seen->sent.bytes);
 	if (is_open(t, &v->vip)) {
 		buf_str(out, ",\"open\":[");
 		for (i = 0; i < v->nbackends; i++) {
 			buf_str(out, i ? "," : "");
-			backend_json(out, &v->backends[i], t->seen);
+			backend_json(out, text, &v->backends[i], t);
 		}
 		buf_char(out, ']');
 	}
@@ -261,6 +303,21 @@ static void attach_json(struct buf *out, const struct balancer *b)
 		   b->guarded ? "true" : "false", (uint64_t)(clock_boot_ns() / NS_PER_MS));
 }
 
+/* What the agent did, and whether one runs; null: none ever kept the interface. */
+static void agent_json(struct buf *out, const struct said *said)
+{
+	buf_printf(out, ",\"agent_runs\":%s,\"agent\":", said->runs ? "true" : "false");
+	said_json(out, json_object_get(said->doc, "agent"));
+	buf_str(out, ",\"actions\":");
+	said_json(out, json_object_get(said->doc, "actions"));
+	buf_str(out, ",\"actions_left_out\":");
+	said_json(out, json_object_get(said->doc, "left_out"));
+	if (said->trouble[0]) {
+		buf_str(out, ",\"agent_trouble\":");
+		buf_json(out, said->trouble, strlen(said->trouble));
+	}
+}
+
 static int state_json(struct balancer_tell *t, const struct balancer *b, const char *open, struct buf *out,
 		      struct err *err)
 {
@@ -274,7 +331,10 @@ static int state_json(struct balancer_tell *t, const struct balancer *b, const c
 		return r;
 	if (!v || (b->chain && !s))
 		return err_set(err, ENOMEM, "out of memory");
+	if (said_refresh(&t->said, b) < 0)
+		return err_set(err, ENOMEM, "out of memory");
 	v->seen = s;
+	v->said = &t->said;
 	open_parse(v, open);
 	attach_json(out, b);
 	buf_str(out, ",\"vips\":[");
@@ -288,6 +348,7 @@ static int state_json(struct balancer_tell *t, const struct balancer *b, const c
 			   s->fullest, lb_look_room(b->chain));
 		seen_reasons_json(out, b->chain, true);
 	}
+	agent_json(out, &t->said);
 	return 0;
 }
 

@@ -136,6 +136,7 @@ void answer_info(struct serve *s, struct model *m, const struct serve_request *r
 	buf_printf(b, ",\"t0\":\"%" PRIu64 "\",", m->t0_unix_ns);
 	growth_json(b, m, s, m->generation);
 	buf_printf(b, ",\"balancer\":%s", s->opts.lb ? "true" : "false");
+	buf_printf(b, ",\"actions\":%u", actions_count(m));
 	buf_printf(b, ",\"lanes\":%u,\"lanes_left_out\":%u,\"arrows\":%u,\"cycle\":%zu,\"kinds\":[", m->nlanes,
 		   m->lanes_left_out, m->narrows, st.cycle);
 	for (i = 0; i < ORDER_KINDS; i++)

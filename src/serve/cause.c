@@ -27,7 +27,7 @@ static void place_json(struct buf *b, const struct model *m, uint32_t event)
 struct sides {
 	struct model *m;
 	struct buf *b;
-	bool causes;
+	bool causes, program;
 	unsigned int n;
 	const char *sep;
 };
@@ -39,7 +39,7 @@ static bool side_json(void *arg, const struct order_edge *e)
 	union event_room room;
 	struct event ev;
 
-	if (other == NO_EVENT)
+	if (other == NO_EVENT || (e->kind == ORDER_PROGRAM && !s->program))
 		return true;
 	buf_printf(s->b, "%s{\"id\":", s->sep);
 	put_ref(s->b, s->m, other);
@@ -120,11 +120,11 @@ static void log_json(struct model *m, struct buf *b, uint32_t event)
 	buf_char(b, ']');
 }
 
-static void sides_json(struct model *m, struct buf *b, uint32_t event, bool causes)
+void put_sides(struct buf *b, struct model *m, uint32_t event, bool causes, bool program)
 {
-	struct sides s = { .m = m, .b = b, .causes = causes, .sep = "" };
+	struct sides s = { .m = m, .b = b, .causes = causes, .program = program, .sep = "" };
 
-	buf_str(b, causes ? ",\"causes\":[" : ",\"effects\":[");
+	buf_char(b, '[');
 	(void)(causes ? order_causes : order_effects)(m->order, model_ref(m, event), side_json, &s);
 	buf_char(b, ']');
 }
@@ -154,8 +154,10 @@ void answer_event(struct serve *s, struct model *m, const struct serve_request *
 		who_json(b, m, &ev);
 		buf_str(b, ",\"event\":");
 		event_json(b, &ev, m->nhosts > 1 ? store_host_name(m->reader, ev.host) : NULL);
-		sides_json(m, b, event, true);
-		sides_json(m, b, event, false);
+		buf_str(b, ",\"causes\":");
+		put_sides(b, m, event, true, true);
+		buf_str(b, ",\"effects\":");
+		put_sides(b, m, event, false, true);
 		log_json(m, b, event);
 		buf_char(b, '}');
 	}

@@ -76,6 +76,8 @@ void response_error(struct serve_response *rs, unsigned int status, const char *
 	__attribute__((format(printf, 3, 4)));
 void response_fini(struct serve_response *rs);
 
+uint32_t actions_count(const struct model *m); /* actions.c: of the recordings */
+
 /* live.c: the model of now, which stays while it is held; NULL: there is none (*ret_why says why). */
 struct model *serve_hold(struct serve *s, unsigned int *ret_generation);
 void serve_drop(struct serve *s, struct model *m);
@@ -90,6 +92,7 @@ typedef void serve_answer_fn(struct serve *s, struct model *m, const struct serv
 serve_answer_fn answer_info, answer_story, answer_lanes;				      /* answer.c */
 serve_answer_fn answer_window;								      /* window.c */
 serve_answer_fn answer_event, answer_cone, answer_step;					      /* cause.c */
+serve_answer_fn answer_actions;								      /* actions.c */
 serve_answer_fn answer_metrics;								      /* metrics.c */
 serve_answer_fn answer_search;								      /* search.c */
 serve_answer_fn answer_requests, answer_heat;						      /* spans.c */
@@ -114,6 +117,8 @@ union event_room {
 };
 int model_fetch(struct model *m, uint32_t event, union event_room *room, struct event *ret, struct err *err);
 void put_label(struct buf *b, struct model *m, const struct event *ev); /* a literal */
+/* Its causes, or its effects, as an array; program: also those of its own thread.  The caller holds m->lock. */
+void put_sides(struct buf *b, struct model *m, uint32_t event, bool causes, bool program);
 
 /* search.c: which events a query finds, as bits by event; NULL: rs tells what is wrong with it.  Hold until bits_drop(). */
 struct bits;

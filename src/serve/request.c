@@ -152,14 +152,14 @@ static const struct {
 	serve_answer_fn *answer;
 	bool requests; /* they are derived first, if nobody has asked yet */
 } endpoints[] = {
-	{ "/api/compare", answer_compare, true },   { "/api/cone", answer_cone, false },
-	{ "/api/event", answer_event, false },	    { "/api/heat", answer_heat, true },
-	{ "/api/info", answer_info, false },	    { "/api/lanes", answer_lanes, false },
-	{ "/api/groups", answer_groups, true },	    { "/api/map", answer_map, true },
-	{ "/api/requests", answer_requests, true }, { "/api/search", answer_search, false },
-	{ "/api/step", answer_step, false },	    { "/api/story", answer_story, false },
-	{ "/api/trace", answer_trace, true },	    { "/api/window", answer_window, false },
-	{ "/metrics", answer_metrics, true },
+	{ "/api/actions", answer_actions, false }, { "/api/compare", answer_compare, true },
+	{ "/api/cone", answer_cone, false },	   { "/api/event", answer_event, false },
+	{ "/api/heat", answer_heat, true },	   { "/api/info", answer_info, false },
+	{ "/api/lanes", answer_lanes, false },	   { "/api/groups", answer_groups, true },
+	{ "/api/map", answer_map, true },	   { "/api/requests", answer_requests, true },
+	{ "/api/search", answer_search, false },   { "/api/step", answer_step, false },
+	{ "/api/story", answer_story, false },	   { "/api/trace", answer_trace, true },
+	{ "/api/window", answer_window, false },   { "/metrics", answer_metrics, true },
 };
 
 static const struct page_file *page_find(const char *path)

@@ -50,7 +50,7 @@ await test('rates, and backends with their counters', async () => {
 
 	await page.click(`[data-vip="${vip}"]`);
 	await page.until((name) => /[1-9].* packets\/s/.test(document.querySelector(`[data-vip="${name}"] .rate`)?.innerText), vip);
-	await page.until(() => document.querySelectorAll('.backends tr[data-backend]').length === 3);
+	await page.until(() => document.querySelectorAll('.backends tbody[data-backend]').length === 3);
 	const before = JSON.parse(saker('lb', 'stats', '--json'));
 	const shown = await page.until((least) => {
 		const all = [...document.querySelectorAll('#lb-reasons tr')].map((tr) => [tr.dataset.reason, tr.querySelector('.number').innerText]);
@@ -61,7 +61,7 @@ await test('rates, and backends with their counters', async () => {
 	const after = JSON.parse(saker('lb', 'stats', '--json'));
 
 	assert.ok(number(shown) <= after.reasons.find((r) => r.reason === 'LB_HASH').packets);
-	const words = await page.raw.locator('.backends tr[data-backend]').allInnerTexts();
+	const words = await page.raw.locator('.backends tbody[data-backend]').allInnerTexts();
 
 	assert.match(words[0], /web1 10\.90\.11\.2/);
 	assert.match(words[2], /◇ draining/);
@@ -73,7 +73,7 @@ await test('rates, and backends with their counters', async () => {
 await test('the address leads to the same backends, dark and narrow', async () => {
 	const page = await open(chrome, `${server.url}#view=balancer&vip=${encodeURIComponent(vip)}`, { colorScheme: 'dark', viewport: { width: 420, height: 800 } });
 
-	await page.until(() => document.querySelectorAll('.backends tr[data-backend]').length === 3);
+	await page.until(() => document.querySelectorAll('.backends tbody[data-backend]').length === 3);
 	assert.ok(await page.raw.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
 	await page.shot('balancer-narrow-dark');
 	await page.close();
@@ -91,8 +91,94 @@ await test('the keyboard alone: filter, unfold, only troubled', async () => {
 	await page.until(() => document.querySelector('#lb-troubled').getAttribute('aria-pressed') === 'true');
 	await page.keyboard.press('Tab');
 	await page.keyboard.press('Enter');
-	await page.until(() => document.querySelectorAll('.backends tr[data-backend]').length === 1);
+	await page.until(() => document.querySelectorAll('.backends tbody[data-backend]').length === 1);
 	assert.equal(await page.raw.evaluate(() => document.activeElement.dataset.vip), '10.99.0.2:443/tcp');
+	await page.close();
+});
+
+/* What the agent may say of backends comes from other hosts: it is text and nothing else. */
+const HOSTILE = '<img src=x onerror="window.owned=1">\u202e';
+const EVENT = { host: '9f00000000000001', boot_ns: 1e9, seq: 12, cpu: 0 };
+
+function told(answer) {
+	const backend = answer.vips[0].open?.[0];
+
+	Object.assign(answer, { agent_runs: true, agent: { pid: 1 }, actions_left_out: 3, actions: [2, 1].map((number) => ({ number, what: 'down', mode: number === 2 ? 'live' : 'shadow',
+		running: number === 2, vip, backend: '10.90.11.2', state: 'down', sign: 'exit', share_before: 1000, share_after: 0, weight: 10, at_boot_ns: answer.boot_ms * 1e6 - 3e9,
+		at_unix_ns: 1, expiry_boot_ns: 0, why: `${HOSTILE} was killed by SIGKILL`, event: EVENT, evidence: [EVENT], effect: number === 2 ? null : { verdict: 'shadow',
+			why: HOSTILE, window_ns: 5e9, before: { packets: 100, others: 200, again: 0, resets: 5, failed: 0, check_ns: 0 }, after: { packets: 0, others: 300, again: 0, resets: 0,
+				failed: 2, check_ns: 0 } } })) });
+	answer.vips[0].health = { mode: 'live', out: 66, eject_max: 80 };
+	answer.vips[0].states = { down: 1, healthy: 2 };
+	if (backend)
+		Object.assign(backend, { state: 'down', syns_again: 4, health: { share: 0, state: 'down', shadow: false, since_unix_ns: Date.now() * 1e6 - 5e9, why: HOSTILE, check: 'fails',
+			check_in_row: 3, check_text: HOSTILE, again: 4, resets: 1, overflow: 0, failed: 3, silent: true, rtt_us: 0, load: 0 } });
+	return answer;
+}
+
+/* A page whose answers of the balancer are changed on their way. */
+function openChanged(options, change) {
+	return open(chrome, server.url, options, (page) => page.raw.route('**/api/balancer*', async (route) => {
+		const response = await route.fetch();
+
+		await route.fulfill({ response, json: change(await response.json()) });
+	}));
+}
+
+await test('health and actions by sign and word; what others say is text', async () => {
+	for (const [name, options] of [['wide-light', {}], ['narrow-dark', { colorScheme: 'dark', viewport: { width: 420, height: 1400 } }]]) {
+		const page = await openChanged(options, told);
+
+		await page.click(`[data-vip="${vip}"]`);
+		await page.until(() => document.querySelector('.backends tbody[data-backend="10.90.11.2"] .state')?.innerText === '▼ down');
+		const words = await page.text('.backends tbody[data-backend="10.90.11.2"]');
+
+		assert.match(words, /0 of 10/);
+		assert.match(words, /<img src=x onerror="window.owned=1">\\u202e · for \d s · check fails: .* \(3 in a row\) · 4 SYNs again · 1 reset · 3 failed checks · its host is not heard/);
+		assert.match(await page.text(`[data-vip="${vip}"]`), /live, 66 % is out \(at most 80 %\)/);
+		const live = await page.text('[data-action="2"]'), shadow = await page.text('[data-action="1"]');
+
+		assert.match(live, /● live take out 10\.90\.11\.2 of 10\.99\.0\.1:80\/tcp: 100 % → 0 % of its weight 10/);
+		assert.match(live, /ago · holds until something else is heard[^]*was killed by SIGKILL[^]*rests on event 12 of 9f00000000000001[^]*not measured yet/);
+		assert.match(shadow, /◌ shadow would take out/);
+		assert.match(shadow, /not done: shadow: <img[^]*5 s before[^]*packets to the others\s+200\s+300[^]*resets\s+5\s+0/);
+		assert.match(await page.text('#lb-acted'), /3 earlier actions are not told/);
+		assert.equal(await page.raw.evaluate(() => window.owned), undefined);
+		assert.ok(await page.raw.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+		await page.shot(`balancer-actions-${name}`);
+		await page.close();
+	}
+});
+
+/* As many as there may be: 512 VIPs with 100 backends each, whose states change each second. */
+await test('512 VIPs with 100 backends each stay usable', async () => {
+	let round = 0;
+	const page = await openChanged({}, (answer) => {
+		round++;
+		answer.vips = Array.from({ length: 512 }, (_, i) => ({ ...answer.vips[0], vip: `10.1.${i >> 8}.${i & 255}:80/tcp`, packets: round * 1000 * i, bytes: round * 1e6 * i, backends: 100,
+			weight: 100, states: { ejected: (i + round) % 2, healthy: 100 - (i + round) % 2 },
+			open: i < 3 ? Array.from({ length: 100 }, (__, k) => ({ backend: `10.2.${i}.${k}`, mode: 'ipip', weight: 1, state: 'healthy', packets: round * k, bytes: round * k, connections: k, health: null })) : undefined }));
+		return answer;
+	});
+
+	await page.until(() => document.querySelectorAll('.vip').length === 100);
+	assert.equal(await page.text('#lb-vips > .more'), '412 more VIPs of 512: show 100');
+	for (let i = 0; i < 3; i++)
+		await page.click(`[data-vip="10.1.0.${i}:80/tcp"]`);
+	await page.until(() => document.querySelectorAll('.backends tbody[data-backend]').length === 300);
+	await page.click('#lb-vips > .more');
+	await page.until(() => document.querySelectorAll('.vip').length === 200);
+	await page.raw.locator('#lb-filter').fill('10.1.1.255');
+	await page.until(() => document.querySelectorAll('.vip').length === 1);
+	await page.raw.locator('#lb-filter').fill('');
+	await page.until(() => document.querySelectorAll('.vip').length === 200);
+	await page.raw.locator('[data-vip="10.1.0.2:80/tcp"]').focus();
+	const before = round;
+
+	await page.until(() => document.activeElement.dataset.vip === '10.1.0.2:80/tcp');
+	while (round < before + 2)
+		await new Promise((done) => setTimeout(done, 50));
+	assert.equal(await page.raw.evaluate(() => document.activeElement.dataset.vip), '10.1.0.2:80/tcp');
 	await page.close();
 });
 

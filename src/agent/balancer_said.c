@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/balancer_said.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "agent/balancer.h"
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#define FORMAT "saker health 1"
+
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+	for (; *text; text++)
+		h = map_hash(h ^ (unsigned char)*text);
+	return map_hash(h + 1);
+}
+
+static uint64_t key_of(const char *vip, const char *backend)
+{
+	return hash_text(hash_text(1, vip), backend);
+}
+
+static bool is(const json_t *object, const char *key, const char *text)
+{
+	return !strcmp(said_text(object, key), text);
+}
+
+const char *said_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
+}
+
+/* Those of one hash stand behind one another. */
+static int row_add(struct said *s, uint64_t key, const json_t *row)
+{
+	while (map_get(&s->rows, key))
+		key++;
+	return map_set(&s->rows, key, (uintptr_t)row);
+}
+
+static int index_vip(struct said *s, const json_t *vip)
+{
+	const json_t *backends = json_object_get(vip, "backends"), *b;
+	const char *name = said_text(vip, "vip");
+	size_t i;
+	int r = row_add(s, key_of(name, ""), vip);
+
+	json_array_foreach(backends, i, b)
+	{
+		if (r >= 0)
+			r = row_add(s, key_of(name, said_text(b, "backend")), b);
+	}
+	return r;
+}
+
+static void forget(struct said *s)
+{
+	map_fini(&s->rows);
+	s->rows = (struct map)MAP_INIT;
+	json_decref(s->doc);
+	s->doc = NULL;
+	s->of[0] = s->trouble[0] = 0;
+}
+
+void said_fini(struct said *s)
+{
+	forget(s);
+}
+
+/* *ret NULL with 0: there is none. */
+static int doc_read(const struct balancer *b, json_t **ret, struct err *err)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	struct err why = ERR_INIT;
+	json_error_t wrong;
+	int r = balancer_file_read(b, "health", &text, &why);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : err_set(err, why.code, "%s", why.text);
+	*ret = json_loadb(text.data ? text.data : "", text.len, 0, &wrong);
+	if (is(*ret, "format", FORMAT))
+		return 0;
+	r = *ret ? err_set(err, EINVAL, "'%s.health' is of another version of saker", b->attach.key)
+		 : err_set(err, EINVAL, "'%s.health' is damaged: %s", b->attach.key, wrong.text);
+	json_decref(*ret);
+	*ret = NULL;
+	return r;
+}
+
+/* Whoever holds the lock is one. */
+static bool agent_runs(const struct balancer *b)
+{
+	uint64_t ns = attach_namespace();
+	char path[PATH_MAX];
+	CLEANUP_CLOSE int fd = -1;
+
+	(void)(ns ? snprintf(path, sizeof(path), "%s/agent@%" PRIu64 ".lock", b->state, ns)
+		  : snprintf(path, sizeof(path), "%s/agent.lock", b->state));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
+}
+
+static int read_doc(struct said *s, const struct balancer *b)
+{
+	struct err err = ERR_INIT;
+	const json_t *vip;
+	size_t i;
+	int r = doc_read(b, &s->doc, &err);
+
+	if (r < 0)
+		(void)snprintf(s->trouble, sizeof(s->trouble), "%s", err.text);
+	r = 0;
+	json_array_foreach(json_object_get(s->doc, "vips"), i, vip)
+	{
+		if (r >= 0)
+			r = index_vip(s, vip);
+	}
+	return r;
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+int said_refresh(struct said *s, const struct balancer *b)
+{
+	struct stat st = { 0 };
+	char path[PATH_MAX];
+	int r;
+
+	balancer_path(b, "health", path, sizeof(path));
+	(void)stat(path, &st);
+	s->runs = agent_runs(b);
+	if (!strcmp(s->of, path) && same_file(&st, &s->file))
+		return 0;
+	forget(s);
+	r = read_doc(s, b);
+	if (r < 0)
+		return r;
+	(void)snprintf(s->of, sizeof(s->of), "%s", path);
+	s->file = st;
+	return 0;
+}
+
+static const json_t *find(const struct said *s, uint64_t key, const char *field, const char *name)
+{
+	const uint64_t *at;
+
+	for (; (at = map_get(&s->rows, key)); key++) {
+		const json_t *row = (const json_t *)(uintptr_t)*at;
+
+		if (is(row, field, name))
+			return row;
+	}
+	return NULL;
+}
+
+const json_t *said_vip(const struct said *s, const char *vip)
+{
+	return find(s, key_of(vip, ""), "vip", vip);
+}
+
+const json_t *said_backend(const struct said *s, const char *vip, const char *backend)
+{
+	return find(s, key_of(vip, backend), "backend", backend);
+}
+
+static int put(const char *data, size_t size, void *arg)
+{
+	buf_add(arg, data, size);
+	return 0;
+}
+
+void said_json(struct buf *out, const json_t *value)
+{
+	if (!value || json_dump_callback(value, put, out, JSON_COMPACT | JSON_ENCODE_ANY))
+		buf_str(out, "null");
+}
