@@ -10,12 +10,14 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 
+#include "agent/balancer.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "cli/cli.h"
 #include "cli/doctor_on.h"
 #include "net/attach.h"
+#include "net/attach_tc.h"
 #include "net/hop.h"
 
 /* One page less the room before a frame (256) and the kernel's record behind it (320): the programs take one buffer. */
@@ -26,6 +28,7 @@ struct on {
 	char driver[32];
 	int mtu, gro; /* gro -1: unknown */
 	bool forwards4, forwards6;
+	enum attach_tc_how egress;
 };
 
 static int ask(int fd, const struct attach *a, void *what)
@@ -51,6 +54,7 @@ static int on_look(const char *interface, struct on *on, struct err *err)
 	on->gro = ask(fd, &on->attach, &gro) ? -1 : gro.data != 0;
 	(void)snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", on->attach.name);
 	on->mtu = ioctl(fd, SIOCGIFMTU, &req) ? 0 : req.ifr_mtu;
+	on->egress = attach_tc_look(&on->attach, BALANCER_EGRESS, true);
 	on->forwards4 = hop_forwards(interface, 4);
 	on->forwards6 = hop_forwards(interface, 6);
 	return 0;
@@ -75,14 +79,14 @@ static void on_json(struct buf *b, const struct on *on)
 	buf_printf(
 		b,
 		",\"tested\":%s,\"mtu\":%d,\"one_buffer\":%s,\"gro\":%s,\"xdp\":\"%s\",\"program\":%u,\"foreign\":%s,"
-		"\"ethernet\":%s,\"forwards4\":%s,\"forwards6\":%s}\n",
+		"\"egress\":\"%s\",\"ethernet\":%s,\"forwards4\":%s,\"forwards6\":%s}\n",
 		is_veth(on) ? "true" : "false", on->mtu, on->mtu <= ONE_BUFFER ? "true" : "false",
 		on->gro < 0 ? "null"
 		: on->gro   ? "true"
 			    : "false",
 		attach_mode_name(on->attach.mode), on->attach.program, foreign(on) ? "true" : "false",
-		on->attach.ethernet ? "true" : "false", on->forwards4 ? "true" : "false",
-		on->forwards6 ? "true" : "false");
+		attach_tc_how_name(on->egress), on->attach.ethernet ? "true" : "false",
+		on->forwards4 ? "true" : "false", on->forwards6 ? "true" : "false");
 }
 
 static void text_hook(struct buf *b, const struct on *on)
@@ -108,6 +112,9 @@ static void on_text(struct buf *b, const struct on *on)
 			   ? ": tested; nothing restarts when a program comes"
 			   : ": untested; many drivers restart their queues, and so the link, when a program comes");
 	text_hook(b, on);
+	if (on->egress != ATTACH_TC_NONE)
+		buf_printf(b, "  ok  way out     saker's program for checks is there, by a %s of traffic control\n",
+			   attach_tc_how_name(on->egress));
 	if (on->mtu <= ONE_BUFFER)
 		buf_printf(b, "  ok  MTU         %d: a frame fits one buffer\n", on->mtu);
 	else

@@ -15,6 +15,7 @@
 #include "cli/cli.h"
 #include "cli/lb.h"
 #include "cli/lb_health.h"
+#include "net/attach_tc.h"
 #include "net/lb/look.h"
 #include "packet/wire.h"
 
@@ -68,6 +69,7 @@ static void show_vip(struct buf *out, const struct wish_vip *v, const struct see
 
 static void show_state(struct buf *out, const struct balancer *b)
 {
+	enum attach_tc_how egress = attach_tc_look(&b->attach, BALANCER_EGRESS, true);
 	char text[64];
 
 	buf_printf(out, "%s: ", b->attach.name);
@@ -79,6 +81,9 @@ static void show_state(struct buf *out, const struct balancer *b)
 	else
 		buf_printf(out, "%s XDP, program %s\n", attach_mode_name(b->attach.mode),
 			   attach_program_text(b->attach.program, text, sizeof(text)));
+	if (egress != ATTACH_TC_NONE)
+		buf_printf(out, "  checks and marks: a program on the way out, by a %s of traffic control\n",
+			   attach_tc_how_name(egress));
 	if (b->guarded)
 		buf_printf(out, "  this change waits to be confirmed: %.0f s are left\n",
 			   b->guard_boot_ns > clock_boot_ns() ? (double)(b->guard_boot_ns - clock_boot_ns()) / 1e9
@@ -89,9 +94,10 @@ static void show_json(struct buf *out, const struct balancer *b, const struct wi
 {
 	buf_str(out, "{\"interface\":");
 	buf_json(out, b->attach.name, strlen(b->attach.name));
-	buf_printf(out, ",\"attached\":%s,\"mode\":\"%s\",\"program\":%u,\"unconfirmed\":%s,\"wish\":",
-		   b->attach.link >= 0 ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
-		   b->guarded ? "true" : "false");
+	buf_printf(
+		out, ",\"attached\":%s,\"mode\":\"%s\",\"program\":%u,\"unconfirmed\":%s,\"egress\":\"%s\",\"wish\":",
+		b->attach.link >= 0 ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
+		b->guarded ? "true" : "false", attach_tc_how_name(attach_tc_look(&b->attach, BALANCER_EGRESS, true)));
 	wish_json(w, out);
 	lb_health_json(out, h);
 	buf_str(out, "}\n");

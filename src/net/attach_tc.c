@@ -29,7 +29,7 @@
 
 const char *attach_tc_how_name(enum attach_tc_how how)
 {
-	static const char *const names[] = { "none", "a TCX link", "a filter of clsact" };
+	static const char *const names[] = { "none", "link", "filter" };
 
 	return names[how];
 }
@@ -265,6 +265,15 @@ void attach_tc_close(struct attach_tc *t)
 	if (t->link >= 0)
 		(void)close(t->link);
 	t->link = -1;
+}
+
+enum attach_tc_how attach_tc_look(const struct attach *a, const char *name, bool egress)
+{
+	struct attach_tc t;
+
+	attach_tc_open(&t, a, name, egress);
+	attach_tc_close(&t);
+	return t.how;
 }
 
 int attach_tc_set(struct attach_tc *t, int program, struct err *err)

@@ -36,6 +36,8 @@ int attach_tc_set(struct attach_tc *t, int program, struct err *err);
 /* Takes ours off; 0 where there is none. */
 int attach_tc_detach(struct attach_tc *t, struct err *err);
 
-const char *attach_tc_how_name(enum attach_tc_how how); /* "a TCX link", ... */
+const char *attach_tc_how_name(enum attach_tc_how how); /* "none", "link", "filter" */
+/* How that program is there now. */
+enum attach_tc_how attach_tc_look(const struct attach *a, const char *name, bool egress);
 
 #endif
