@@ -102,6 +102,30 @@ equal "and it is left alone" "$(known 10.90.13.2)" "suspect 1000"
 serve b3
 ok "until something good is heard of it" wait_for 20 is 10.90.13.2 "healthy 1000"
 
+# ---- a host that falls silent, without checks ----
+cat >silent.yaml <<W
+interfaces:
+  eth0:
+    health: {mode: live, syn-again: 3, window: 5s, effect: 1s, slow-start: 2s, base-eject: 5s}
+    vips:
+      - vip: $VIP
+        backends: [10.90.11.2, 10.90.12.2, 10.90.13.2, 10.90.14.2]
+W
+ok "no checks any more" lb apply silent.yaml
+ip -n "${LBWORLD}net" link set b2 down
+clients=()
+for ((i = 0; i < 24; i++)); do
+	netns_run "${LBWORLD}client" curl -s -m 30 -o /dev/null http://$LBWORLD_VIP/ &
+	clients+=($!)
+done
+ok "SYNs that come again take it out" wait_for 30 is 10.90.12.2 "ejected 0"
+lost=0
+for i in "${clients[@]}"; do wait "$i" || lost=$((lost + 1)); done
+equal "whose clients are answered by others then" $lost 0
+ip -n "${LBWORLD}net" link set b2 up
+ok "the wish with checks" wish live
+ok "brings it back" wait_for 90 is 10.90.12.2 "healthy 1000"
+
 # ---- without the agent ----
 silence b4
 ok "one is out" wait_for 20 is 10.90.14.2 "down 0"
