@@ -44,7 +44,7 @@ depends() {
 	program=$(realpath "$1")
 	mkdir "$place/debian"
 	echo "Source: saker" >"$place/debian/control"
-	echo | ${CC:-cc} -x c -shared -o "$place/late.so" - -Wl,--no-as-needed -lcapstone -lmicrohttpd
+	echo | ${CC:-cc} -x c -shared -o "$place/late.so" - -Wl,--no-as-needed -lcapstone -lmicrohttpd -lcrypto
 	(cd "$place" && dpkg-shlibdeps -O "$program" late.so 2>/dev/null | sed 's/^shlibs:Depends=//')
 	rm -r "$place"
 }

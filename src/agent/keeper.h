@@ -26,9 +26,20 @@ struct err;
 struct keeper;
 struct loop;
 
+/* Who comes from that address may speak for that backend, too. */
+struct keeper_peer {
+	struct sign_addr from, backend;
+};
+
 struct keeper_opts {
 	const char *record_dir; /* of the agent's own recording; NULL: none */
 	uint64_t max_bytes;	/* of it; 0: no limit */
+	/* agents on backends' hosts (keeper_link.c) */
+	char listen_address[64]; /* "": any */
+	uint16_t listen_port;	 /* 0: none are heard */
+	const char *key;	 /* file */
+	const struct keeper_peer *peers;
+	unsigned int npeers;
 };
 
 /* Life cycle.  opts is borrowed. */

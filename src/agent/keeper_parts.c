@@ -5,7 +5,10 @@
 #include "agent/checks.h"
 #include "agent/keeper.h"
 
+extern const struct keeper_part keeper_link;
+
 const struct keeper_part *const keeper_parts[] = {
 	&keeper_checks,
+	&keeper_link,
 	NULL,
 };

@@ -90,6 +90,8 @@ static int refuse_event(struct recorder *r, const struct event_header *h)
 	} room;
 
 	mark.h.type = EVENT_MARK;
+	if (!r->store)
+		return 0;
 	if (r->lost++ < REFUSED_TOLD && event_build(&room, sizeof(room), &mark, strings) > 0)
 		(void)store_append(r->store, &room.h, NULL);
 	*r->err = (struct err)ERR_INIT;
@@ -99,7 +101,7 @@ static int refuse_event(struct recorder *r, const struct event_header *h)
 static int store_event(void *arg, const struct event_header *h)
 {
 	struct recorder *r = arg;
-	int code = store_append(r->store, h, r->err);
+	int code = r->store ? store_append(r->store, h, r->err) : 0;
 
 	if (code == -EBADMSG || code == -EINVAL)
 		return refuse_event(r, h);
@@ -257,6 +259,8 @@ static int take_event(void *arg, const struct event_header *h)
 {
 	struct recorder *r = arg;
 
+	if (r->opts->observer)
+		r->opts->observer->see(r->opts->observer->arg, h);
 	switch (h->type) {
 	case EVENT_EXEC:
 	case EVENT_PROCESS:
@@ -374,6 +378,8 @@ static int open_store(struct recorder *r, struct err *err)
 
 	if (e < 0)
 		return e;
+	if (!r->opts->dir)
+		return 0;
 	(void)gethostname(hostname, sizeof(hostname) - 1);
 	boot_id_read(boot_id);
 	child_invoker(&so.uid, &so.gid);
@@ -482,7 +488,7 @@ static int settle(struct recorder *r, uint64_t before, uint64_t now)
 	before = MIN(before, now);
 	if (r->logs)
 		before = logs_settle(r->logs, before);
-	return e < 0 ? e : store_settle(r->store, before, r->err);
+	return e < 0 || !r->store ? e : store_settle(r->store, before, r->err);
 }
 
 static void pause_choose(struct recorder *r, int64_t events)
@@ -500,7 +506,7 @@ static int drain(struct recorder *r, uint64_t settle_ns)
 	int e = n < 0 ? (int)n : settle(r, settle_ns ? now - settle_ns : UINT64_MAX, now);
 
 	pause_choose(r, n);
-	if (e >= 0 && now - r->last_flush_ns > FLUSH_NS) {
+	if (e >= 0 && r->store && now - r->last_flush_ns > FLUSH_NS) {
 		e = store_flush(r->store, r->err);
 		r->last_flush_ns = now;
 	}
@@ -529,6 +535,8 @@ static int tick(struct recorder *r)
 		e = select_again(r->opts->container, r->kernel, &r->groups, r->err);
 	if (e >= 0)
 		e = budget_tick(&r->budget, r->kernel, store_event, r);
+	if (e >= 0 && r->opts->observer)
+		e = r->opts->observer->tick(r->opts->observer->arg, clock_boot_ns());
 	return e;
 }
 
@@ -569,6 +577,8 @@ static int finish(struct recorder *r, struct record_result *ret)
 	struct kernel_counts counts;
 	int e;
 
+	if (r->opts->observer)
+		r->opts->observer->end(r->opts->observer->arg);
 	e = tls_tick(r->tls, UINT64_MAX); /* who waits to be told of, as long as his files can be looked at */
 	if (e < 0)
 		return e;
@@ -589,9 +599,9 @@ static int finish(struct recorder *r, struct record_result *ret)
 		e = budget_last(&r->budget, r->kernel, store_event, r);
 	if (e >= 0)
 		e = say_clock(r);
-	if (e >= 0)
+	if (e >= 0 && r->store)
 		e = store_settle(r->store, UINT64_MAX, r->err);
-	if (e >= 0)
+	if (e >= 0 && r->store)
 		e = store_flush(r->store, r->err);
 	kernel_counts(r->kernel, &counts);
 	ret->produced = counts.produced;
@@ -601,9 +611,10 @@ static int finish(struct recorder *r, struct record_result *ret)
 
 static void result_fill(struct recorder *r, struct record_result *ret)
 {
-	struct store_stats st;
+	struct store_stats st = { 0 };
 
-	store_writer_stats(r->store, &st);
+	if (r->store)
+		store_writer_stats(r->store, &st);
 	ret->events = st.events;
 	ret->bytes = st.bytes;
 	ret->late = st.late;
@@ -642,6 +653,8 @@ static int run(struct recorder *r, volatile sig_atomic_t *stop, void (*ready)(vo
 		e = open_kernel(r, err);
 	if (e >= 0)
 		e = open_store(r, err);
+	if (e >= 0 && r->opts->observer)
+		r->opts->observer->begin(r->opts->observer->arg, store_event, r);
 	if (e >= 0)
 		e = places_new(store_event, r, &r->places);
 	if (e >= 0)

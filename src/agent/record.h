@@ -20,8 +20,24 @@ struct err;
 #define RECORD_FLIGHT_PARENT "/var/lib/saker"
 #define RECORD_FLIGHT_DIR RECORD_FLIGHT_PARENT "/flight" /* of the flight recorder, and what freeze takes by default */
 
+struct event_header;
+
+/*
+ * Somebody who looks on while events are recorded, and adds some of his own.  All on the recorder's thread, in this order: begin, ready()
+ * of record_run(), see and tick, end.
+ */
+struct record_observer {
+	void (*begin)(void *arg, int (*put)(void *put_arg, const struct event_header *h), void *put_arg);
+	void (*see)(void *arg,
+		    const struct event_header *h); /* each event of the kernel, before it is stored; borrowed */
+	int (*tick)(void *arg, uint64_t now_ns);   /* every 10 ms at latest; < 0 ends the recording */
+	void (*end)(void *arg);			   /* put still works */
+	void *arg;
+};
+
 struct record_opts {
-	const char *dir;
+	const char *dir;			/* NULL: nothing is stored; only for an observer */
+	const struct record_observer *observer; /* NULL: none */
 	/* whom: any of these together */
 	char *const *command; /* NULL-terminated, run until it ends; NULL: none */
 	bool as_root;	      /* the command keeps root */

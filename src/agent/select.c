@@ -173,8 +173,11 @@ int select_pids(const struct record_opts *opts, struct kernel *k, struct err *er
 	size_t i;
 	int r = 0;
 
-	for (i = 0; i < opts->npids && r >= 0; i++)
-		r = pid_select(opts->pids[i], k, err);
+	for (i = 0; i < opts->npids && r >= 0; i++) {
+		r = pid_select(opts->pids[i], k, opts->observer ? NULL : err);
+		if (r == -ESRCH && opts->observer) /* nobody named it, it was found: it may have ended since */
+			r = 0;
+	}
 	return r;
 }
 

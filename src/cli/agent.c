@@ -1,49 +1,196 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* saker agent - the process of a host that looks after its balancers. */
+/* saker agent - the process of a host that looks after its balancers, or, on a backend's host, tells balancers what happens there. */
 #include <argp.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "agent/keeper.h"
+#include "agent/watcher.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/parse.h"
 #include "cli/cli.h"
 
+#define PEERS_MAX 1024
+
+enum { OPT_LISTEN = 256, OPT_KEY, OPT_PEER, OPT_REPORT_TO, OPT_FOR, OPT_PORT };
+
 static const struct argp_option agent_options[] = {
 	{ "output", 'o', "DIR", 0, "Record what the agent learns, decides and does; DIR must be new or empty", 0 },
 	{ "max-size", 's', "BYTES", 0, "Of that recording: the oldest goes first", 0 },
+	{ "key", OPT_KEY, "FILE", 0, "The key that agents of both kinds share", 0 },
+	{ NULL, 0, NULL, 0, "On a balancer:", 1 },
+	{ "listen", OPT_LISTEN, "ADDRESS:PORT", 0, "Hear the agents on backends' hosts", 1 },
+	{ "peer", OPT_PEER, "HOST=BACKEND,...", 0,
+	  "The agent that comes from the address HOST may speak for these, too; may be repeated", 1 },
+	{ NULL, 0, NULL, 0, "On a backend's host:", 2 },
+	{ "report-to", OPT_REPORT_TO, "ADDRESS:PORT", 0, "Tell this balancer's agent; may be repeated", 2 },
+	{ "for", OPT_FOR, "BACKEND,...", 0, "The addresses that this host has as a backend", 2 },
+	{ "port", OPT_PORT, "N", 0, "The TCP port that is watched", 2 },
 	{ 0 },
 };
 
+struct agent_args {
+	struct keeper_opts keeper;
+	struct watcher_opts watcher;
+	struct keeper_peer peers[PEERS_MAX];
+};
+
+static volatile sig_atomic_t agent_stop;
+
+static void on_stop(int sig)
+{
+	agent_stop = sig;
+}
+
+static void parse_peer(char *text, struct agent_args *a, struct argp_state *state)
+{
+	char *equals = strchr(text, '='), *save = NULL, *one;
+	struct keeper_peer p;
+
+	if (equals)
+		*equals = 0;
+	if (!equals || sign_addr_parse(text, &p.from) < 0)
+		argp_error(state, "'%s' does not begin with an address and `=`", text);
+	for (one = strtok_r(equals + 1, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
+		if (sign_addr_parse(one, &p.backend) < 0)
+			argp_error(state, "'%s' is no address", one);
+		if (a->keeper.npeers == PEERS_MAX)
+			argp_error(state, "more than %d addresses of backends", PEERS_MAX);
+		a->peers[a->keeper.npeers++] = p;
+	}
+	a->keeper.peers = a->peers;
+}
+
+static void parse_for(char *text, struct watcher_opts *o, struct argp_state *state)
+{
+	char *save = NULL, *one;
+
+	for (one = strtok_r(text, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
+		if (o->naddrs == WATCHER_ADDRS)
+			argp_error(state, "more than %d addresses of backends", WATCHER_ADDRS);
+		if (sign_addr_parse(one, &o->addrs[o->naddrs++]) < 0)
+			argp_error(state, "'%s' is no address", one);
+	}
+}
+
+static void parse_to(const char *text, struct watcher_opts *o, struct argp_state *state)
+{
+	struct watcher_to *to = &o->to[o->nto];
+	struct sign_addr addr;
+	struct cli_listen l;
+
+	if (o->nto == WATCHER_BALANCERS)
+		argp_error(state, "more than %d balancers", WATCHER_BALANCERS);
+	if (!cli_listen(text, &l) || !l.port || sign_addr_parse(l.address, &addr) < 0)
+		argp_error(state, "'%s' is no ADDRESS:PORT of a balancer's agent", text);
+	(void)snprintf(to->address, sizeof(to->address), "%s", l.address);
+	to->port = l.port;
+	o->nto++;
+}
+
+static void parse_listen(const char *text, struct keeper_opts *o, struct argp_state *state)
+{
+	struct cli_listen l;
+
+	if (!cli_listen(text, &l) || !l.port)
+		argp_error(state, "'%s' is no ADDRESS:PORT to listen on", text);
+	(void)snprintf(o->listen_address, sizeof(o->listen_address), "%s", l.address);
+	o->listen_port = l.port;
+}
+
+static void check(const struct agent_args *a, struct argp_state *state)
+{
+	const struct watcher_opts *w = &a->watcher;
+	const struct keeper_opts *k = &a->keeper;
+
+	if (w->nto && k->listen_port)
+		argp_error(state, "--listen and --report-to are two agents: run one of each");
+	if ((w->nto || k->listen_port) && !k->key)
+		argp_error(state, "--key is missing: agents know each other by a key that they share");
+	if (w->nto && (!w->naddrs || !w->port))
+		argp_error(state,
+			   "--report-to wants --for and --port: for which backends it speaks, and what is watched");
+	if (!w->nto && (w->naddrs || w->port))
+		argp_error(state, "--for and --port are of no use without --report-to");
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct keeper_opts *o = state->input;
+	struct agent_args *a = state->input;
+	uint64_t n;
 
 	switch (key) {
 	case 'o':
-		o->record_dir = arg;
+		a->keeper.record_dir = arg;
 		return 0;
 	case 's':
-		if (parse_size(arg, &o->max_bytes) < 0 || !o->max_bytes)
+		if (parse_size(arg, &a->keeper.max_bytes) < 0 || !a->keeper.max_bytes)
 			argp_error(state, "'%s' is no size", arg);
+		return 0;
+	case OPT_KEY:
+		a->keeper.key = arg;
+		return 0;
+	case OPT_LISTEN:
+		parse_listen(arg, &a->keeper, state);
+		return 0;
+	case OPT_PEER:
+		parse_peer(arg, a, state);
+		return 0;
+	case OPT_REPORT_TO:
+		parse_to(arg, &a->watcher, state);
+		return 0;
+	case OPT_FOR:
+		parse_for(arg, &a->watcher, state);
+		return 0;
+	case OPT_PORT:
+		if (parse_number(arg, &n) < 0 || !n || n > UINT16_MAX)
+			argp_error(state, "'%s' is no port", arg);
+		a->watcher.port = (uint16_t)n;
+		return 0;
+	case ARGP_KEY_END:
+		check(a, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 }
 
+static int run_keeper(const struct keeper_opts *opts, struct err *err)
+{
+	struct keeper *k = NULL;
+	int r = keeper_new(opts, &k, err);
+
+	if (r >= 0)
+		r = keeper_run(k, err);
+	(void)keeper_free(k);
+	return r;
+}
+
+static int run_watcher(struct agent_args *a, struct err *err)
+{
+	struct sigaction sa = { .sa_handler = on_stop };
+
+	(void)sigaction(SIGINT, &sa, NULL);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	a->watcher.key = a->keeper.key;
+	a->watcher.dir = a->keeper.record_dir;
+	a->watcher.max_bytes = a->keeper.max_bytes;
+	return watcher_run(&a->watcher, &agent_stop, err);
+}
+
 static int agent_main(int argc, char **argv)
 {
-	struct keeper_opts opts = { 0 };
-	struct keeper *k = NULL;
+	CLEANUP_FREE struct agent_args *a = calloc(1, sizeof(*a));
 	struct err err = ERR_INIT;
 	int r;
 
-	if (cli_parse(&cli_agent, parse_option, argc, argv, 0, &opts) != 0)
+	if (!a)
+		return CLI_FAILED;
+	if (cli_parse(&cli_agent, parse_option, argc, argv, 0, a) != 0)
 		return CLI_USAGE;
-	r = keeper_new(&opts, &k, &err);
-	if (r >= 0)
-		r = keeper_run(k, &err);
-	(void)keeper_free(k);
+	r = a->watcher.nto ? run_watcher(a, &err) : run_keeper(&a->keeper, &err);
 	if (r < 0)
 		(void)fprintf(stderr, "saker agent: %s\n", err.text);
 	return r < 0 ? CLI_FAILED : CLI_OK;
@@ -51,7 +198,7 @@ static int agent_main(int argc, char **argv)
 
 const struct cli_command cli_agent = {
 	.name = "agent",
-	.about = "look after the balancers of this host: health of backends, actions, their effects",
+	.about = "look after the balancers of this host, or tell balancers what happens to a backend here",
 	.args_doc = "",
 	.options = agent_options,
 	.run = agent_main,

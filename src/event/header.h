@@ -34,7 +34,9 @@ struct event_header {
 };
 
 #define EVENT_LENGTH_MAX 8192
+#define EVENT_AGENT_MIN 100 /* from here to the run-time types: what agents say; the kernel emits none */
 #define EVENT_DYNAMIC_MIN 1024
+#define EVIDENCE_MAX 4 /* events that one of an agent names: hostN, nsN, seqN, cpuN, N from 1 on */
 
 _Static_assert(sizeof(struct event_header) == 40, "event header");
 

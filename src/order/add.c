@@ -674,5 +674,6 @@ int order_add(struct order *o, const struct event *ev, struct err *err)
 	thread_note(&a);
 	if (ev->h->type < EVENT_STATIC_END && handlers[ev->h->type])
 		handlers[ev->h->type](o, &a);
+	order_evidence_add(o, ev, a.n);
 	return o->memory.failed ? err_errno(err, o->memory.failed, "cannot order more than %u events", o->count) : 0;
 }

@@ -29,7 +29,7 @@ struct order {
 	uint32_t count;		     /* events */
 	bool lost_any[LOSS_CLASSES]; /* on some host */
 	/* adding */
-	struct big arrival, messages, dgrams, tasks, pipe_calls, goroutines;
+	struct big arrival, messages, dgrams, tasks, pipe_calls, goroutines, evidence;
 	struct big hosts, threads, socks, flows;
 	struct table thread_table, sock_table, program_table, goroutine_table;
 	struct map tid_map, flow_map;
@@ -127,6 +127,9 @@ void order_match_tasks(struct order *o);
 void order_match_signals(struct order *o);
 void order_match_wakes(struct order *o);
 void order_match_goroutines(struct order *o);
+/* Every event passes here; n is its arrival number. */
+void order_evidence_add(struct order *o, const struct event *ev, uint32_t n);
+void order_match_evidence(struct order *o);
 void order_match_streams(struct order *o);
 /* One direction whose offsets were counted, or contradict each other; rows are by offset, node is the slot. */
 struct order_side {

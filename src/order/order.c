@@ -37,7 +37,7 @@ static void free_hosts(struct order *o)
 static void free_added(struct order *o)
 {
 	struct big *all[] = { &o->arrival, &o->messages, &o->dgrams,	 &o->tasks, &o->socks, &o->flows,
-			      &o->raw,	   &o->remap,	 &o->goroutines, &o->stays, &o->late };
+			      &o->raw,	   &o->remap,	 &o->goroutines, &o->stays, &o->late,  &o->evidence };
 	size_t i;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -130,6 +130,7 @@ static void match_all(struct order *o)
 	order_match_signals(o);
 	order_match_wakes(o);
 	order_match_goroutines(o);
+	order_match_evidence(o);
 	big_fini(&o->memory, &o->tasks);
 	order_match_streams(o);
 	order_match_dgrams(o);
@@ -295,7 +296,8 @@ static const char *const kind_names[ORDER_KINDS] = {
 	[ORDER_PROGRAM] = "program", [ORDER_CREATE] = "create",	      [ORDER_JOIN] = "join",
 	[ORDER_SIGNAL] = "signal",   [ORDER_CONNECT] = "connect",     [ORDER_MESSAGE] = "message",
 	[ORDER_TIMER] = "timer",     [ORDER_WAKE] = "wake",	      [ORDER_LOCK] = "lock",
-	[ORDER_DISK] = "disk",	     [ORDER_GOROUTINE] = "goroutine",
+	[ORDER_DISK] = "disk",	     [ORDER_GOROUTINE] = "goroutine", [ORDER_EVIDENCE] = "evidence",
+	[ORDER_REPORT] = "report",
 };
 
 const char *order_reason_text(enum order_reason reason)

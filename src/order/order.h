@@ -45,6 +45,8 @@ enum order_kind {
 	ORDER_LOCK,    /* the same where it waited on a futex: a lock, a condition, a semaphore, the end of a thread */
 	ORDER_DISK,    /* request -> its end, and -> the end of a wait for it -> what the woken thread did next */
 	ORDER_GOROUTINE, /* what made a goroutine run; its end with its thread */
+	ORDER_EVIDENCE,	 /* what an agent's report, action, ... rests on */
+	ORDER_REPORT,	 /* what an agent reported -> what the other was told */
 	ORDER_KINDS
 };
 

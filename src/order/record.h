@@ -57,6 +57,7 @@ struct order_host {
 	uint32_t loose;	  /* thread, NONE */
 	uint64_t shed_ns; /* since then one or more kinds are left out */
 	uint32_t shed;	  /* how many; 0: none */
+	uint64_t agent;	  /* id by which agents name its events (match_evidence.c), 0: none */
 	double shift_ns;  /* clock minus clock of the first host, for display */
 };
 

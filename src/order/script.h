@@ -4,7 +4,7 @@
 /*
  * script - for the tests of order/: events written as text, and what came of them as text.
  *
- *	[NAME:] HOST/TGID/TID[/START] TYPE [FIELD=VALUE]... ["STRING]... [@TIME] [*CONTEXT] [!]
+ *	[NAME:] HOST/TGID/TID[/START] TYPE [FIELD=VALUE]... ["STRING]... [@TIME] [*CONTEXT] [#CPU:SEQ] [!]
  *
  * one statement to a line or ';'.  Any event type and field of events.def; addresses as dotted quads (IPv4 mapped);
  * "STRING, without blanks, is the next of its strings; without @TIME ten ns after the statement before; *1 softirq, *2 hardirq, *4 recorder; ! imported.
@@ -112,6 +112,8 @@ static inline void script_word(struct script *s, const struct event_type *type, 
 		s->now = strtoull(word + 1, NULL, 0);
 	else if (word[0] == '*')
 		h->context = (uint8_t)atoi(word + 1);
+	else if (word[0] == '#')
+		assert_int_equal(sscanf(word, "#%hu:%llu", &h->cpu, &h->seq), 2);
 	else if (word[0] == '"')
 		script_string(h, word + 1);
 	else if (word[0] == '!')

@@ -59,6 +59,12 @@ struct sign {
 
 typedef void (*sign_fn)(void *arg, const struct sign *s);
 
+bool sign_addr_equal(const struct sign_addr *a, const struct sign_addr *b);
+int sign_addr_parse(const char *text, struct sign_addr *ret); /* -EINVAL */
+#define SIGN_ADDR_TEXT 48
+const char *sign_addr_text(const struct sign_addr *a, char out[SIGN_ADDR_TEXT]); /* out */
+void sign_addr_event(const struct sign_addr *a, uint8_t out[16]);		 /* as in events: IPv4 is mapped */
+
 /* "exit", ...; NULL: there is no such kind. */
 const char *sign_name(uint32_t kind);
 
