@@ -55,6 +55,24 @@ ok "show says so" grep -q 10.90.12.2 <(lb lb show)
 equal "show --json has the wish" "$(lb lb show --json | jq -r '.wish.interfaces.eth0.vips[0].backends | map(.address) | join(" ")')" \
 	"10.90.12.2 10.90.13.2"
 
+# ---- who does not answer ----
+again() { lb lb stats --json | jq '[.backends[].syns_again] | add'; }
+again_more() { [ "$(again)" -gt "$before" ]; }
+before=$(again)
+for i in 2 3; do
+	ip -n "${LBWORLD}b$i" address del $LBWORLD_VIP/32 dev lo
+done
+netns_run "${LBWORLD}client" curl -s -m 20 -o /dev/null http://$LBWORLD_VIP/ &
+silent=$!
+e2e_kill_later $silent
+ok "a SYN that comes again is counted for its backend" wait_for 15 again_more
+ok "stats names it" grep -q 'SYNs again' <(lb lb stats)
+ok "so does Prometheus" grep -q '^saker_lb_backend_syns_again_total.* [1-9]' <(lb lb stats --prometheus)
+kill $silent
+for i in 2 3; do
+	ip -n "${LBWORLD}b$i" address add $LBWORLD_VIP/32 dev lo
+done
+
 # ---- why ----
 sorted() { lb lb stats --json | jq -S '[.vips, .backends, .connections, [.reasons[] | select(.reason != "PASSED")]]'; }
 sorted >before
