@@ -39,7 +39,7 @@ extern const unsigned char bpf_lb_bench_data[];
 extern const size_t bpf_lb_bench_size;
 
 /* Balancers, each with a chain of its own. */
-enum { TABLE_65K, TABLE_1M, ONE_MORE_STAGE, WORLDS };
+enum { TABLE_65K, TABLE_1M, ONE_MORE_STAGE, GLOBAL, WORLDS };
 
 static struct world {
 	struct chain *chain;
@@ -54,6 +54,8 @@ struct row {
 	uint64_t nflows;
 	bool vip;
 	bool stateless, syn;
+	bool elsewhere; /* before the first run the flows get into the table of another CPU */
+	bool reset;	/* nothing is put into this CPU's table */
 	int world;
 	const char *goal;
 	double ns[RUNS_MAX];
@@ -80,6 +82,37 @@ static struct row rows[] = {
 	  .syn = true,
 	  .world = TABLE_1M,
 	  .goal = "<= 800 ns" },
+	{ .what = "new flow (SYN) each time, into a table of 65536 and that of all CPUs",
+	  .program = "chain_entry",
+	  .nflows = 1U << 23,
+	  .vip = true,
+	  .syn = true,
+	  .world = GLOBAL },
+	{ .what = "in another CPU's table, 32768 flows in turn",
+	  .program = "chain_entry",
+	  .nflows = 32768,
+	  .vip = true,
+	  .reset = true,
+	  .elsewhere = true,
+	  .world = ONE_MORE_STAGE },
+	{ .what = "in the table of all CPUs, 32768 flows in turn",
+	  .program = "chain_entry",
+	  .nflows = 32768,
+	  .vip = true,
+	  .reset = true,
+	  .elsewhere = true,
+	  .world = GLOBAL },
+	{ .what = "in no CPU's table, 2^23 flows in turn",
+	  .program = "chain_entry",
+	  .nflows = 1U << 23,
+	  .vip = true,
+	  .reset = true },
+	{ .what = "not in the table of all CPUs, 2^23 flows in turn",
+	  .program = "chain_entry",
+	  .nflows = 1U << 23,
+	  .vip = true,
+	  .reset = true,
+	  .world = GLOBAL },
 	{ .what = "in the table, one flow, one more stage before",
 	  .program = "chain_entry",
 	  .nflows = 1,
@@ -116,7 +149,9 @@ static void balance(struct world *w, int which)
 	struct lb_wish wish = { .vips = vips, .nvips = 2 };
 	const struct chain_plan plans[2] = { { .stages = { "lb_stage" }, .gue_port = 6080 },
 					     { .stages = { "bench_stage", "lb_stage" }, .gue_port = 6080 } };
-	const struct lb_opts opts = { .vips = 8, .conns = which == TABLE_1M ? 1U << 20 : 65536 };
+	const struct lb_opts opts = { .vips = 8,
+				      .conns = which == TABLE_1M ? 1U << 20 : 65536,
+				      .global = which == GLOBAL };
 	const struct chain_object object = { "lb_bench", bpf_lb_bench_data, &bpf_lb_bench_size };
 	struct err err = ERR_INIT;
 	char text[32];
@@ -172,7 +207,7 @@ static void run(struct row *row, int at, int repeat)
 	       8);
 	frame[37] = 80;
 	frame[46] = 0x50;
-	frame[47] = row->syn ? TCP_SYN : TCP_ACK;
+	frame[47] = row->syn ? TCP_SYN : row->reset && at >= 0 ? TCP_RST : TCP_ACK;
 	w->flows[0] = row->nflows;
 	if (next >= 0 && bpf_map_update_elem(chain_map(w->chain, "bench_next"), &zero, &next, BPF_ANY))
 		die("cannot place the program");
@@ -181,7 +216,24 @@ static void run(struct row *row, int at, int repeat)
 	want = row->vip || (row->program && !strcmp(row->program, "bench_empty")) ? XDP_TX : XDP_PASS;
 	if (opts.retval != want)
 		die("a packet was not treated as it should be");
-	row->ns[at] = opts.duration;
+	if (at >= 0)
+		row->ns[at] = opts.duration;
+}
+
+/* Flows that are to be in the table of another CPU; where there is none, those rows measure what is in none. */
+static void fill_elsewhere(const cpu_set_t *all, const cpu_set_t *here)
+{
+	cpu_set_t others;
+	size_t k;
+
+	CPU_XOR(&others, all, here);
+	if (sched_setaffinity(0, sizeof(others), &others))
+		return;
+	for (k = 0; k < ARRAY_LEN(rows); k++) {
+		if (rows[k].elsewhere)
+			run(&rows[k], -1, (int)rows[k].nflows);
+	}
+	(void)sched_setaffinity(0, sizeof(*here), here);
 }
 
 static int compare(const void *a, const void *b)
@@ -332,6 +384,7 @@ int main(int argc, char **argv)
 		balance(&worlds[i], i);
 		restorer(&worlds[i]);
 	}
+	fill_elsewhere(&all, &one);
 	for (i = 0; i < runs; i++) {
 		for (k = 0; k < ARRAY_LEN(rows); k++)
 			run(&rows[k], i, repeat);

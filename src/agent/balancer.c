@@ -222,7 +222,7 @@ static uint32_t room_of(const struct wish_if *f, const struct balancer *b)
 
 int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 {
-	struct lb_opts opts = { .vips = room_of(f, b), .conns = f->table };
+	struct lb_opts opts = { .vips = room_of(f, b), .conns = f->table, .global = f->global };
 	CLEANUP(wish_made_fini) struct wish_made made = { 0 };
 	struct chain *old = NULL;
 	struct pin_about about;

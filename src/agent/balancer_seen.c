@@ -273,7 +273,7 @@ static void reals(const struct writing *w, const struct seen *s, unsigned what)
 		{ "backend_connections", "backend_connections", "gauge",
 		  "Entries of the connection tables, by backend." },
 		{ "backend_syns_again", "backend_syns_again_total", "counter",
-		  "SYNs that came again with nothing between, by backend." },
+		  "SYNs that came again to a backend that had got them, by backend." },
 	};
 	char addr[LB_ADDR_TEXT];
 	size_t i;

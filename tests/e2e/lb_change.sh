@@ -6,11 +6,7 @@
 # The balancer is changed under load: wishes, programs and tables. No connection may be lost: wrk counts on one side, the kernels of
 # client and backends on both. Then the other ways to a backend, NAT and L2.
 set -u
-# A network card brings all packets of a flow to one CPU, which has its connection table; on veth they come where they were sent.
-if [ -z "${LB_CHANGE_PINNED:-}" ]; then
-	export LB_CHANGE_PINNED=1
-	exec taskset -c 0 "$0" "$@"
-fi
+# On veth the packets of a flow come to the CPU where they were sent, now to one and now to another: tables of other CPUs are asked.
 here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tests/lib/e2e.sh
 . "$here/lib/e2e.sh"

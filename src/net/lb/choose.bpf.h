@@ -35,23 +35,12 @@ PACKET_INLINE int lb_is_down(const struct chain_meta *m, __u32 vip, __u32 real)
 	return downs && bpf_map_lookup_elem(downs, &key);
 }
 
-/* Another packet of a TCP connection: its SYN is not waited for any more (net/lb/again.bpf.h). */
-PACKET_INLINE void lb_conn_heard(const struct lb_choice *c, struct lb_conn *conn)
-{
-	if (unlikely(conn->seen_s)) {
-		conn->seen_s = 0;
-		lb_syn_over(&c->key);
-	}
-}
-
 /* Is an entry of the table still good?  A UDP flow that is, is seen now. */
 PACKET_INLINE int lb_conn_good(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
 			       struct lb_choice *c, struct lb_conn *conn)
 {
-	if (!lb_is_udp(c)) {
-		lb_conn_heard(c, conn);
+	if (!lb_is_udp(c))
 		return 1;
-	}
 	if (c->now_s - conn->seen_s > config->udp_idle_s) {
 		chain_note(m, CHAIN_LB_AGED);
 		return 0;
@@ -65,49 +54,13 @@ PACKET_INLINE int lb_conn_good(const struct chain_meta *m, const struct lb_confi
 	return 1;
 }
 
-NOINLINE int lb_recall(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
-		       struct lb_choice *c)
-{
-	struct lb_conn *conn = lb_conn_find(&c->key, c->now);
-
-	if (!conn) {
-		if (!lb_is_udp(c))
-			chain_note(m, CHAIN_LB_MISS);
-		return 0;
-	}
-	if (!lb_conn_good(m, config, vip, c, conn))
-		return 0;
-	c->real = conn->real;
-	c->reason = CHAIN_LB_TABLE;
-	return 1;
-}
-
-PACKET_INLINE int lb_is_syn(const struct chain_meta *m)
-{
-	return (m->packet.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-}
-
-/* Is it known whose the entry is (net/lb/again.bpf.h)? */
-PACKET_INLINE int lb_is_watched(const struct chain_meta *m, const struct lb_choice *c)
-{
-	const struct packet_flow *flow = &m->packet.flow;
-
-	return !lb_is_udp(c) && c->key.sport == flow->sport && c->key.dport == flow->dport;
-}
-
 NOINLINE void lb_remember(const struct chain_meta *m, struct lb_choice *c)
 {
 	struct lb_conn conn = { c->real, c->now_s };
-	int watched = lb_is_watched(m, c), syn = watched && lb_is_syn(m);
-	int r;
+	int r = lb_conn_put(&c->key, c->now, &conn);
 
-	if (syn) {
-		conn.seen_s = LB_CONN_SYN;
-		lb_syn_seen(m, &c->key, c->now, c->real);
-	} else if (watched) {
-		lb_syn_over(&c->key);
-	}
-	r = lb_conn_put(&c->key, c->now, &conn);
+	if (!lb_is_udp(c))
+		lb_conn_share(&c->key, &conn);
 	if (unlikely(r > 0))
 		chain_note(m, CHAIN_LB_SPARE_TABLE);
 	if (unlikely(r < 0))
@@ -128,6 +81,48 @@ PACKET_INLINE int lb_flood(const struct lb_config *config, __u64 now)
 		rate->fresh = 0;
 	}
 	return ++rate->fresh > config->flood_rate;
+}
+
+/* Are there already too many in this second? */
+PACKET_INLINE int lb_flooded(const struct lb_config *config, __u64 now)
+{
+	__u32 zero = 0;
+	const struct lb_rate *rate = bpf_map_lookup_elem(&lb_rates, &zero);
+
+	return rate && rate->second == now / 1000000000 && rate->fresh > config->flood_rate;
+}
+
+/* A connection whose packets came to another CPU before; this one's table takes it over.  In a flood nobody is asked. */
+NOINLINE int lb_elsewhere(const struct chain_meta *m, const struct lb_config *config, struct lb_choice *c)
+{
+	c->real = lb_flooded(config, c->now) ? 0 : lb_conn_elsewhere(&c->key);
+	if (!c->real)
+		return 0;
+	chain_note(m, CHAIN_LB_OTHER_CPU);
+	if (!(m->packet.tcp_flags & TCP_RST))
+		lb_remember(m, c);
+	c->reason = CHAIN_LB_TABLE;
+	return 1;
+}
+
+NOINLINE int lb_recall(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
+		       struct lb_choice *c)
+{
+	struct lb_conn *conn = lb_conn_find(&c->key, c->now);
+
+	if (!conn) {
+		if (lb_is_udp(c))
+			return 0;
+		if (lb_elsewhere(m, config, c))
+			return 1;
+		chain_note(m, CHAIN_LB_MISS);
+		return 0;
+	}
+	if (!lb_conn_good(m, config, vip, c, conn))
+		return 0;
+	c->real = conn->real;
+	c->reason = CHAIN_LB_TABLE;
+	return 1;
 }
 
 PACKET_INLINE int lb_routed(const struct chain_meta *m, struct lb_choice *c)
@@ -218,10 +213,7 @@ NOINLINE void lb_follow(struct chain_meta *m, const struct lb_vip *vip, struct l
 		return;
 	conn = lb_conn_find(&c->key, c->now);
 	if (conn && conn->real == c->real) {
-		if (lb_is_udp(c))
-			conn->seen_s = c->now_s;
-		else
-			lb_conn_heard(c, conn);
+		conn->seen_s = c->now_s;
 		return;
 	}
 	if (conn)
@@ -252,7 +244,11 @@ PACKET_INLINE int lb_choose(struct xdp_md *ctx, struct chain_meta *m, const stru
 		chain_note(m, CHAIN_LB_MISS_SYN);
 	else if (!(vip->flags & LB_VIP_STATELESS) && lb_recall(m, config, vip, c))
 		return 1;
-	return lb_fresh(m, config, vip, c);
+	if (!lb_fresh(m, config, vip, c))
+		return 0;
+	if ((m->packet.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && !c->flood)
+		lb_syn_seen(ctx, m, c->now, c->real);
+	return 1;
 }
 
 #endif

@@ -82,8 +82,81 @@ PACKET_INLINE int lb_conn_put(const struct packet_flow *key, __u64 now, const st
 	b->tag[way] = tag;
 	b->stamp[way] = stamp;
 	b->place[way].key = *key;
+	asm volatile("" ::: "memory"); /* as lb_conn_look() relies on */
 	b->place[way].conn = *conn;
 	return 0;
+}
+
+/* ---- connections that change their CPU ---- */
+
+struct lb_found {
+	__u32 real; /* 0: not found */
+	__u32 age;  /* of the entry, in stamps */
+};
+
+/*
+ * A flow in another CPU's table, whose packets may change it meanwhile.  The flow is written before the backend: where the flow is the
+ * same before and after the backend was read, it was that flow's (where stores are seen in another order than they are made, all
+ * but always).
+ */
+NOINLINE void lb_conn_look(const struct packet_flow *key, __u64 hash, __u32 at, __u32 cpu, struct lb_found *found)
+{
+	void *conns = bpf_map_lookup_elem(&lb_conns, &cpu);
+	const struct lb_bucket *b = conns ? bpf_map_lookup_elem(conns, &at) : NULL;
+	__u32 way, age, real, now = (__u32)(lb_now() >> LB_STAMP_SHIFT);
+
+	if (!b)
+		return;
+	way = lb_way_of(b, key, (__u32)hash);
+	if (way >= LB_WAYS)
+		return;
+	age = now - b->stamp[way];
+	real = b->place[way].conn.real;
+	asm volatile("" ::: "memory");
+	if (b->tag[way] != (__u32)hash || !lb_same_flow(&b->place[way].key, key) || (found->real && age >= found->age))
+		return;
+	found->real = real;
+	found->age = age;
+}
+
+/*
+ * The backend of a TCP connection that this CPU does not know, or 0: from the table of all CPUs, if there is one, else from the
+ * other CPUs' tables, the entry that was used last.
+ */
+NOINLINE __u32 lb_conn_elsewhere(const struct packet_flow *key)
+{
+	__u32 zero = 0, cpu, at, here = bpf_get_smp_processor_id();
+	const struct lb_shape *shape = bpf_map_lookup_elem(&lb_conn_shape, &zero);
+	void *global = bpf_map_lookup_elem(&lb_conns_global, &zero);
+	struct lb_found found = {};
+	const struct lb_conn *conn;
+	__u64 hash;
+
+	if (global) {
+		conn = bpf_map_lookup_elem(global, key);
+		return conn ? conn->real : 0;
+	}
+	if (!shape || !shape->cpus)
+		return 0;
+	hash = lb_conn_hash(key, shape->seed);
+	at = lb_bucket_at(hash, shape);
+	for (cpu = 0; cpu < LB_ELSEWHERE; cpu++) {
+		if (cpu >= shape->cpus)
+			break;
+		if (cpu != here)
+			lb_conn_look(key, hash, at, cpu, &found);
+	}
+	return found.real;
+}
+
+/* Also into the table of all CPUs, if there is one. */
+PACKET_INLINE void lb_conn_share(const struct packet_flow *key, const struct lb_conn *conn)
+{
+	__u32 zero = 0;
+	void *global = bpf_map_lookup_elem(&lb_conns_global, &zero);
+
+	if (unlikely(global))
+		(void)bpf_map_update_elem(global, key, conn, BPF_ANY);
 }
 
 #endif

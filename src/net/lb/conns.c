@@ -10,6 +10,7 @@
 #include <bpf/libbpf.h>
 
 #include "base/cleanup.h"
+#include "base/err.h"
 #include "net/chain.h"
 #include "net/lb/conn_hash.h"
 
@@ -78,6 +79,45 @@ const struct lb_conn *lb_conns_find(const struct lb_conns *t, const struct packe
 	return way < LB_WAYS ? &b->place[way].conn : NULL;
 }
 
+/* ---- for all CPUs ---- */
+
+static int global_make(const struct chain *c, uint32_t entries, struct err *err)
+{
+	CLEANUP_CLOSE int old = lb_table_open(c, "lb_conns_global", 0);
+	int outer = chain_map(c, "lb_conns_global"), r = 0;
+	struct bpf_map_info info = { 0 };
+	uint32_t bytes = sizeof(info), zero = 0;
+
+	if (!entries) {
+		if (old >= 0 && bpf_map_delete_elem(outer, &zero))
+			return err_errno(err, errno, "cannot give up the connection table of all CPUs");
+		return 0;
+	}
+	if (old >= 0 && !bpf_obj_get_info_by_fd(old, &info, &bytes) && info.max_entries == entries)
+		return 0;
+	CLEANUP_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "lb_conns_all", sizeof(struct packet_flow),
+					      sizeof(struct lb_conn), entries, NULL);
+	if (fd < 0 || bpf_map_update_elem(outer, &zero, &fd, BPF_ANY))
+		r = err_errno(err, errno, "cannot make a connection table of %u entries for all CPUs", entries);
+	return r;
+}
+
+int lb_conns_cpus(const struct chain *c, uint32_t cpus, uint32_t global, struct err *err)
+{
+	int fd = chain_map(c, "lb_conn_shape"), r = global_make(c, global, err);
+	struct lb_shape shape;
+	uint32_t zero = 0;
+
+	if (r < 0)
+		return r;
+	if (bpf_map_lookup_elem(fd, &zero, &shape))
+		return err_errno(err, errno, "cannot read the shape of connection tables");
+	shape.cpus = global || cpus > LB_ELSEWHERE ? 0 : cpus;
+	if (bpf_map_update_elem(fd, &zero, &shape, BPF_ANY))
+		return err_errno(err, errno, "cannot write the shape of connection tables");
+	return 0;
+}
+
 /* ---- from one chain to another ---- */
 
 struct carry {
@@ -124,12 +164,12 @@ uint64_t lb_conns_carry(const struct chain *from, const struct chain *to)
 	return carry.n;
 }
 
-static void forget_spare(const struct chain *c, const uint8_t *gone)
+/* Of a table that the kernel keeps; -1: there is none. */
+static void forget_hashed(int fd, const uint8_t *gone)
 {
-	int fd = chain_map(c, "lb_conns_spare");
 	struct packet_flow key, next;
 	struct lb_conn conn;
-	int more = !bpf_map_get_next_key(fd, NULL, &key);
+	int more = fd >= 0 && !bpf_map_get_next_key(fd, NULL, &key);
 
 	while (more) {
 		more = !bpf_map_get_next_key(fd, &key, &next);
@@ -141,6 +181,7 @@ static void forget_spare(const struct chain *c, const uint8_t *gone)
 
 void lb_conns_forget(const struct chain *c, const uint8_t *gone)
 {
+	CLEANUP_CLOSE int global = lb_table_open(c, "lb_conns_global", 0);
 	struct lb_conns t;
 	uint32_t cpu, i, way;
 
@@ -157,5 +198,6 @@ void lb_conns_forget(const struct chain *c, const uint8_t *gone)
 		}
 		lb_conns_close(&t);
 	}
-	forget_spare(c, gone);
+	forget_hashed(chain_map(c, "lb_conns_spare"), gone);
+	forget_hashed(global, gone);
 }

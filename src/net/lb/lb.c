@@ -558,7 +558,7 @@ static int conns_make(struct lb *lb, struct err *err)
 {
 	CLEANUP_FCLOSE FILE *f = fopen("/sys/devices/system/cpu/online", "re");
 	struct lb_shape shape = { 0 };
-	uint32_t from, to;
+	uint32_t from, to, cpus = 0;
 	int r = conns_shape(lb, &shape, err);
 
 	if (r < 0 || lb->opts.no_cpu_tables)
@@ -571,11 +571,12 @@ static int conns_make(struct lb *lb, struct err *err)
 			r = conns_make_one(lb, from, shape.buckets, err);
 			if (r < 0)
 				return r;
+			cpus = from + 1;
 		}
 		if (fgetc(f) != ',')
 			break;
 	}
-	return 0;
+	return lb_conns_cpus(lb->chain, cpus, lb->opts.global ? cpus * lb->opts.conns : 0, err);
 }
 
 static int rings_map(struct lb *lb, struct err *err)

@@ -33,6 +33,7 @@ struct lb_opts {
 	uint32_t vips;	    /* at most; 0: 512 */
 	uint32_t conns;	    /* entries of each CPU's connection table; 0: 65536 */
 	uint32_t nats;	    /* connections through NAT; 0: 65536 */
+	bool global;	    /* TCP connections of all CPUs also in one table, instead of looking into other CPUs' */
 	bool no_cpu_tables; /* all CPUs share the spare table, of `conns` entries: for tests */
 };
 

@@ -131,6 +131,7 @@ int lb_look_conns(const struct chain *c, lb_conn_fn each, void *arg)
 int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_fn each, void *arg)
 {
 	int cpus = libbpf_num_possible_cpus(), i, r = 0;
+	CLEANUP_CLOSE int global = lb_table_open(c, "lb_conns_global", 0);
 	const struct lb_conn *found;
 	struct lb_conn conn;
 	struct lb_conns t;
@@ -146,6 +147,8 @@ int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_
 		lb_conns_close(&t);
 	}
 	if (!r && !bpf_map_lookup_elem(chain_map(c, "lb_conns_spare"), flow, &conn))
+		r = each(arg, -1, flow, &conn);
+	if (!r && global >= 0 && !bpf_map_lookup_elem(global, flow, &conn))
 		r = each(arg, -1, flow, &conn);
 	return r;
 }

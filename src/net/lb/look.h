@@ -21,7 +21,7 @@ int lb_look_reals(const struct chain *c, lb_real_fn each, void *arg);
 /* One backend; -ENOENT. */
 int lb_look_real(const struct chain *c, uint32_t number, struct lb_real *ret);
 
-/* cpu: -1 for the table of CPUs without one. */
+/* cpu: -1 for the table of CPUs without one, and for that of all CPUs. */
 typedef int (*lb_conn_fn)(void *arg, int cpu, const struct packet_flow *flow, const struct lb_conn *conn);
 int lb_look_conns(const struct chain *c, lb_conn_fn each, void *arg);
 /* The entries of one flow, in the tables of all CPUs. */
@@ -30,8 +30,8 @@ int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_
 /* Of all CPUs; the map is lb_vip_counts or lb_real_counts.  -errno. */
 int lb_look_count(const struct chain *c, const char *map, uint32_t number, struct chain_count *ret);
 /*
- * SYNs that were seen again, of LB_REALS backends by number: how often, since it got its number, a backend was sent a SYN of a flow
- * whose SYN it had got before, with nothing between.  A mapping, so reading is free and may be done often; NULL: there is none.  Of a
+ * SYNs that were seen again, of LB_REALS backends by number: how often, since it got its number, a backend was sent a SYN that it had
+ * got before.  A mapping, so reading is free and may be done often; NULL: there is none.  Of a
  * client that nobody knows: who can send packets to the VIP can make them, for all backends.
  */
 const uint64_t *lb_look_again(const struct chain *c);

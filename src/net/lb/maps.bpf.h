@@ -97,6 +97,20 @@ struct {
 	__type(value, struct lb_conn);
 } lb_conns_spare SEC(".maps");
 
+/* none, or in 0 a table of all CPUs' TCP connections (lb_opts.global); least recently used go first */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_LRU_HASH);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(struct packet_flow));
+			__uint(value_size, sizeof(struct lb_conn));
+		});
+} lb_conns_global SEC(".maps");
+
 /* connections through NAT; least recently used go first, and none is good for longer than lb_config says */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -113,7 +127,7 @@ struct {
 	__type(value, struct lb_rate);
 } lb_rates SEC(".maps");
 
-/* flows whose SYN was seen and nothing since (net/lb/again.bpf.h), of all CPUs; key: bits of the hash of the flow */
+/* SYNs of all CPUs (net/lb/again.bpf.h); key: bits of the hash of flow and sequence number */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, LB_SYNS);

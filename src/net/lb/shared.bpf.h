@@ -7,8 +7,9 @@
 #define LB_RING 65537 /* places in a ring, at most: lb_config.ring says how many are used */
 #define LB_REALS 8192 /* backends; 0 is none */
 #define LB_CPUS 512
+#define LB_ELSEWHERE 16 /* CPUs whose tables are looked at for a connection that this CPU's does not have, at most */
 #define LB_DECAPS 1024
-#define LB_SYNS 65536 /* flows of which a SYN was seen last, at most */
+#define LB_SYNS 65536 /* SYNs that are remembered, at most */
 #define LB_SYN_SOONEST \
 	128 /* of 2^20 ns: a SYN again before that is no client's, whose first wait is 1 s (RFC 6298 section 2) */
 #define LB_MARKS 1024
@@ -116,10 +117,8 @@ struct lb_down_key {
 
 struct lb_conn {
 	__u32 real;
-	__u32 seen_s; /* UDP: when it was seen last, of CLOCK_MONOTONIC; TCP: LB_CONN_SYN: nothing but its SYN came */
+	__u32 seen_s; /* UDP: when it was seen last, of CLOCK_MONOTONIC */
 };
-
-#define LB_CONN_SYN 1
 
 #define LB_WAYS 8 /* of a bucket */
 
@@ -137,7 +136,7 @@ struct lb_bucket {
 struct lb_shape {
 	__u64 seed;
 	__u32 buckets;
-	__u32 pad;
+	__u32 cpus; /* a connection may be in the tables of the CPUs below this one; 0: they are not looked at */
 };
 
 /* An address and a port that are written into a packet. */
