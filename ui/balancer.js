@@ -11,6 +11,7 @@ import { Keyed, put } from './keyed.js';
 import { Rates } from './rates.js';
 import { count, rough } from './text.js';
 import { Vips, isTroubled } from './vips.js';
+import { Why } from './why.js';
 
 const EVERY_MS = 1000;
 
@@ -27,6 +28,7 @@ export class Balancer {
 		this.state = { on: '', open: [] };
 		this.vips = new Vips(byId('lb-vips'), { opened: () => this.#opened() });
 		this.actions = new Actions(byId('lb-acted'), hooks);
+		this.why = new Why({ on: () => this.data?.interface, reason: (name) => this.data?.reasons?.find((r) => r.reason === name)?.text });
 		this.recorded = { actions: [], left_out: 0 };
 		this.reasons = new Keyed(byId('lb-reasons'), () => reasonRow());
 		byId('lb-filter').addEventListener('input', () => this.#draw());
@@ -63,7 +65,8 @@ export class Balancer {
 		try {
 			const { actions, left_out: beyond } = await get('actions');
 
-			this.recorded = { actions: actions.map(ofEvents), left_out: beyond };
+			this.why = new Why({ on: () => this.data?.interface, reason: (name) => this.data?.reasons?.find((r) => r.reason === name)?.text });
+		this.recorded = { actions: actions.map(ofEvents), left_out: beyond };
 			this.#draw();
 		} catch (e) {
 			this.#fail(e);
@@ -129,7 +132,7 @@ export class Balancer {
 
 		this.#acted(data);
 		byId('lb-vips').hidden = !this.live;
-		byId('lb-tables').hidden = !data?.connections;
+		byId('lb-tables').hidden = byId('lb-asked').hidden = !data?.connections;
 		if (!data)
 			return;
 		this.#head(data);

@@ -188,24 +188,22 @@ static bool take_answer(int fd, struct buf *out, int *code)
 
 int door_ask(void *arg, const struct serve_lb_question *q, struct buf *out, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf sentence = BUF_INIT;
+	CLEANUP(buf_fini) struct buf told = BUF_INIT;
 	struct door *d = arg;
-	size_t before = out->len;
 	int code = 0;
 	bool fine;
 
 	if (strlen(q->on) + strlen(q->text) + 2 > DOOR_TEXT)
 		return err_set(err, E2BIG, "the question is too long");
 	(void)pthread_mutex_lock(&d->lock);
-	fine = ask(d->fd, q) && take_answer(d->fd, out, &code);
+	fine = ask(d->fd, q) && take_answer(d->fd, &told, &code);
 	if (!fine)
 		(void)shutdown(d->fd, SHUT_RDWR);
 	(void)pthread_mutex_unlock(&d->lock);
 	if (!fine)
 		return err_set(err, EPIPE, "the process that may look at the balancer has ended");
-	if (!code)
-		return 0;
-	buf_add(&sentence, out->data + before, out->len - before);
-	out->len = before;
-	return err_set(err, code, "%s", sentence.data ? sentence.data : "");
+	if (code)
+		return err_set(err, code, "%s", told.data ? told.data : "");
+	buf_add(out, told.data, told.len);
+	return 0;
 }

@@ -2,20 +2,16 @@
 #include "agent/balancer_said.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "agent/balancer.h"
+#include "agent/health_doc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/err.h"
-
-#define FORMAT "saker health 1"
 
 static uint64_t hash_text(uint64_t h, const char *text)
 {
@@ -78,47 +74,14 @@ void said_fini(struct said *s)
 	forget(s);
 }
 
-/* *ret NULL with 0: there is none. */
-static int doc_read(const struct balancer *b, json_t **ret, struct err *err)
-{
-	CLEANUP(buf_fini) struct buf text = BUF_INIT;
-	struct err why = ERR_INIT;
-	json_error_t wrong;
-	int r = balancer_file_read(b, "health", &text, &why);
-
-	if (r < 0)
-		return r == -ENOENT ? 0 : err_set(err, why.code, "%s", why.text);
-	*ret = json_loadb(text.data ? text.data : "", text.len, 0, &wrong);
-	if (is(*ret, "format", FORMAT))
-		return 0;
-	r = *ret ? err_set(err, EINVAL, "'%s.health' is of another version of saker", b->attach.key)
-		 : err_set(err, EINVAL, "'%s.health' is damaged: %s", b->attach.key, wrong.text);
-	json_decref(*ret);
-	*ret = NULL;
-	return r;
-}
-
-/* Whoever holds the lock is one. */
-static bool agent_runs(const struct balancer *b)
-{
-	uint64_t ns = attach_namespace();
-	char path[PATH_MAX];
-	CLEANUP_CLOSE int fd = -1;
-
-	(void)(ns ? snprintf(path, sizeof(path), "%s/agent@%" PRIu64 ".lock", b->state, ns)
-		  : snprintf(path, sizeof(path), "%s/agent.lock", b->state));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) && errno == EWOULDBLOCK;
-}
-
 static int read_doc(struct said *s, const struct balancer *b)
 {
 	struct err err = ERR_INIT;
 	const json_t *vip;
 	size_t i;
-	int r = doc_read(b, &s->doc, &err);
+	int r = health_doc_read(b, &s->doc, &err);
 
-	if (r < 0)
+	if (r < 0 && r != -ENOENT)
 		(void)snprintf(s->trouble, sizeof(s->trouble), "%s", err.text);
 	r = 0;
 	json_array_foreach(json_object_get(s->doc, "vips"), i, vip)
@@ -143,7 +106,7 @@ int said_refresh(struct said *s, const struct balancer *b)
 
 	balancer_path(b, "health", path, sizeof(path));
 	(void)stat(path, &st);
-	s->runs = agent_runs(b);
+	s->runs = health_doc_agent_runs();
 	if (!strcmp(s->of, path) && same_file(&st, &s->file))
 		return 0;
 	forget(s);

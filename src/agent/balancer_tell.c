@@ -10,11 +10,13 @@
 #include "agent/balancer.h"
 #include "agent/balancer_said.h"
 #include "agent/balancer_seen.h"
+#include "agent/balancer_why.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/lb/look.h"
+#include "net/why.h"
 #include "serve/serve.h"
 
 #define INTERFACES_MAX 16
@@ -401,6 +403,29 @@ static int tell_metrics(struct balancer_tell *t, const struct serve_lb_question 
 	return r;
 }
 
+static int tell_why(struct balancer_tell *t, const struct serve_lb_question *q, struct buf *out, struct err *err)
+{
+	struct why *w = NULL;
+	struct balancer b;
+	const char *name;
+	int r;
+
+	names_read(t);
+	name = name_of(t, q->on);
+	if (!name)
+		return err_set(err, ENOENT, "no interface of this host has a balancer");
+	r = balancer_open(&b, name, false, err);
+	if (r < 0)
+		return r;
+	r = b.chain ? why_new(b.chain, b.attach.ifindex, &w, err)
+		    : err_set(err, ENOENT, "no balancer runs on interface '%s'", name);
+	if (!r)
+		r = balancer_why_tuple(b.chain, w, q->text, true, out, err);
+	(void)why_free(w);
+	balancer_close(&b);
+	return r;
+}
+
 int balancer_tell(struct balancer_tell *t, const struct serve_lb_question *q, struct buf *out, struct err *err)
 {
 	switch (q->what) {
@@ -409,6 +434,8 @@ int balancer_tell(struct balancer_tell *t, const struct serve_lb_question *q, st
 	case SERVE_LB_METRICS:
 	case SERVE_LB_OPENMETRICS:
 		return tell_metrics(t, q, out, err);
+	case SERVE_LB_WHY:
+		return tell_why(t, q, out, err);
 	default:
 		return err_set(err, EINVAL, "there is no such question");
 	}

@@ -34,6 +34,14 @@ void answer_balancer(struct serve *s, const struct serve_request *rq, struct ser
 		response_error(rs, status_of(err.code), "%s", err.text);
 }
 
+void answer_why(struct serve *s, const struct serve_request *rq, struct serve_response *rs)
+{
+	struct err err = ERR_INIT;
+
+	if (!ask(s, SERVE_LB_WHY, request_param(rq, "on"), request_param(rq, "packet"), &rs->body, &err))
+		response_error(rs, status_of(err.code), "%s", err.text);
+}
+
 /* Nothing is told of what cannot be asked but that it is so. */
 void balancer_metrics(struct serve *s, struct buf *out, bool open)
 {

@@ -102,6 +102,7 @@ void answer_live(struct serve *s, const struct serve_request *rq, struct serve_r
 
 /* What needs no recording: balancer.c */
 void answer_balancer(struct serve *s, const struct serve_request *rq, struct serve_response *rs);
+void answer_why(struct serve *s, const struct serve_request *rq, struct serve_response *rs);
 void answer_bare(struct serve *s, const struct serve_request *rq,
 		 struct serve_response *rs); /* all, where there is none */
 void balancer_metrics(struct serve *s, struct buf *out, bool open);

@@ -219,6 +219,10 @@ static void answer_api(struct serve *s, const struct serve_request *rq, struct s
 		answer_balancer(s, rq, rs);
 		return;
 	}
+	if (!strcmp(rq->path, "/api/why")) {
+		answer_why(s, rq, rs);
+		return;
+	}
 	if (!s->opts.npaths) {
 		answer_bare(s, rq, rs);
 		return;

@@ -31,6 +31,7 @@ enum serve_lb_ask {
 	SERVE_LB_STATE, /* text: VIPs between spaces, whose backends are told, too; the answer is JSON: docs/design/api.md */
 	SERVE_LB_METRICS, /* in Prometheus's text format */
 	SERVE_LB_OPENMETRICS,
+	SERVE_LB_WHY, /* text: SRC:PORT > VIP:PORT/tcp; what becomes of a packet of it, as `saker lb why --json` says it */
 };
 
 struct serve_lb_question {

@@ -96,6 +96,20 @@ await test('the keyboard alone: filter, unfold, only troubled', async () => {
 	await page.close();
 });
 
+await test('why a packet goes where it goes, as the command line says it', async () => {
+	const page = await open(chrome, server.url), packet = '10.90.1.2:1 > 10.99.0.1:80/tcp';
+
+	await page.raw.locator('#lb-why').fill(packet);
+	await page.keyboard.press('Enter');
+	const words = await page.until(() => document.querySelector('#lb-because table')?.innerText), told = JSON.parse(saker('lb', 'why', packet, '--json'));
+
+	assert.match(words, new RegExp(`because\\s.*${told.reason}\\)[^]*VIP ${told.vip}[^]*backend\\s+${told.backend}[^]*on the way\\s+a new connection`));
+	await page.raw.locator('#lb-why').fill('nonsense');
+	await page.keyboard.press('Enter');
+	await page.until(() => document.querySelector('#lb-because .wrong'));
+	await page.close();
+});
+
 /* What the agent may say of backends comes from other hosts: it is text and nothing else. */
 const HOSTILE = '<img src=x onerror="window.owned=1">\u202e';
 const EVENT = { host: '9f00000000000001', boot_ns: 1e9, seq: 12, cpu: 0 };
