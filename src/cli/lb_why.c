@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lb_why - what the balancer that runs does with a packet, and why. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include <linux/bpf.h>
 
 #include "agent/balancer.h"
 #include "agent/balancer_why.h"
@@ -18,9 +14,7 @@
 #include "cli/cli.h"
 #include "cli/lb.h"
 #include "net/chain.h"
-#include "net/lb/look.h"
 #include "net/why.h"
-#include "packet/parse.h"
 
 #define PCAP_MAX (256U << 20)
 

@@ -30,6 +30,7 @@ interfaces:
       web1: {address: 10.90.11.2, weight: 10}
     vips:
       - vip: $VIP
+        health: {mode: live, kind: tcp, interval: 200ms, timeout: 200ms, rise: 2, fall: 2, effect: 1s, eject-max: 80}
         backends: [web1, {address: 10.90.12.2, weight: 5}, {address: 10.90.13.2, weight: 0}]
       - vip: 10.99.0.2:443/tcp
         flags: [no-source-port]
@@ -40,6 +41,9 @@ ok "a wish is applied" lb apply wish.yaml
 touch load
 while [ -e load ]; do lbworld_run client curl -s -m 5 -o /dev/null http://$LBWORLD_VIP/; done &
 e2e_kill_later $!
+SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" agent -o rec 2>agent.said &
+e2e_kill_later $!
+ok "an agent keeps it" wait_for 20 grep -q keeps agent.said
 e2e_include '' < <(lbworld_run lb node "$here/ui/balancer.mjs" "$WORK" $VIP)
 rm -f load
 e2e_end

@@ -5,11 +5,11 @@
  * compared with what `saker lb` prints. TAP.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SHOTS, browser, open, plan, saker, serve, test } from './harness.mjs';
 
-const [, vip] = process.argv.slice(2);
+const [work, vip] = process.argv.slice(2);
 
 mkdirSync(SHOTS, { recursive: true });
 const chrome = await browser();
@@ -117,9 +117,9 @@ const EVENT = { host: '9f00000000000001', boot_ns: 1e9, seq: 12, cpu: 0 };
 function told(answer) {
 	const backend = answer.vips[0].open?.[0];
 
-	Object.assign(answer, { agent_runs: true, agent: { pid: 1 }, actions_left_out: 3, actions: [2, 1].map((number) => ({ number, what: 'down', mode: number === 2 ? 'live' : 'shadow',
-		running: number === 2, vip, backend: '10.90.11.2', state: 'down', sign: 'exit', share_before: 1000, share_after: 0, weight: 10, at_boot_ns: answer.boot_ms * 1e6 - 3e9,
-		at_unix_ns: 1, expiry_boot_ns: 0, why: `${HOSTILE} was killed by SIGKILL`, event: EVENT, evidence: [EVENT], effect: number === 2 ? null : { verdict: 'shadow',
+	Object.assign(answer, { agent_runs: true, agent: { pid: 1 }, actions_left_out: 3, actions: [1000002, 1000001].map((number) => ({ number, what: 'down', mode: number === 1000002 ? 'live' : 'shadow',
+		running: number === 1000002, vip, backend: '10.90.11.2', state: 'down', sign: 'exit', share_before: 1000, share_after: 0, weight: 10, at_boot_ns: answer.boot_ms * 1e6 - 3e9,
+		at_unix_ns: 1, expiry_boot_ns: 0, why: `${HOSTILE} was killed by SIGKILL`, event: EVENT, evidence: [EVENT], effect: number === 1000002 ? null : { verdict: 'shadow',
 			why: HOSTILE, window_ns: 5e9, before: { packets: 100, others: 200, again: 0, resets: 5, failed: 0, check_ns: 0 }, after: { packets: 0, others: 300, again: 0, resets: 0,
 				failed: 2, check_ns: 0 } } })) });
 	answer.vips[0].health = { mode: 'live', out: 66, eject_max: 80 };
@@ -150,7 +150,7 @@ await test('health and actions by sign and word; what others say is text', async
 		assert.match(words, /0 of 10/);
 		assert.match(words, /<img src=x onerror="window.owned=1">\\u202e · for \d s · check fails: .* \(3 in a row\) · 4 SYNs again · 1 reset · 3 failed checks · its host is not heard/);
 		assert.match(await page.text(`[data-vip="${vip}"]`), /live, 66 % is out \(at most 80 %\)/);
-		const live = await page.text('[data-action="2"]'), shadow = await page.text('[data-action="1"]');
+		const live = await page.text('[data-action="1000002"]'), shadow = await page.text('[data-action="1000001"]');
 
 		assert.match(live, /● live take out 10\.90\.11\.2 of 10\.99\.0\.1:80\/tcp: 100 % → 0 % of its weight 10/);
 		assert.match(live, /ago · holds until something else is heard[^]*was killed by SIGKILL[^]*rests on event 12 of 9f00000000000001[^]*not measured yet/);
@@ -194,6 +194,42 @@ await test('512 VIPs with 100 backends each stay usable', async () => {
 		await new Promise((done) => setTimeout(done, 50));
 	assert.equal(await page.raw.evaluate(() => document.activeElement.dataset.vip), '10.1.0.2:80/tcp');
 	await page.close();
+});
+
+/* With the agent's own recording: the server of a backend is killed, and the page tells it all. */
+await test('a server is killed: its state, the action, what it rests on, what came of it', async () => {
+	const both = await serve([join(work, 'rec')], '--balancer', '--live', '--listen', '127.0.0.1:0');
+	const page = await open(chrome, both.url);
+	const state = (name) => page.until(([backend, wanted]) => document.querySelector(`.backends tbody[data-backend="${backend}"] .state`)?.innerText === wanted, ['10.90.11.2', name]);
+
+	await page.keyboard.press('b');
+	await page.click(`[data-vip="${vip}"]`);
+	await state('● healthy');
+	process.kill(Number(readFileSync(join(work, 'b1.pid'), 'utf8')), 'SIGKILL');
+	await state('▼ down');
+	const action = page.raw.locator('[data-action]').filter({ hasText: 'take out 10.90.11.2' }).first();
+
+	await action.filter({ hasText: /✓ kept/ }).waitFor();
+	assert.match(await action.innerText(), /● live take out 10\.90\.11\.2 of 10\.99\.0\.1:80\/tcp: 100 % → 0 % of its weight 10/);
+	const told = JSON.parse(saker('lb', 'show', '--json')).health, said = told.vips[0].backends.find((b) => b.backend === '10.90.11.2');
+
+	assert.match(await page.text('.backends tbody[data-backend="10.90.11.2"]'), /0 of 10/);
+	assert.equal(said.state, 'down');
+	assert.ok((await page.text('.backends tbody[data-backend="10.90.11.2"]')).includes(said.why));
+	/* as saker itself tells it */
+	const own = told.actions.find((a) => a.what === 'down' && a.backend === '10.90.11.2');
+
+	assert.ok((await action.innerText()).includes(own.effect.why));
+	/* a link into the diagram */
+	const link = action.getByRole('button', { name: 'in the diagram' });
+
+	await link.waitFor();
+	await page.shot('balancer-killed-light', false);
+	await link.click();
+	await page.until(() => window.saker.app.diagram.selection?.event.type === 'action');
+	assert.match(await page.text('#detail'), /10\.90\.11\.2/);
+	await page.close();
+	both.stop();
 });
 
 await test('without the token nothing is told; nothing can be changed', async () => {
