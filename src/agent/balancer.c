@@ -31,11 +31,6 @@ void balancer_close(struct balancer *b)
 
 enum how { HOW_SAME, HOW_UPGRADED, HOW_NEW, HOW_MOVED };
 
-static void chain_dir(const struct balancer *b, const char *name, char *out, size_t size)
-{
-	(void)snprintf(out, size, "%s/%s", b->attach.dir, name);
-}
-
 static int how_to(const struct balancer *b, const struct pin_about *want, enum how *ret, struct err *err)
 {
 	struct pin_about have;
@@ -92,30 +87,24 @@ static int build(struct balancer *b, enum how how, const struct lb_opts *opts, s
 	return 0;
 }
 
-/* Pins and attaches what is new; after it the old chain can be closed. */
+/* Pins and attaches what is new; after it the old chain can be closed.  Killed anywhere, balancer_finish() finds what to do. */
 static int settle(struct balancer *b, enum how how, const struct pin_about *about, bool generic, struct err *err)
 {
-	char dir[PATH_MAX], next[PATH_MAX], root[PATH_MAX];
+	bool anew = how == HOW_NEW || how == HOW_MOVED;
+	char dir[PATH_MAX], root[PATH_MAX];
 	int r = attach_root(root, sizeof(root), err);
 
-	chain_dir(b, "chain", dir, sizeof(dir));
-	chain_dir(b, how == HOW_MOVED ? "next" : "chain", next, sizeof(next));
-	if (!r && how == HOW_MOVED)
-		r = pin_remove(next, err);
+	(void)snprintf(dir, sizeof(dir), "%s/%s", b->attach.dir, anew ? "next" : "chain");
+	if (!r && anew)
+		r = pin_remove(dir, err);
 	if (!r && how != HOW_SAME) {
-		if (how != HOW_UPGRADED)
-			r = pin_folder(b->attach.dir, err);
+		r = pin_folder(b->attach.dir, err);
 		if (!r)
-			r = pin_chain(b->chain, next, about, err);
+			r = pin_chain(b->chain, dir, about, err);
 	}
 	if (!r)
 		r = attach_set(&b->attach, chain_program(b->chain, "chain_entry"), generic, err);
-	if (r < 0 || how != HOW_MOVED)
-		return r;
-	r = pin_remove(dir, err);
-	if (!r && rename(next, dir))
-		r = err_errno(err, errno, "cannot rename '%s'", next);
-	return r;
+	return r < 0 || !anew ? r : balancer_finish(b, err);
 }
 
 /* ---- apply ---- */
@@ -270,7 +259,7 @@ static void undo_first(struct balancer *b)
 	struct err err = ERR_INIT;
 
 	if (b->attach.link < 0)
-		(void)pin_remove(b->attach.dir, &err);
+		(void)balancer_unpin(b, &err);
 }
 
 int balancer_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm_s, struct err *err)
@@ -291,13 +280,15 @@ int balancer_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm
 		return r;
 	(void)balancer_file_read(b, "yaml", &before, &none);
 	one_yaml(f, &text);
-	if (confirm_s)
+	r = balancer_file_stage(b, "yaml", &text, err); /* a full disk is found before anything runs */
+	if (!r && confirm_s)
 		r = guard_start(b, &before, confirm_s, err);
 	if (!r)
 		r = balancer_run_laid(b, f, err);
 	if (!r)
-		r = balancer_file_write(b, "yaml", &text, err);
+		r = balancer_file_settle(b, "yaml", err);
 	if (r < 0) {
+		balancer_file_drop(b, "yaml");
 		balancer_file_remove(b, "pending");
 		undo_first(b);
 		return r;
@@ -316,8 +307,7 @@ int balancer_put_back(struct balancer *b, struct err *err)
 
 	if (r < 0)
 		return r;
-	balancer_file_remove(b, "pending");
-	b->guarded = false;
+	b->guarded = false; /* the file goes last: should this be killed, the next command does it */
 	if (!before.len)
 		return balancer_detach(b, err);
 	if (wish_read(before.data, before.len, &wish, &errors) < 0)
@@ -327,9 +317,24 @@ int balancer_put_back(struct balancer *b, struct err *err)
 		r = balancer_apply(b, &wish.ifs[0], 0, err);
 	wish_errors_fini(&errors);
 	wish_fini(&wish);
+	balancer_file_remove(b, "pending");
 	if (!r)
 		balancer_file_remove(b, "before");
 	return r;
+}
+
+int balancer_overdue(struct balancer *b, struct err *err)
+{
+	int r;
+
+	if (!b->guarded || clock_boot_ns() < b->guard_boot_ns)
+		return 0;
+	r = balancer_put_back(b, err);
+	if (r < 0)
+		return r;
+	buf_printf(&b->said, "interface '%s': a change was not confirmed in time: what ran before it was put back\n",
+		   b->attach.name);
+	return 1;
 }
 
 int balancer_confirm(struct balancer *b, struct err *err)
@@ -365,7 +370,7 @@ int balancer_detach(struct balancer *b, struct err *err)
 	if (!r)
 		r = attach_detach(&b->attach, err);
 	if (!r)
-		r = pin_remove(b->attach.dir, err);
+		r = balancer_unpin(b, err);
 	if (r < 0)
 		return r;
 	b->lb = lb_free(b->lb);

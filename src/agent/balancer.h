@@ -51,6 +51,11 @@ int balancer_try(struct balancer *b, const char *interface, struct err *err);
 int balancer_wish(const struct balancer *b, struct wish *ret, struct err *err);
 /* Makes the wish run and keeps it.  confirm_s: goes back to what was before, unless balancer_confirm() comes in time; 0: stays. */
 int balancer_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm_s, struct err *err);
+/*
+ * Puts back what ran before a change whose time to be confirmed is over, and says so; to be called before the kept wish is read and
+ * made to run again.  Returns 1 if it did, 0 if there is no such change.
+ */
+int balancer_overdue(struct balancer *b, struct err *err);
 /* What is laid over the wish (balancer_overlay.c); of another boot, or unreadable (which is said): nothing. */
 void balancer_overlay(struct balancer *b, struct overlay *ret);
 /* Makes the kept wish run with this overlay from now on; rows that do not hold are dropped from it. */
@@ -79,10 +84,20 @@ int balancer_run_laid(struct balancer *b, const struct wish_if *f, struct err *e
 /* For balancer.c: puts that program on the interface if the wish wants it, else takes it off; what fails is said, the rest runs. */
 void balancer_egress(struct balancer *b, const struct wish_if *f);
 
+/* balancer_pins.c: takes all pins away; one who is killed meanwhile leaves nothing that looks like a chain. */
+int balancer_unpin(const struct balancer *b, struct err *err);
+/* Ends what one who was killed began: a new chain that runs takes the old one's place, what does not run goes. */
+int balancer_finish(struct balancer *b, struct err *err);
+int balancer_take(struct balancer *b, struct err *err); /* b->chain, if there is one */
+
 /* For guard.c */
 int balancer_put_back(struct balancer *b, struct err *err);
 int balancer_file_read(const struct balancer *b, const char *suffix, struct buf *ret, struct err *err); /* -ENOENT */
 int balancer_file_write(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err);
+/* The same in two steps: all that can go wrong for want of room does so in the first. */
+int balancer_file_stage(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err);
+int balancer_file_settle(const struct balancer *b, const char *suffix, struct err *err);
+void balancer_file_drop(const struct balancer *b, const char *suffix); /* what was staged */
 void balancer_file_remove(const struct balancer *b, const char *suffix);
 void balancer_path(const struct balancer *b, const char *suffix, char *out, size_t size);
 

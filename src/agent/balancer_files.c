@@ -70,21 +70,49 @@ static int folder_sync(const char *path, struct err *err)
 	return 0;
 }
 
-int balancer_file_write(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err)
+static void next_path(const struct balancer *b, const char *suffix, char *out, size_t size)
 {
-	char path[PATH_MAX], next[PATH_MAX];
+	(void)snprintf(out, size, "%s/.%s.%s.next", b->state, b->attach.key, suffix);
+}
+
+int balancer_file_stage(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err)
+{
+	char next[PATH_MAX];
 	int r;
 
 	if (text->failed)
 		return err_set(err, ENOMEM, "out of memory");
-	balancer_path(b, suffix, path, sizeof(path));
-	(void)snprintf(next, sizeof(next), "%s/.%s.%s.next", b->state, b->attach.key, suffix);
+	next_path(b, suffix, next, sizeof(next));
 	r = write_whole(next, text, err);
 	if (r < 0)
-		return r;
+		(void)unlink(next);
+	return r;
+}
+
+int balancer_file_settle(const struct balancer *b, const char *suffix, struct err *err)
+{
+	char path[PATH_MAX], next[PATH_MAX];
+
+	balancer_path(b, suffix, path, sizeof(path));
+	next_path(b, suffix, next, sizeof(next));
 	if (rename(next, path))
 		return err_errno(err, errno, "cannot write '%s'", path);
 	return folder_sync(b->state, err);
+}
+
+void balancer_file_drop(const struct balancer *b, const char *suffix)
+{
+	char next[PATH_MAX];
+
+	next_path(b, suffix, next, sizeof(next));
+	(void)unlink(next);
+}
+
+int balancer_file_write(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err)
+{
+	int r = balancer_file_stage(b, suffix, text, err);
+
+	return r < 0 ? r : balancer_file_settle(b, suffix, err);
 }
 
 void balancer_file_remove(const struct balancer *b, const char *suffix)
@@ -112,17 +140,6 @@ static int take_lock(struct balancer *b, bool wait, struct err *err)
 	return 0;
 }
 
-static int chain_take(struct balancer *b, struct err *err)
-{
-	char dir[PATH_MAX];
-	struct err why = ERR_INIT;
-	int r;
-
-	(void)snprintf(dir, sizeof(dir), "%s/chain", b->attach.dir);
-	r = pin_open(dir, &b->chain, &why);
-	return r < 0 && r != -ENOENT ? err_set(err, why.code, "%s", why.text) : 0;
-}
-
 static int open_it(struct balancer *b, const char *interface, bool write, bool wait, struct err *err)
 {
 	int r;
@@ -139,8 +156,10 @@ static int open_it(struct balancer *b, const char *interface, bool write, bool w
 		attach_close(&b->attach);
 		r = attach_open(&b->attach, interface, err);
 	}
+	if (!r && write)
+		r = balancer_finish(b, err);
 	if (!r)
-		r = chain_take(b, err);
+		r = balancer_take(b, err);
 	if (!r)
 		b->guarded = guard_pending(b);
 	if (r < 0)
@@ -186,7 +205,7 @@ int balancer_forget(const char *interface, struct err *err)
 	if (r < 0)
 		return r;
 	balancer_folder(b.state, sizeof(b.state));
-	r = pin_remove(b.attach.dir, err);
+	r = balancer_unpin(&b, err);
 	balancer_file_remove(&b, "yaml");
 	balancer_file_remove(&b, "pending");
 	balancer_file_remove(&b, "before");

@@ -24,10 +24,12 @@
 int guard_start(struct balancer *b, const struct buf *before, uint32_t seconds, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	char boot_id[64];
 	int r;
 
 	b->guard_boot_ns = clock_boot_ns() + seconds * NS_PER_SEC;
-	buf_printf(&text, "%" PRIu64 "\n", b->guard_boot_ns);
+	balancer_boot_id(boot_id);
+	buf_printf(&text, "%" PRIu64 " %s\n", b->guard_boot_ns, boot_id);
 	r = balancer_file_write(b, "before", before, err);
 	return r < 0 ? r : balancer_file_write(b, "pending", &text, err);
 }
@@ -36,10 +38,15 @@ bool guard_pending(struct balancer *b)
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
 	struct err err = ERR_INIT;
+	char boot_id[64], its[64] = "";
 
 	if (balancer_file_read(b, "pending", &text, &err) < 0)
 		return false;
-	b->guard_boot_ns = text.data ? strtoull(text.data, NULL, 10) : 0;
+	balancer_boot_id(boot_id);
+	/* the clock begins anew with the host: a time of another start is over */
+	if (!text.data || sscanf(text.data, "%" SCNu64 " %63s", &b->guard_boot_ns, its) != 2 ||
+	    strcmp(its, boot_id) != 0)
+		b->guard_boot_ns = 0;
 	return true;
 }
 

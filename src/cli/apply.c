@@ -104,10 +104,14 @@ static int apply_kept(void *arg, const char *interface)
 	struct err err = ERR_INIT;
 	struct balancer b;
 	struct wish wish = { 0 };
-	int r = balancer_open(&b, interface, false, &err);
+	int r = balancer_open(&b, interface, true, &err);
 
 	if (!r) {
-		r = balancer_wish(&b, &wish, &err);
+		r = balancer_overdue(&b, &err);
+		if (r > 0)
+			(void)fwrite(b.said.data, b.said.len, 1, stderr);
+		if (!r)
+			r = balancer_wish(&b, &wish, &err);
 		balancer_close(&b);
 	}
 	if (!r && wish.nifs)
@@ -115,7 +119,7 @@ static int apply_kept(void *arg, const char *interface)
 	wish_fini(&wish);
 	if (r < 0)
 		(void)fprintf(stderr, "saker apply: %s\n", err.text);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static int apply_document(const struct apply_args *a)

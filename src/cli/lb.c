@@ -260,7 +260,9 @@ static int change_wish(struct lb_args *a, change_fn change, struct err *err)
 		r = balancer_open(&b, a->on, true, err);
 	if (r < 0)
 		return r;
-	r = balancer_wish(&b, &wish, err);
+	r = balancer_overdue(&b, err);
+	if (r >= 0)
+		r = balancer_wish(&b, &wish, err);
 	if (!r) {
 		f = wish_add(&wish, a->on);
 		r = f ? change_apply(a, &b, f, change, err) : err_set(err, ENOMEM, "out of memory");

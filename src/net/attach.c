@@ -276,6 +276,7 @@ int attach_set(struct attach *a, int program, bool generic, struct err *err)
 	if (a->link >= 0) {
 		if (bpf_link_update(a->link, program, NULL))
 			return err_errno(err, errno, "cannot replace the program on interface '%s'", a->name);
+		hook_read(a);
 		return 0;
 	}
 	r = attach_free(a, err);

@@ -114,6 +114,15 @@ int pin_folder(const char *path, struct err *err)
 	return 0;
 }
 
+#define NEXT "_next" /* of no map and no program is this the end of the name */
+
+static bool is_next(const char *name)
+{
+	size_t len = strlen(name), end = strlen(NEXT);
+
+	return len > end && !strcmp(name + len - end, NEXT);
+}
+
 /* A new file beside the old one, then in its place. */
 static int pin_one(void *arg, const char *name, int fd)
 {
@@ -121,7 +130,7 @@ static int pin_one(void *arg, const char *name, int fd)
 	char path[PATH_MAX], next[PATH_MAX];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", p->dir, name);
-	(void)snprintf(next, sizeof(next), "%s/%s_next", p->dir, name);
+	(void)snprintf(next, sizeof(next), "%s/%s" NEXT, p->dir, name);
 	(void)unlink(next);
 	if (bpf_obj_pin(fd, next))
 		return err_errno(p->err, errno, "cannot pin '%s'", path);
@@ -130,10 +139,12 @@ static int pin_one(void *arg, const char *name, int fd)
 	return 0;
 }
 
+/* Where programs take the place of others, what they are is said last: half of them are still to be replaced. */
 int pin_chain(struct chain *c, const char *dir, const struct pin_about *about, struct err *err)
 {
 	struct pinning p = { .err = err };
-	int r = about_write(c, about, err);
+	bool replaced = chain_map(c, ABOUT) >= 0;
+	int r = replaced ? 0 : about_write(c, about, err);
 
 	if (!r)
 		r = pin_folder(dir, err);
@@ -145,7 +156,9 @@ int pin_chain(struct chain *c, const char *dir, const struct pin_about *about, s
 	(void)snprintf(p.dir, sizeof(p.dir), "%s/programs", dir);
 	if (!r)
 		r = pin_folder(p.dir, err);
-	return r < 0 ? r : chain_each_program(c, pin_one, &p);
+	if (!r)
+		r = chain_each_program(c, pin_one, &p);
+	return r < 0 || !replaced ? r : about_write(c, about, err);
 }
 
 /* ---- reading ---- */
@@ -162,7 +175,7 @@ static int open_all(struct chain *c, const char *dir, int (*keep)(struct chain *
 		char path[PATH_MAX];
 		int fd;
 
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' || is_next(entry->d_name)) /* of one that was killed */
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
 		fd = bpf_obj_get(path);
@@ -191,6 +204,9 @@ int pin_open(const char *dir, struct chain **ret, struct err *err)
 	(void)snprintf(path, sizeof(path), "%s/programs", dir);
 	if (!r)
 		r = open_all(c, path, chain_keep_program, err);
+	/* parts of one that was killed */
+	if (!r && (chain_map(c, ABOUT) < 0 || chain_map(c, "chain_control") < 0 || chain_program(c, "chain_entry") < 0))
+		r = err_set(err, ENOENT, "the chain in '%s' is not whole", dir);
 	if (!r)
 		r = chain_control_map(c, err);
 	if (r < 0) {

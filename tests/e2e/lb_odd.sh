@@ -28,6 +28,7 @@ e2e_clean() {
 	! netns_exists $NS || lb detach --all 2>/dev/null
 	netns_del $NS
 	ip link del "slo$$" 2>/dev/null
+	umount "$WORK/small" 2>/dev/null
 }
 e2e_begin
 netns_add $NS
@@ -50,4 +51,80 @@ if [ "$(stat -L -c %i /proc/self/ns/net)" = 4026531833 ]; then # NET_NS_INIT_INO
 else
 	skip "the name in the host's first namespace" "it is not known which it is"
 fi
+
+# ---- killed at some call: what is there afterwards is shown, and the next wish runs ----
+interface q0
+# wish TABLE BACKENDS
+wish() {
+	printf 'interfaces:\n  q0:\n    router: 02:00:00:00:00:09\n    table: %s\n    vips:\n      - {vip: "%s", backends: [%s]}\n' "$1" $VIP "$2"
+}
+program() { ip -n $NS -j -d link show dev q0 | jq -r '.[0].xdp.prog.id // "none"'; }
+wish 64 "10.1.0.5, 10.1.0.6" >one.yaml
+wish 128 10.1.0.5 >other.yaml
+ok "a wish" lb apply one.yaml
+cookie=$(nsenter --net="$NETNS_DIR/$NS" -- python3 -c 'import socket; s = socket.socket(); print(int.from_bytes(s.getsockopt(1, 71, 8), "little"))')
+pins=/sys/fs/bpf/saker/q0@$cookie
+# killed N COMMAND...: at its N-th call that changes a file
+killed() {
+	local calls=rename,unlink,rmdir,mkdir n=$1
+	shift
+	{
+		SAKER_STATE=$WORK/state nsenter --net="$NETNS_DIR/$NS" -- strace -f -qq -o strace.out -e trace=$calls \
+			-e inject=$calls:signal=SIGKILL:when="$n" "$SAKER" "$@"
+	} >/dev/null 2>&1
+}
+# alive WHAT
+alive() {
+	ok "$1: show" lb lb show --on q0
+	ok "$1: the next wish" lb apply one.yaml
+	equal "$1: nothing else is left" "$(echo $(ls "$pins"))" "chain link"
+}
+if command -v strace >/dev/null; then
+	killed 40 apply other.yaml
+	alive "killed while new tables are made"
+	killed 3 detach q0
+	alive "killed while the chain is taken off"
+	lb detach q0 2>/dev/null
+	killed 120 apply one.yaml
+	alive "killed in the first wish"
+else
+	skip "commands that are killed" "no strace"
+fi
+rm "$pins/chain/maps/chain_control"
+ok "a chain of which a part is gone is none" lb lb show --on q0
+alive "and is made anew"
+id=$(program)
+mv "$pins/chain" "$pins/next" # as one leaves it that was killed before the last rename
+lb apply one.yaml 2>said
+equal "a new chain that runs takes the old one's place" "$(echo $(ls "$pins"))" "chain link"
+equal "and goes on" "$(program)" "$id"
+
+# ---- a disk that is full ----
+mkdir small && mount -t tmpfs -o size=16k none small
+small() { SAKER_STATE=$WORK/small nsenter --net="$NETNS_DIR/$NS" -- "$SAKER" "$@"; }
+interface q1
+sed s/q0/q1/ one.yaml >q1.yaml
+sed s/q0/q1/ other.yaml >q1_other.yaml
+ok "a wish in a small file system" small apply q1.yaml
+dd if=/dev/zero of=small/rest bs=4k count=16 2>/dev/null
+fails "which is full: refused" small apply q1_other.yaml
+equal "what ran goes on" "$(small lb stats --json --on q1 | jq '.backends | length')" 2
+equal "as is the wish" "$(small lb show --json --on q1 | jq '.wish.interfaces.q1.vips[0].backends | length')" 2
+small detach q1 2>/dev/null
+umount small
+
+# ---- a change that nobody confirmed, and a host that was started again ----
+again() { sed -i 's/ .*/ another-start-of-the-host/' "state/q0@$cookie.pending"; }
+backends() { lb lb show --json --on q0 | jq -c '[.wish.interfaces.q0.vips[].backends | length]'; }
+ok "a change that waits to be confirmed" lb apply other.yaml --confirm 600
+equal "runs" "$(backends)" "[1]"
+again
+lb apply 2>said
+equal "after a restart it is put back, not made to run again" "$(backends)" "[2]"
+ok "which is said" grep -q 'not confirmed in time' said
+lb apply other.yaml --confirm 600 2>/dev/null
+again
+ok "the next change" lb lb vip add 10.99.0.1:81/tcp --on q0
+equal "is one of what ran before" "$(backends)" "[2,0]"
+fails "nothing waits any more" lb confirm q0
 e2e_end
