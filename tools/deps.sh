@@ -24,7 +24,7 @@ DEPS_ZOOKEEPER="zookeeper default-jre-headless iproute2 nftables procps"
 DEPS_SHOP="nginx redis-server redis-tools postgresql postgresql-client wrk golang-go python3 iproute2 nftables procps
 	util-linux"
 DEPS_LB="nginx wrk curl jq ethtool iproute2 procps util-linux"
-DEPS_BENCH="redis-server redis-tools nginx wrk strace procps z3"
+DEPS_BENCH="redis-server redis-tools nginx wrk strace procps z3 ipvsadm nftables ethtool jq curl"
 DEPS_PACKAGE="dpkg-dev binutils"
 DEPS_LONG="debootstrap git util-linux qemu-system-x86 busybox-static kmod xz-utils"
 
