@@ -133,7 +133,7 @@ void kept_effect(struct kept *i, struct action *a, enum healthstate state)
 void kept_check(struct keeper *k, struct sign *s)
 {
 	bool passed = s->kind == SIGN_CHECK_PASSED;
-	uint64_t key = s->port | (uint64_t)s->proto << 16, *had, word[2];
+	uint64_t key = s->port | (uint64_t)s->proto << 16, *had, word[4];
 	struct event_check e = { .h = { .type = EVENT_CHECK },
 				 .took_ns = passed ? s->value * 1000 : 0,
 				 .state = passed ? CHECKSTATE_PASSES : CHECKSTATE_FAILS,
@@ -141,8 +141,10 @@ void kept_check(struct keeper *k, struct sign *s)
 				 .port = s->port,
 				 .protocol = s->proto };
 
-	memcpy(word, s->backend.bytes, sizeof(word));
+	memcpy(word, s->backend.bytes, sizeof(s->backend.bytes));
+	memcpy(&word[2], s->vip.bytes, sizeof(s->vip.bytes));
 	key = map_hash(map_hash(key ^ word[0]) ^ word[1] ^ s->backend.family);
+	key = map_hash(map_hash(key ^ word[2]) ^ word[3]);
 	had = map_get(&k->checks, key);
 	if (had && (*had & 1) == passed) {
 		if (!s->evidence.seq && !passed) /* it still says what it said then */

@@ -228,6 +228,10 @@ void kept_sign(struct kept *i, const struct sign *s, uint64_t now_ns)
 	size_t k;
 
 	for (k = 0; k < i->ngroups; k++) {
+		struct sign_addr vip = sign_addr_of(&i->groups[k]->vip.addr);
+
+		if (s->vip.family && memcmp(&s->vip, &vip, sizeof(vip)) != 0)
+			continue;
 		if (!health_about(i->groups[k]->health, s))
 			continue;
 		health_sign(i->groups[k]->health, s, now_ns);
