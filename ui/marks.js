@@ -9,6 +9,7 @@ const TAU = 2 * Math.PI;
 
 /* --- forms of events: a path around (x, y); the hollow ones are stroked, the others filled --- */
 
+const HEX = [-2.4, -4.2, 2.4, -4.2, 4.8, 0, 2.4, 4.2, -2.4, 4.2, -4.8, 0];
 const FORMS = {
 	dot: (c, x, y) => { c.moveTo(x + 1.6, y); c.arc(x, y, 1.6, 0, TAU); },
 	disc: (c, x, y) => { c.moveTo(x + 3.4, y); c.arc(x, y, 3.4, 0, TAU); },
@@ -29,9 +30,11 @@ const FORMS = {
 	bar: (c, x, y) => c.rect(x - 4, y - 1.6, 8, 3.2),
 	trough: (c, x, y) => c.rect(x - 4, y - 1.8, 8, 3.6),
 	tick: (c, x, y) => c.rect(x - 0.8, y - 5, 1.6, 10),
+	hex: (c, x, y) => polygon(c, x, y, HEX),
+	hexring: (c, x, y) => polygon(c, x, y, HEX),
 	alarm: (c, x, y) => { polygon(c, x, y, [0, -6, 6, 5, -6, 5]); },
 };
-const HOLLOW = new Set(['ring', 'box', 'rhomb', 'peak', 'cross', 'plus', 'chevron', 'clock', 'trough']);
+const HOLLOW = new Set(['ring', 'box', 'rhomb', 'peak', 'cross', 'plus', 'chevron', 'clock', 'trough', 'hexring']);
 
 function line(c, x0, y0, x1, y1) {
 	c.moveTo(x0, y0);
@@ -64,6 +67,8 @@ const EVENTS = [
 	{ form: 'tick', colour: 'log', types: ['log', 'log_piece'], words: 'log line' },
 	{ form: 'alarm', colour: 'trouble', types: ['oom_kill', 'reset', 'sockerr', 'retransmit', 'loss', 'shed'],
 		words: 'trouble' },
+	{ form: 'hex', colour: 'accent', types: ['action'], words: 'action of an agent' },
+	{ form: 'hexring', colour: 'accent', types: ['effect', 'check', 'report', 'told'], words: 'effect, check, report' },
 	{ form: 'bar', colour: 'io', types: ['pipe'], words: 'file, pipe, disk' },
 	{ form: 'dot', colour: 'dot', types: [], words: 'other' },
 ];
@@ -123,6 +128,8 @@ const ARROWS = {
 	timer: { colour: 'wake', width: 1.2, head: 'disc', dots: [1, 3.2], words: 'timer' },
 	disk: { colour: 'io', width: 1.8, head: 'full', tail: 'square', words: 'disk' },
 	log: { colour: 'log', width: 1.2, head: 'open', words: 'log' },
+	evidence: { colour: 'accent', width: 1.4, head: 'full', tail: 'square', dots: [2, 2], words: 'evidence' },
+	report: { colour: 'accent', width: 1.6, head: 'full', tail: 'ring', words: 'report of an agent' },
 	program: { colour: 'soft', width: 1, head: 'open', words: 'same thread' },
 };
 const OTHER = { colour: 'soft', width: 1.2, head: 'open', words: 'other' };

@@ -2,6 +2,7 @@
 #include "agent/balancer_said.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -151,4 +152,67 @@ void said_json(struct buf *out, const json_t *value)
 {
 	if (!value || json_dump_callback(value, put, out, JSON_COMPACT | JSON_ENCODE_ANY))
 		buf_str(out, "null");
+}
+
+/* ---- for Prometheus ---- */
+
+static void label(struct buf *out, const char *name, const char *value)
+{
+	buf_printf(out, "%s=\"", name);
+	buf_label(out, value);
+	buf_char(out, '"');
+}
+
+/* saker_lb_NAME{interface=,vip=,backend= without its end. */
+static void backend_labels(struct buf *out, const char *name, const char *on, const json_t *vip, const json_t *backend)
+{
+	buf_printf(out, "saker_lb_%s{", name);
+	label(out, "interface", on);
+	label(out, ",vip", said_text(vip, "vip"));
+	label(out, ",backend", said_text(backend, "backend"));
+}
+
+static void put_state(struct buf *out, const char *on, const json_t *vip, const json_t *backend)
+{
+	backend_labels(out, "backend_state", on, vip, backend);
+	label(out, ",state", said_text(backend, "state"));
+	buf_str(out, "} 1\n");
+}
+
+/* In shadow it is as if it were healthy, and the document says so. */
+static void put_share(struct buf *out, const char *on, const json_t *vip, const json_t *backend)
+{
+	uint64_t share = health_doc_u64(backend, "share");
+
+	backend_labels(out, "backend_share", on, vip, backend);
+	buf_printf(out, "} %" PRIu64 ".%03" PRIu64 "\n", share / 1000, share % 1000);
+}
+
+static void each_backend(struct buf *out, const struct said *s, const char *on,
+			 void (*put_one)(struct buf *out, const char *on, const json_t *vip, const json_t *backend))
+{
+	const json_t *vip, *backend;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(s->doc, "vips"), i, vip)
+	{
+		if (is(vip, "mode", "off"))
+			continue;
+		json_array_foreach(json_object_get(vip, "backends"), k, backend) put_one(out, on, vip, backend);
+	}
+}
+
+void said_prometheus(struct buf *out, const struct said *s, const char *on)
+{
+	buf_str(out, "# HELP saker_lb_agent_running Whether an agent looks after the backends.\n# TYPE "
+		     "saker_lb_agent_running gauge\n");
+	buf_printf(out, "saker_lb_agent_running %d\n", s->runs);
+	if (!s->doc)
+		return;
+	buf_str(out, "# HELP saker_lb_backend_state In which state the agent takes a backend to be.\n"
+		     "# TYPE saker_lb_backend_state gauge\n");
+	each_backend(out, s, on, put_state);
+	buf_str(out, "# HELP saker_lb_backend_share What a backend has of its wished weight, 0 to 1.\n"
+		     "# TYPE saker_lb_backend_share gauge\n");
+	each_backend(out, s, on, put_share);
 }

@@ -34,6 +34,11 @@ int said_refresh(struct said *s, const struct balancer *b);
 const json_t *said_vip(const struct said *s, const char *vip);
 const json_t *said_backend(const struct said *s, const char *vip, const char *backend);
 const char *said_text(const json_t *object, const char *key); /* "": there is none */
+/*
+ * For Prometheus: whether an agent runs, and what the last one said of each backend of VIPs that it may act on.  on: the interface.
+ * The same in both text formats, since all are gauges.
+ */
+void said_prometheus(struct buf *out, const struct said *s, const char *on);
 /* A value as JSON; NULL: null. */
 void said_json(struct buf *out, const json_t *value);
 

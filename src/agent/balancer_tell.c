@@ -393,11 +393,14 @@ static int tell_metrics(struct balancer_tell *t, const struct serve_lb_question 
 	if (r < 0)
 		return r;
 	s = b.chain ? seen_new(b.chain) : NULL;
-	if (s)
+	if (s) {
 		seen_prometheus(out, s, &b, q->what == SERVE_LB_OPENMETRICS);
-	else
+		r = said_refresh(&t->said, &b) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
+		said_prometheus(out, &t->said, name);
+	} else {
 		r = b.chain ? err_set(err, ENOMEM, "out of memory")
 			    : err_set(err, ENOENT, "no balancer runs on interface '%s'", name);
+	}
 	(void)seen_free(s);
 	balancer_close(&b);
 	return r;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/balancer.h"
+#include "agent/balancer_said.h"
 #include "agent/balancer_seen.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -171,6 +172,17 @@ static void stats_text(struct buf *out, const struct seen *s, const struct chain
 	stats_reasons(out, c);
 }
 
+static int stats_prometheus(struct buf *out, const struct seen *s, const struct balancer *b, struct err *err)
+{
+	CLEANUP(said_fini) struct said said = { 0 };
+
+	seen_prometheus(out, s, b, false);
+	if (said_refresh(&said, b) < 0)
+		return err_set(err, ENOMEM, "out of memory");
+	said_prometheus(out, &said, b->attach.name);
+	return 0;
+}
+
 int lb_stats(const struct lb_args *a, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf out = BUF_INIT;
@@ -184,7 +196,7 @@ int lb_stats(const struct lb_args *a, struct err *err)
 	if (!s)
 		r = err_set(err, ENOMEM, "out of memory");
 	else if (a->prometheus)
-		seen_prometheus(&out, s, &b, false);
+		r = stats_prometheus(&out, s, &b, err);
 	else if (a->json)
 		seen_json(&out, s, &b);
 	else

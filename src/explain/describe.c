@@ -240,25 +240,91 @@ static void held_text(struct buf *b, const struct event *ev)
 	span_text(b, " had this one ", e->ran_ns);
 }
 
+static void words_text(struct buf *b, const char *before, const char *text)
+{
+	if (!text[0])
+		return;
+	buf_str(b, before);
+	if (strlen(text) > TEXT_SHOWN)
+		cut_text(b, text);
+	else
+		buf_text(b, text, strlen(text));
+}
+
+/* `10.99.0.1:80/tcp`; port 0: any */
+static void vip_text(struct buf *b, const struct event *ev, const uint8_t addr[16], uint16_t port)
+{
+	event_addr_text(b, addr);
+	if (port)
+		buf_printf(b, ":%u", port);
+	else
+		buf_str(b, ":*");
+	label_text(b, ev, "vip_protocol", "/");
+}
+
+/* ` live: down 10.90.13.2 of 10.99.0.1:80/tcp, its share 100% -> 0%: 2 checks in a row failed` */
+static void action_text(struct buf *b, const struct event *ev)
+{
+	const struct event_action *e = EVENT_AS(action, ev);
+
+	label_text(b, ev, "mode", " ");
+	label_text(b, ev, "what", ": ");
+	buf_char(b, ' ');
+	event_addr_text(b, e->backend);
+	buf_str(b, " of ");
+	vip_text(b, ev, e->vip, e->vip_port);
+	buf_printf(b, ", its share %g%% -> %g%%", e->share_before / 10.0, e->share_after / 10.0);
+	words_text(b, ": ", event_string(ev, 1));
+}
+
+/* ` kept: down ... : verified: ...` */
+static void effect_text(struct buf *b, const struct event *ev)
+{
+	const struct event_effect *e = EVENT_AS(effect, ev);
+
+	label_text(b, ev, "verdict", " ");
+	buf_printf(b, ", action %llu on ", (unsigned long long)e->number);
+	event_addr_text(b, e->backend);
+	buf_str(b, " of ");
+	vip_text(b, ev, e->vip, e->vip_port);
+	words_text(b, ": ", event_string(ev, 1));
+}
+
+/* ` of 10.90.13.2:80/tcp fails: connect: refused` */
+static void check_text(struct buf *b, const struct event *ev)
+{
+	const struct event_check *e = EVENT_AS(check, ev);
+
+	buf_str(b, " of ");
+	end_text(b, e->backend, e->port);
+	label_text(b, ev, "protocol", "/");
+	label_text(b, ev, "state", " ");
+	words_text(b, ": ", event_string(ev, 0));
+}
+
+/* Types that have words of their own. */
+static const struct {
+	uint16_t type;
+	void (*text)(struct buf *b, const struct event *ev);
+} own[] = {
+	{ EVENT_LOG, log_text },       { EVENT_RAN, ran_text },	      { EVENT_HELD, held_text },
+	{ EVENT_ACTION, action_text }, { EVENT_EFFECT, effect_text }, { EVENT_CHECK, check_text },
+};
+
 void describe(struct buf *b, const struct who *w, const struct event_types *types, const struct event *ev)
 {
+	size_t k;
 	int i;
 
 	if (ev->type->id == EVENT_LOSS) {
 		loss_text(b, types, ev);
 		return;
 	}
-	if (ev->type->id == EVENT_LOG) {
-		log_text(b, ev);
-		return;
-	}
-	if (ev->type->id == EVENT_RAN) {
-		ran_text(b, ev);
-		return;
-	}
-	if (ev->type->id == EVENT_HELD) {
-		held_text(b, ev);
-		return;
+	for (k = 0; k < ARRAY_LEN(own); k++) {
+		if (own[k].type == ev->type->id) {
+			own[k].text(b, ev);
+			return;
+		}
 	}
 	sock_text(b, w, ev);
 	for (i = 0; i < ev->type->nfields; i++)

@@ -48,6 +48,8 @@ static uint8_t mark_of(const struct event *ev)
 		return EVENT_AS(connected, ev)->error ? MARK_TROUBLE : MARK_NONE;
 	case EVENT_EXIT:
 		return EVENT_AS(exit, ev)->sig ? MARK_TROUBLE : MARK_LIFE;
+	case EVENT_CHECK:
+		return EVENT_AS(check, ev)->state == CHECKSTATE_FAILS ? MARK_TROUBLE : MARK_NONE;
 	case EVENT_SIGNAL:
 	case EVENT_DELIVER:
 	case EVENT_CONT:

@@ -46,4 +46,30 @@ e2e_kill_later $!
 ok "an agent keeps it" wait_for 20 grep -q keeps agent.said
 e2e_include '' < <(lbworld_run lb node "$here/ui/balancer.mjs" "$WORK" $VIP)
 rm -f load
+
+# ---- Prometheus ----
+lbworld_run lb "$SAKER" serve --balancer --listen 127.0.0.1:0 --token token-of-this-test >address &
+e2e_kill_later $!
+ok "it is served for Prometheus" wait_for 20 grep -q http address
+metrics() { lbworld_run lb curl -sf --max-time 20 -H 'Authorization: Bearer token-of-this-test' "$@" "$(grep -o 'http://[^/]*' address)/metrics"; }
+metrics >plain.txt
+metrics -H 'Accept: application/openmetrics-text' >open.txt
+lb lb stats --json >stats.json
+ok "which reads it in both formats, with what stats says" /usr/bin/python3 - <<'END'
+import json
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client import parser as text
+stats = json.load(open('stats.json'))
+for families in text.text_string_to_metric_families(open('plain.txt').read()), openmetrics.text_string_to_metric_families(open('open.txt').read()):
+    samples = [s for f in families for s in f.samples]
+    def values(name):
+        return {s.labels.get('backend', s.labels.get('vip')): s.value for s in samples if s.name == name}
+    assert values('saker_lb_up') == {None: 1}
+    assert values('saker_lb_agent_running') == {None: 1}
+    assert set(values('saker_lb_vip_packets_total')) == {v['vip'] for v in stats['vips']}
+    assert values('saker_lb_backend_packets_total')['10.90.11.2'] == next(b['packets'] for b in stats['backends'] if b['backend'] == '10.90.11.2')
+    down = [s.labels for s in samples if s.name == 'saker_lb_backend_state' and s.labels['state'] == 'down']
+    assert ['10.90.11.2'] == [s['backend'] for s in down if s['vip'] == '10.99.0.1:80/tcp'], down
+    assert values('saker_lb_backend_share')['10.90.11.2'] == 0
+END
 e2e_end

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Documents of wishes; the first byte chooses: a document, lines of ipvsadm-save, a pcap file, a tuple, or an overlay. What is read is written, and read again. */
+/*
+ * Documents of wishes; the first byte chooses: a document, lines of ipvsadm-save, a pcap file, a tuple, an overlay, or a question of the page. What is
+ * read is written, and read again.
+ */
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/balancer_door.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "must.h"
@@ -10,6 +14,7 @@
 #include "net/overlay.h"
 #include "net/why.h"
 #include "net/wish.h"
+#include "serve/serve.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -96,10 +101,30 @@ static void overlay(const char *text, size_t len)
 	buf_fini(&second);
 }
 
+/* What comes out lies within what went in, and both parts end there. */
+static void question(const uint8_t *data, size_t len)
+{
+	struct serve_lb_question q = { 0 };
+	char *copy = malloc(len + 1);
+
+	if (copy) {
+		memcpy(copy, data, len);
+		if (door_parse(copy, len, &q) == 0) {
+			MUST(strlen(q.on) < sizeof(q.on));
+			MUST(strlen(q.on) + strlen(q.text) + 2 == len);
+		}
+	}
+	free(copy);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (!size)
 		return 0;
+	if (data[0] == 'q') {
+		question(data + 1, size - 1);
+		return 0;
+	}
 	if (data[0] == 'o') {
 		overlay((const char *)data + 1, size - 1);
 		return 0;
