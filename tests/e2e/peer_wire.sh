@@ -13,6 +13,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/lib/netns.sh"
 
 command -v nginx >/dev/null || { echo "1..0 # SKIP no nginx"; exit 0; }
+PY=/usr/bin/python3
 net=pw$$
 WEB=
 LB=10.91.0.1 BACKEND=10.91.0.2
@@ -25,6 +26,8 @@ kill_web() {
 	wait "$WEB" 2>/dev/null
 	WEB=
 }
+
+in_l() { (netns_run ${net}l "$@"); }
 
 e2e_clean() {
 	kill_web
@@ -79,15 +82,26 @@ balancer() {
 	wait_for 20 grep -q 'keeps ' "$dir.err" || cat "$dir.err"
 }
 
-# backend DIR OPTION...: the agent on the backend's host; AGENT_B
+# backend DIR OPTION...: the agent on the backend's host, which speaks through the proxy; AGENT_B
 backend() {
 	local dir=$1
 	shift
-	netns_run ${net}b "$SAKER" agent -o "$dir" --report-to $LB:7701 --for $BACKEND --port 8080 --key key "$@" 2>"$dir.err" &
+	netns_run ${net}b "$SAKER" agent -o "$dir" --report-to 127.0.0.1:7702 --for $BACKEND --port 8080 --key key "$@" 2>"$dir.err" &
 	AGENT_B=$!
 	e2e_kill_later $AGENT_B
 	wait_for 40 grep -q 'watches port' "$dir.err" || cat "$dir.err"
 }
+
+proxy() {
+	netns_run ${net}b $PY "$here/lib/peer_proxy.py" forward 7702 $LB:7701 "$WORK/said" >proxy.out 2>&1 &
+	e2e_kill_later $!
+	wait_for 20 grep -q ready proxy.out
+}
+
+again() { (netns_run ${net}b $PY "$here/lib/peer_proxy.py" again $LB:7701 "$WORK/$1"); }
+
+# session DIR: the number of the last one that it had
+session() { sed -n 's/.*: session \([0-9a-f]*\) with .*/\1/p' "$1.err" | tail -n 1; }
 
 # stop PID SIGNAL
 stop() {
@@ -98,21 +112,49 @@ stop() {
 # told QUERY: the balancer's agent was, as its recording says
 told() { "$SAKER" show l "type=told and $1" 2>/dev/null | grep -q .; }
 
+# count_told: how often, but for what comes with time
+count_told() { "$SAKER" show l 'type=told and not sign=load' 2>/dev/null | wc -l; }
+
 # last HOST QUERY: the last such event of both recordings, as HOST:ID
-last() { "$SAKER" show b l "$2" --json | tail -n 1 | jq -r '"\(.host):\(.id)"'; }
+last() { "$SAKER" show b b3 l "$2" --json | tail -n 1 | jq -r '"\(.host):\(.id)"'; }
 
 e2e_begin
 world || exit 1
+chmod 644 key
+in_l "$SAKER" agent --listen $LB:7701 --key key 2>open.err
+equal "a key that everybody can read is refused" "$(cat open.err)" \
+	"saker agent: the key file 'key' is open to everybody (mode 0644): chmod o= 'key'"
+chmod 600 key
 web
 balancer l
+proxy
 backend b
 ok "the balancer is told that the backend listens" wait_for 20 told sign=listening
 kill_web
-ok "a killed server: it is told at once who was killed by what" wait_for 20 told 'sign=exit and text~"(nginx) was killed by SIGKILL"'
+ok "a killed server: it is told who was killed by what" wait_for 20 told 'sign=exit and text~"(nginx) was killed by SIGKILL"'
 web
 ok "a new server: it listens again" wait_for 20 told 'sign=listening and host1'
 stop $AGENT_B TERM
 ok "an agent that is ended asks for no new connections" wait_for 20 told sign=leaving
+cp said captured
+first=$(session b)
+
+# who has not got the key
+before=$(count_told)
+ok "all that was said, said again: refused" again captured
+ok "... and that is said" wait_for 20 grep -q "refused an agent at $BACKEND: a wrong MAC" l.err
+backend b2 --key other.key
+ok "another key: refused, on both sides" wait_for 20 grep -q 'no session with the balancer at 127.0.0.1 port 7702' b2.err
+stop $AGENT_B TERM
+equal "nothing of that was believed" "$(count_told)" "$before"
+
+# an agent that is there again, and then is not
+backend b3
+ok "after a restart it is heard" wait_for 20 grep -q ': session ' b3.err
+ok "... in another session" [ "$(session b3)" != "$first" ]
+kill -9 $AGENT_B
+wait $AGENT_B 2>/dev/null
+ok "a host whose agent is not heard any more is silent" wait_for 20 told sign=silent
 stop $AGENT_L INT
 
 told=$(last l 'type=told and sign=exit')
