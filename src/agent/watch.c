@@ -290,6 +290,14 @@ void watch_leave(struct watch *w, uint64_t now_ns)
 	w->sign(w->arg, &s);
 }
 
+void watch_stay(struct watch *w, uint64_t now_ns)
+{
+	if (!w->leaving)
+		return;
+	w->leaving = false;
+	watch_again(w, now_ns);
+}
+
 void watch_again(struct watch *w, uint64_t now_ns)
 {
 	if (w->known) {

@@ -66,6 +66,7 @@ void watch_slow(struct watch *w, const struct listeners_rtt *rtt, uint32_t load,
 
 void watch_tick(struct watch *w, uint64_t now_ns); /* sums that are due */
 void watch_leave(struct watch *w, uint64_t now_ns);
+void watch_stay(struct watch *w, uint64_t now_ns); /* takes that back: says again what is the case */
 /* Says again what is the case, to one who comes now. */
 void watch_again(struct watch *w, uint64_t now_ns);
 

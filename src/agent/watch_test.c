@@ -34,7 +34,7 @@ static void on_sign(void *arg, const struct sign *s)
 }
 
 /* What happens.  seq: of an event. */
-enum what { END, EXIT, KILLED, CLOSE, LISTEN, RESET, LIST, TICK, LEAVE, AGAIN };
+enum what { END, EXIT, KILLED, CLOSE, LISTEN, RESET, LIST, TICK, LEAVE, STAY, AGAIN };
 
 struct step {
 	enum what what;
@@ -103,6 +103,13 @@ static const struct story stories[] = {
 	{ "it leaves, once; who comes later is told all of it",
 	  { { LIST, 0, 1, 0, 0 }, { LEAVE, 10, 0, 0, 0 }, { LEAVE, 20, 0, 0, 0 }, { AGAIN, 30, 0, 0, 0 } },
 	  "listening/1/0 leaving/0/0 listening/1/0 leaving/0/0" },
+	{ "it leaves, and stays after all",
+	  { { LIST, 0, 1, 0, 0 },
+	    { STAY, 5, 0, 0, 0 },
+	    { LEAVE, 10, 0, 0, 0 },
+	    { STAY, 20, 0, 0, 0 },
+	    { AGAIN, 30, 0, 0, 0 } },
+	  "listening/1/0 leaving/0/0 listening/1/0 listening/1/0" },
 	{ "who comes later is told the evidence, too",
 	  { { LIST, 0, 1, 0, 0 }, { KILLED, 500, 11, 0, 41 }, { LIST, 502, 0, 0, 0 }, { AGAIN, 900, 0, 0, 0 } },
 	  "listening/1/0 exit/0/41 exit/0/41" },
@@ -172,6 +179,8 @@ static void story_run(const struct story *story)
 			watch_tick(&w, ns);
 		else if (s->what == LEAVE)
 			watch_leave(&w, ns);
+		else if (s->what == STAY)
+			watch_stay(&w, ns);
 		else if (s->what == AGAIN)
 			watch_again(&w, ns);
 		else

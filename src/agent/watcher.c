@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/asked.h"
 #include "agent/diary.h"
 #include "agent/hostid.h"
 #include "agent/record.h"
@@ -20,7 +21,8 @@
 #include "probe/probe.h"
 
 #define HOLDERS_MAX 1024
-#define OWN_CPU 65535 /* of the watcher's own events: the recording has the kernel's on the others */
+#define BUDGET_PERCENT 5 /* of one CPU: messages are left out before; what signs are made of never is */
+#define OWN_CPU 65535	 /* of the watcher's own events: the recording has the kernel's on the others */
 
 _Static_assert(WATCHER_ADDRS == FRAME_ADDRS, "all that are watched for can be claimed");
 
@@ -39,7 +41,7 @@ struct watcher {
 	struct secret secret;
 	struct watch watch;
 	struct balancer_link to[WATCHER_BALANCERS], *only; /* only: the others know already */
-	int diag;
+	int diag, asked;
 	uint64_t id, seq; /* of the recording; of the last own event */
 	uint64_t host, busy, total;
 	int (*put)(void *arg, const struct event_header *h);
@@ -189,12 +191,27 @@ static void observe_see(void *arg, const struct event_header *h)
 	watch_event(&w->watch, h, w->id);
 }
 
+static const char *on_word(void *arg, const char *word)
+{
+	struct watcher *w = arg;
+	uint64_t now_ns = clock_boot_ns();
+
+	if (!strcmp(word, "leave"))
+		watch_leave(&w->watch, now_ns);
+	else if (!strcmp(word, "stay"))
+		watch_stay(&w->watch, now_ns);
+	else
+		return "the agent does not know that word";
+	return "";
+}
+
 static int observe_tick(void *arg, uint64_t now_ns)
 {
 	struct watcher *w = arg;
 	unsigned int i;
 
 	look(w, now_ns);
+	(void)asked_turn(w->asked, on_word, w);
 	for (i = 0; i < w->opts->nto; i++)
 		link_turn(w->to[i].link, now_ns);
 	return 0;
@@ -252,7 +269,8 @@ static int run(struct watcher *w, struct err *err)
 				  .port = w->opts->port,
 				  .observe = OBSERVE_PROCESS | OBSERVE_SOCKET,
 				  .demanded = OBSERVE_PROCESS | OBSERVE_SOCKET,
-				  .max_bytes = w->opts->max_bytes };
+				  .max_bytes = w->opts->max_bytes,
+				  .budget_percent = BUDGET_PERCENT };
 	struct record_result result;
 	struct listeners l = { 0 };
 	uint32_t pids[HOLDERS_MAX];
@@ -285,12 +303,16 @@ int watcher_run(const struct watcher_opts *opts, volatile sig_atomic_t *stop, st
 	w->diag = listeners_open();
 	if (w->diag < 0)
 		return err_errno(err, -w->diag, "cannot ask the kernel for listening sockets");
-	r = open_links(w, err);
+	w->asked = r = asked_open(opts->port, err);
+	if (r >= 0)
+		r = open_links(w, err);
 	if (r >= 0)
 		r = run(w, err);
 	for (i = 0; i < opts->nto; i++)
 		(void)link_free(w->to[i].link);
 	(void)close(w->diag);
+	if (w->asked >= 0)
+		(void)close(w->asked);
 	explicit_bzero(&w->secret, sizeof(w->secret));
 	return r;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/asked.h"
 #include "agent/keeper.h"
 #include "agent/watcher.h"
 #include "base/cleanup.h"
@@ -35,6 +36,7 @@ struct agent_args {
 	struct keeper_opts keeper;
 	struct watcher_opts watcher;
 	struct keeper_peer peers[PEERS_MAX];
+	const char *word; /* for the agent that runs; NULL: run one */
 };
 
 static volatile sig_atomic_t agent_stop;
@@ -105,6 +107,13 @@ static void check(const struct agent_args *a, struct argp_state *state)
 	const struct watcher_opts *w = &a->watcher;
 	const struct keeper_opts *k = &a->keeper;
 
+	if (a->word) {
+		if (strcmp(a->word, "leave") != 0 && strcmp(a->word, "stay") != 0)
+			argp_error(state, "'%s' is neither leave nor stay", a->word);
+		if (!w->port || w->nto || k->listen_port)
+			argp_error(state, "%s wants --port, and nothing else", a->word);
+		return;
+	}
 	if (w->nto && k->listen_port)
 		argp_error(state, "--listen and --report-to are two agents: run one of each");
 	if ((w->nto || k->listen_port) && !k->key)
@@ -149,6 +158,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "'%s' is no port", arg);
 		a->watcher.port = (uint16_t)n;
 		return 0;
+	case ARGP_KEY_ARG:
+		if (a->word)
+			argp_error(state, "one word at a time");
+		a->word = arg;
+		return 0;
 	case ARGP_KEY_END:
 		check(a, state);
 		return 0;
@@ -190,7 +204,10 @@ static int agent_main(int argc, char **argv)
 		return CLI_FAILED;
 	if (cli_parse(&cli_agent, parse_option, argc, argv, 0, a) != 0)
 		return CLI_USAGE;
-	r = a->watcher.nto ? run_watcher(a, &err) : run_keeper(&a->keeper, &err);
+	if (a->word)
+		r = asked_ask(a->watcher.port, a->word, &err);
+	else
+		r = a->watcher.nto ? run_watcher(a, &err) : run_keeper(&a->keeper, &err);
 	if (r < 0)
 		(void)fprintf(stderr, "saker agent: %s\n", err.text);
 	return r < 0 ? CLI_FAILED : CLI_OK;
@@ -199,7 +216,7 @@ static int agent_main(int argc, char **argv)
 const struct cli_command cli_agent = {
 	.name = "agent",
 	.about = "look after the balancers of this host, or tell balancers what happens to a backend here",
-	.args_doc = "",
+	.args_doc = "[leave|stay]",
 	.options = agent_options,
 	.run = agent_main,
 	.example = "sudo saker agent -o agent-rec",

@@ -27,6 +27,7 @@ kill_web() {
 	WEB=
 }
 
+in_b() { (netns_run ${net}b "$@"); }
 in_l() { (netns_run ${net}l "$@"); }
 
 e2e_clean() {
@@ -112,6 +113,9 @@ stop() {
 # told QUERY: the balancer's agent was, as its recording says
 told() { "$SAKER" show l "type=told and $1" 2>/dev/null | grep -q .; }
 
+# told_times N QUERY
+told_times() { [ "$("$SAKER" show l "type=told and $2" 2>/dev/null | wc -l)" = "$1" ]; }
+
 # count_told: how often, but for what comes with time
 count_told() { "$SAKER" show l 'type=told and not sign=load' 2>/dev/null | wc -l; }
 
@@ -134,8 +138,14 @@ kill_web
 ok "a killed server: it is told who was killed by what" wait_for 20 told 'sign=exit and text~"(nginx) was killed by SIGKILL"'
 web
 ok "a new server: it listens again" wait_for 20 told 'sign=listening and host1'
+in_b "$SAKER" agent leave --port 8080
+ok "asked by a person the host leaves" wait_for 20 told sign=leaving
+in_b "$SAKER" agent stay --port 8080
+ok "... and stays" wait_for 20 told_times 3 sign=listening
+in_b "$SAKER" agent leave --port 8081 2>leave.err
+equal "nobody is there to be asked" "$(cat leave.err)" "saker agent: no agent watches port 8081 in this network namespace"
 stop $AGENT_B TERM
-ok "an agent that is ended asks for no new connections" wait_for 20 told sign=leaving
+ok "an agent that is ended asks for no new connections" wait_for 20 told_times 2 sign=leaving
 cp said captured
 first=$(session b)
 
