@@ -258,6 +258,9 @@ static int add_by_type(struct story *s, const struct event *ev, uint32_t actor)
 	case EVENT_STOP:
 	case EVENT_CONT:
 		return add_stop(s, ev, actor);
+	case EVENT_ACTION:
+	case EVENT_EFFECT:
+		return acts_add(s, ev);
 	default:
 		socks_learn(&s->socks, ev, actor);
 		return add_other(s, ev, actor);

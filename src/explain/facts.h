@@ -92,6 +92,7 @@ struct besides {
 	uint64_t refused, resets, retransmits, exits;
 	uint32_t last_exit; /* actor */
 	uint64_t causes;    /* more than are told */
+	uint64_t acts;	    /* of agents */
 };
 
 struct story {
@@ -104,6 +105,10 @@ struct story {
 	struct facts signals, stops, ooms, troubles, logs;
 	char log_text[160]; /* of the first one of logs */
 	struct timers timers;
+	struct {
+		struct act *rows;
+		size_t count;
+	} acts; /* of agents (acts.c) */
 	struct messages messages[STORY_HOSTS];
 	struct story_totals totals;
 	struct map by_type; /* struct event_type * -> count */
@@ -160,6 +165,8 @@ int tell_wait(struct story *s, const struct incident *inc);	 /* -ENOMEM */
 int tell_slow(struct story *s);					 /* -ENOMEM */
 void tell_troubles(struct story *s, const struct incident *inc); /* NULL: nothing befell anybody */
 void tell_requests(struct story *s);
+int acts_add(struct story *s, const struct event *ev); /* action, effect; -ENOMEM */
+void tell_acts(struct story *s);
 
 /* The last timer that ended a wait of the actor at most `within` before t; NULL: none */
 const struct timer *timer_before(const struct story *s, uint32_t actor, uint64_t t, uint64_t within_ns);

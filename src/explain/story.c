@@ -47,6 +47,7 @@ struct story *story_free(struct story *s)
 	for (i = 0; i < STORY_HOSTS; i++)
 		free(s->messages[i].rows);
 	free(s->incidents);
+	free(s->acts.rows);
 	free(s->lines);
 	free(s);
 	return NULL;
@@ -124,6 +125,7 @@ static void tell_besides(struct story *s)
 		     "processes that ended with a status other than 0");
 	if (r->exits)
 		buf_printf(&b, r->exits == 1 ? " (%s)" : " (the last: %s)", actor_text(s, r->last_exit));
+	besides_part(&b, r->acts, "further action of an agent", "further actions of an agent");
 	if (b.data)
 		(void)snprintf(s->besides_text, sizeof(s->besides_text), "%.*s", (int)b.len, b.data);
 }
@@ -162,6 +164,7 @@ static int tell_all(struct story *s)
 	r = first ? tell_effects(s, first) : tell_slow(s);
 	tell_troubles(s, first);
 	tell_requests(s);
+	tell_acts(s);
 	return r;
 }
 

@@ -5,7 +5,7 @@
  * story - what happened, in at most STORY_LINES sentences, found by general rules: who was stopped, killed or
  * died, and by whom; who was cut off; who fell silent and for how long; which timer ended a wait, whose answer was
  * waited for; what lifted it; resets, retransmissions, refused connections; log lines at level error; what makes slow
- * requests slow.  No rule knows
+ * requests slow; what an agent did about backends, and what came of it.  No rule knows
  * any application.
  *
  * Use: story_add() every event, then order_solve(), then story_tell().  Every line says whether it was observed
@@ -39,7 +39,7 @@ struct story_line {
 	struct order_ref refs[STORY_REFS];
 	uint32_t weight;   /* what is dropped first when there are too many */
 	uint64_t trace[2]; /* a request that shows it; 0, 0: it is not about requests */
-	char text[320];
+	char text[640];
 };
 
 /* host_name(arg, host) names the hosts of several recordings; NULL: there is one, and it needs no name. */
