@@ -3,8 +3,15 @@
 #
 # lb.sh FAULT [PREFIX] - a client, a balancer and four nginx in network namespaces; load; and one backend fails.
 #
-# FAULT: remove (a person takes one out), kill (its server is killed, and a person takes it out), none. $SAKER is the program.
+# FAULT: remove (a person takes one out), kill (its server is killed: an agent on its host tells the balancer's agent, which takes it out,
+# and measures what came of it), none. $SAKER is the program.
 set -u
+# A network card brings all packets of a flow to one CPU, which has its connection table; on veth they come where they were sent.
+if [ -z "${LB_DEMO_PINNED:-}" ]; then
+	LB_DEMO_PINNED=$(taskset -cp $$ | sed 's/.*: //')
+	export LB_DEMO_PINNED
+	exec taskset -c "${LB_DEMO_PINNED%%[-,]*}" "$0" "$@"
+fi
 cd "$(dirname "$0")/.." || exit 1
 SAKER=${SAKER:-$PWD/build/src/saker}
 fault=${1:-remove}
@@ -43,6 +50,29 @@ fail() {
 	exit 1
 }
 
+# agent NAME OPTION...: in the background, with a recording of its own; ready when it says so
+agent() {
+	local name=$1 ready=$2
+	shift 2
+	SAKER_STATE=$PLACE/state netns_run "$LBWORLD$name" taskset -c "$LB_DEMO_PINNED" "$SAKER" agent -o "$WORK/rec/$name" --key "$WORK/key" "$@" 2>"$WORK/$name.agent" &
+	pids+=($!)
+	until_true 60 grep -q "$ready" "$WORK/$name.agent" || fail "the agent of $name does not begin: $(tail -n 1 "$WORK/$name.agent")"
+}
+# one action of the kind, with a verdict
+action() { [ "$(lb lb actions --json | jq "[.actions[] | select($1)] | length")" -gt 0 ]; }
+agents() {
+	local i
+	mkdir "$WORK/rec"
+	(umask 077 && head -c 48 /dev/urandom | base64 >"$WORK/key")
+	agent lb 'keeps ' --listen 10.90.2.2:7701
+	for i in 1 2 3 4; do
+		agent b$i 'watches port' --report-to 10.90.2.2:7701 --for 10.90.1$i.2 --port 80
+	done
+	until_true 20 heard || fail "an agent of a backend's host is not heard"
+	say "an agent on each host, with a recording of its own; they speak over the network, with a key"
+}
+heard() { [ "$(lb lb show --json | jq '[.health.vips[0].backends[]? | select(.state == "healthy")] | length')" = 4 ]; }
+
 trap leave EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
@@ -54,21 +84,29 @@ for i in 1 2 3 4; do
 	until_true 20 lbworld_run b$i curl -s -m 5 -o /dev/null http://127.0.0.1/ || fail "nginx $i does not answer"
 done
 say "a client, a router, a balancer and four nginx, each in a network namespace of its own"
-lb lb vip add $VIP --on eth0 2>/dev/null || fail "the VIP is refused"
-for i in 1 2 3 4; do
-	lb lb backend add $VIP 10.90.1$i.2 || fail "backend $i is refused"
-done
+lb apply - 2>/dev/null <<END || fail "the wish is refused"
+interfaces:
+  eth0:
+    health: {mode: live, effect: 2s, slow-start: 5s}
+    vips:
+      - {vip: $VIP, backends: [10.90.11.2, 10.90.12.2, 10.90.13.2, 10.90.14.2]}
+END
 say "observed: VIP $VIP has four backends, $(lb lb show --json | jq -r .mode) XDP"
 
+[ "$fault" != kill ] || agents
 netns_run "${LBWORLD}client" wrk -t 1 -c 40 -d 12s --timeout 5s -H 'Connection: close' http://$LBWORLD_VIP/ >"$WORK/wrk" 2>&1 &
 load=$!
 until_true 20 more_than 2000 || fail "no load comes through"
 say "observed: $(packets) packets balanced so far; load goes on"
 case $fault in
 kill)
-	kill "$(cat "$WORK/b3.pid")"
-	say "done: the server of backend 10.90.13.2 is killed; nobody tells the balancer (no health checks yet)"
-	;&
+	kill -9 "$(cat "$WORK/b3.pid")"
+	say "done: the server of backend 10.90.13.2 is killed; nobody tells the balancer but the agents"
+	until_true 20 action '.backend == "10.90.13.2" and .what == "down"' || fail "nobody took it out"
+	say "observed: the agent took it out"
+	until_true 20 action '.what == "down" and .effect.verdict == "kept"' || fail "the effect was not measured"
+	say "observed: $(lb lb actions --json | jq -r '[.actions[] | select(.what == "down")][0] | .effect.verdict + ": " + .effect.why')"
+	;;
 remove)
 	lb lb backend del $VIP 10.90.13.2 || fail "the backend cannot be removed"
 	say "done: backend 10.90.13.2 is taken out; observed after $(packets) packets"
@@ -87,3 +125,13 @@ sed -n 's/^ *\([0-9]* requests in .*\)/wrk: \1/p; s/^ *\(Socket errors.*\)/wrk: 
 grep -q 'Socket errors' "$WORK/wrk" || echo "wrk: no connection had an error"
 echo
 lb lb why '10.90.1.2:4242 > 10.99.0.1:80/tcp'
+[ "$fault" = kill ] || exit 0
+echo
+lb lb actions
+echo
+say "the story, as \`saker story\` tells it of the balancer's recording and of that of the backend's host:"
+for pid in "${pids[@]:4}"; do # the agents, the balancer's first
+	kill -INT "$pid" 2>/dev/null
+	wait "$pid"
+done
+"$SAKER" story "$WORK/rec/lb" "$WORK/rec/b3"

@@ -57,6 +57,27 @@ static void tell(const char *events, struct buf *out)
 static const struct {
 	const char *what, *events, *told;
 } rows[] = {
+	{ "an agent took out a backend whose process was killed, and measured it",
+	  "0/0/0 mark value=7 \"agent *4\n"
+	  "0/5/5 process netns=1 \"shell \"/bin/shell *4; 0/6/6 process netns=1 ppid=5 \"server \"/bin/server *4\n"
+	  "kill: 0/5/5 signal sig=9 target_tgid=6 target_tid=6; exit: 0/6/6 exit sig=9 flags=1 #3:41\n"
+	  "0/0/0 report session=77 sequence=1 host1=7 ns1=10 seq1=41 cpu1=3 *4\n"
+	  "1/0/0 mark value=9 \"agent *4\n"
+	  "1/8/8 told session=77 sequence=1 host1=7 ns1=10 seq1=41 cpu1=3 #0:1\n"
+	  "act: 1/8/8 action number=4 what=2 mode=2 share_before=1000 share_after=0 vip=10.0.0.1 vip_port=80 "
+	  "vip_protocol=6 "
+	  "backend=10.1.0.5 host1=9 ns1=110 seq1=1 \"eth0 \"dead #0:2\n"
+	  "eff: 1/8/8 effect number=4 verdict=1 host1=9 ns1=120 seq1=2 \"eth0 \"verified #0:3",
+	  "!shell[5] sent SIGKILL to server[6], which died of it{kill exit}\n"
+	  "shell[5] sent SIGKILL to server[6] → it ended → the host told the balancer → 10.1.0.5 was taken out of VIP "
+	  "10.0.0.1:80/tcp "
+	  "by action 4 → verified{kill act eff}\n" },
+	{ "one that was only said, for a reason that no recording has",
+	  "1/8/8 action number=4 what=2 mode=1 share_before=1000 share_after=0 vip=10.0.0.1 vip_port=80 "
+	  "vip_protocol=17 backend=10.1.0.5 "
+	  "\"eth0 \"refused; 1/8/8 action number=5 what=4 mode=1 share_before=1000 share_after=1000 \"eth0 \"well",
+	  "refused → 10.1.0.5 would have been taken out of VIP 10.0.0.1:80/udp (shadow) by action 4{#1.1}\n|1 further "
+	  "action of an agent\n" },
 	{ "nothing", PROCESSES "0/2/2 exit flags=1; 0/3/3 exit flags=1", "" },
 	{ "killed by another",
 	  PROCESSES "a: 0/1/1 signal sig=9 target_tgid=2 target_tid=2 flags=1; b: 0/2/2 exit sig=9 flags=1",
