@@ -25,7 +25,7 @@ what happened.
                 requests goes. FAULT: a lock held too long (the default), a slow flush to disk, a CPU hog, a lossy link, a
                 slow query, a locked table, or none. Ends with 1 when what Saker names is not what was planted
   lb [FAULT]    a client, the load balancer and four nginx, under load. FAULT: a backend is taken out (remove, the default), its
-                server is killed first (kill), or none
+                server is killed and agents take it out and say what came of it (kill), or none
   --fault F     what is planted: pause (SIGSTOP of the leader, the default), kill, partition, oom, or none
   --once        one recording and its story, then end; without it, it shows the recording on a page in the browser until
                 it is interrupted, and asks for the next fault where there is a terminal
