@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* saker detach - the packet functions off an interface, which is then as it was before. */
 #include <argp.h>
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "agent/balancer.h"
 #include "base/err.h"
@@ -39,6 +41,17 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+static int is_it(void *arg, const char *interface)
+{
+	return !strcmp(arg, interface);
+}
+
+/* Is anything left of an interface of this name? */
+static bool kept(const char *interface)
+{
+	return balancer_each(is_it, (void *)interface) == 1;
+}
+
 /* An interface that is gone took its program with it: then only files are left. */
 static int detach_one(void *arg, const char *interface)
 {
@@ -47,7 +60,7 @@ static int detach_one(void *arg, const char *interface)
 	int *failed = arg;
 	int r = balancer_open(&b, interface, true, &err);
 
-	if (r == -ENODEV && failed && !balancer_forget(interface, &err)) {
+	if (r == -ENODEV && (failed || kept(interface)) && !balancer_forget(interface, &err)) {
 		(void)fprintf(stderr, "interface '%s' is gone: what was kept of it is removed\n", interface);
 		return 0;
 	}

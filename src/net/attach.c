@@ -239,6 +239,12 @@ int attach_free(const struct attach *a, struct err *err)
 			       a->name);
 	if (a->link >= 0 || !a->program)
 		return 0;
+	if (!strncmp(attach_program_text(a->program, text, sizeof(text)), "'chain_entry'", 13))
+		return err_set(
+			err, EBUSY,
+			"interface '%s' has a chain of saker's, %s, which was put there when the interface had "
+			"another name or namespace, or has its pins elsewhere: `saker detach --all` there takes it off",
+			a->name, text);
 	return err_set(
 		err, EBUSY,
 		"interface '%s' has an XDP program of somebody else, %s: saker does not replace it (`ip link set dev "

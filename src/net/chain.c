@@ -315,6 +315,28 @@ static int place_stage(struct chain *c, uint32_t place, const char *name, struct
 	return 0;
 }
 
+/*
+ * Returns when all packets have ended that are on their way now.  Where CPUs run without ticks (nohz_full=), membarrier(2) refuses; then
+ * a map is put into a map of maps: the kernel waits for all programs before it returns (kernel/bpf/syscall.c, maybe_wait_bpf_programs).
+ */
+static int packets_wait(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	uint32_t zero = 0;
+
+	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		return 0;
+	CLEANUP_CLOSE int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "wait_in", sizeof(zero), sizeof(zero), 1, NULL);
+	if (inner < 0)
+		return -errno;
+	opts.inner_map_fd = (uint32_t)inner;
+	CLEANUP_CLOSE int outer =
+		bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "wait", sizeof(zero), sizeof(zero), 1, &opts);
+	if (outer < 0 || bpf_map_update_elem(outer, &zero, &inner, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
 int chain_commit(struct chain *c, const struct chain_plan *plan, struct err *err)
 {
 	struct chain_config config = { .gue_port = WIRE16(plan->gue_port) };
@@ -332,9 +354,9 @@ int chain_commit(struct chain *c, const struct chain_plan *plan, struct err *err
 		return err_errno(err, errno, "cannot write the chain's configuration");
 	__atomic_store_n(&c->control->generation, c->control->generation + 1, __ATOMIC_RELEASE);
 	/* packets run inside of RCU's read side: after a grace period none has the old number */
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		return err_errno(err, errno,
-				 "the new configuration runs, but whether the old one has ended is unknown");
+	r = packets_wait();
+	if (r < 0)
+		return err_errno(err, -r, "the new configuration runs, but whether the old one has ended is unknown");
 	return 0;
 }
 

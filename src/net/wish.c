@@ -171,6 +171,43 @@ static void check_backends(const struct wish_vip *v, struct wish_errors *errors)
 	}
 }
 
+/* What an address of one host cannot be, or NULL. */
+static const char *addr_odd(const struct lb_addr *a)
+{
+	const uint8_t *b = (const uint8_t *)a->addr;
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }, none[16];
+
+	if (a->family == 4)
+		return b[0] >= 224 && b[0] < 240 ? "a multicast address"
+		       : b[0] == 127		 ? "a loopback address"
+		       : !memcmp(b, none, 4)	 ? "no address of a host"
+		       : a->addr[0] == ~0U	 ? "the broadcast address"
+						 : NULL;
+	return b[0] == 0xff		? "a multicast address"
+	       : !memcmp(b, mapped, 12) ? "an IPv4 address written as IPv6 (RFC 4291 section 2.5.5.2): no packet has it"
+	       : memcmp(b, none, 15) != 0 ? NULL
+	       : b[15] == 1		  ? "a loopback address"
+	       : !b[15]			  ? "no address of a host"
+					  : NULL;
+}
+
+static void check_addresses(const struct wish_vip *v, struct wish_errors *errors)
+{
+	bool net = v->vip.bits < (v->vip.addr.family == 4 ? 32 : 128);
+	const char *odd = net && v->vip.bits < 8 ? NULL : addr_odd(&v->vip.addr);
+	char text[LB_ADDR_TEXT];
+	size_t i;
+
+	if (odd)
+		wish_complain(errors, v->line, "%s cannot be a VIP: it is %s", lb_addr_text(&v->vip.addr, text), odd);
+	for (i = 0; i < v->nbackends; i++) {
+		odd = v->backends[i].local ? NULL : addr_odd(&v->backends[i].addr);
+		if (odd)
+			wish_complain(errors, v->backends[i].line, "%s cannot be a backend: it is %s",
+				      lb_addr_text(&v->backends[i].addr, text), odd);
+	}
+}
+
 struct seen { /* a backend, and where it was said how it is reached */
 	const struct wish_backend *b;
 };
@@ -256,6 +293,7 @@ void wish_check(const struct wish_if *f, struct wish_errors *errors)
 			wish_complain(errors, f->vips[i].line, "overlapping VIPs: %s stands in line %u, too",
 				      wish_vip_text(&f->vips[i].vip, text), f->vips[k].line);
 		check_backends(&f->vips[i], errors);
+		check_addresses(&f->vips[i], errors);
 		wish_health_check(f, &f->vips[i], errors);
 	}
 	wish_health_check(f, NULL, errors);

@@ -106,10 +106,51 @@ static void plan_made(const struct wish_if *f, struct chain_plan *plan)
 	plan->gue_port = (uint16_t)f->gue_port;
 }
 
+static int backend_check(const struct wish_if *f, const struct wish_backend *b, const struct hop *hop, struct err *err)
+{
+	const struct lb_addr *said = b->addr.family == 4 ? &f->gue_source4 : &f->gue_source6;
+	const struct lb_addr *own = b->addr.family == 4 ? &hop->own4 : &hop->own6;
+	char text[LB_ADDR_TEXT];
+
+	if (b->interface[0] && !if_nametoindex(b->interface))
+		return err_set(err, ENODEV, "there is no interface '%s', by which backend %s is to be reached",
+			       b->interface, lb_addr_text(&b->addr, text));
+	if (b->mode == WISH_GUE && !b->local && !said->family && !own->family)
+		return err_set(
+			err, EADDRNOTAVAIL,
+			"interface '%s' has no IPv%u address, so tunnels to backend %s have no source: say `gue: "
+			"{source%u: ADDRESS}`",
+			f->name, b->addr.family, lb_addr_text(&b->addr, text), b->addr.family);
+	return 0;
+}
+
+static int backends_check(const struct wish_if *f, const struct hop *hop, struct err *err)
+{
+	const struct wish_list *lists[] = { &f->routes, &f->ids, &f->marks };
+	size_t i, k;
+	int r = 0;
+
+	for (i = 0; i < f->nvips && !r; i++) {
+		/* NAT and L2 have no tunnel */
+		if (f->vips[i].vip.flags & LB_VIP_NAT)
+			continue;
+		for (k = 0; k < f->vips[i].nbackends && !r; k++)
+			r = backend_check(f, &f->vips[i].backends[k], hop, err);
+	}
+	for (i = 0; i < ARRAY_LEN(lists); i++) {
+		for (k = 0; k < lists[i]->count && !r; k++)
+			r = backend_check(f, &lists[i]->rows[k].to, hop, err);
+	}
+	return r;
+}
+
 int wish_make(const struct wish_if *f, const struct hop *hop, struct wish_made *ret, struct err *err)
 {
 	struct wish_made m = { 0 };
+	int r = backends_check(f, hop, err);
 
+	if (r < 0)
+		return r;
 	m.ids = ids_made(&f->ids);
 	m.marks = ids_made(&f->marks);
 	m.routes = routes_made(&f->routes);

@@ -99,6 +99,28 @@ lb apply one.yaml 2>said
 equal "a new chain that runs takes the old one's place" "$(echo $(ls "$pins"))" "chain link"
 equal "and goes on" "$(program)" "$id"
 
+# ---- what cannot be ----
+refused() {
+	local what=$1 words=$2
+	lb apply - 2>said && echo applied >>said
+	ok "$what" grep -q "$words" said
+}
+printf 'interfaces:\n  q0:\n    router: 02:00:00:00:00:09\n    vips: [{vip: "%s", mode: l2, backends: [{address: 10.1.0.5, mac: 02:00:00:00:00:05, interface: nope}]}]\n' $VIP |
+	refused "a backend by an interface that is not there" "no interface 'nope'"
+printf 'interfaces:\n  q0:\n    router: 02:00:00:00:00:09\n    mode: gue\n    vips: [{vip: "%s", backends: [10.1.0.5]}]\n' $VIP |
+	refused "GUE without an address to send from" "say .gue: {source4: ADDRESS}"
+ok "which can be said" lb apply - <<<"{interfaces: {q0: {router: '02:00:00:00:00:09', mode: gue, gue: {source4: 10.1.0.9}, vips: [{vip: '$VIP', backends: [10.1.0.5]}]}}}"
+ok "back" lb apply one.yaml
+ip -n $NS link set dev q0 down
+ip -n $NS link set dev q0 name q9
+lb lb vip add $VIP --on q9 2>said
+ok "an interface with another name: it is said that the chain is saker's" grep -q "a chain of saker's" said
+ok "detach by the name that it had" lb detach q0
+fails "takes it off" grep -q xdp <(ip -n $NS link show dev q9)
+ip -n $NS link set dev q9 name q0
+ip -n $NS link set dev q0 up
+ok "and a wish again" lb apply one.yaml
+
 # ---- a disk that is full ----
 mkdir small && mount -t tmpfs -o size=16k none small
 small() { SAKER_STATE=$WORK/small nsenter --net="$NETNS_DIR/$NS" -- "$SAKER" "$@"; }

@@ -29,7 +29,8 @@ struct lb {
 	struct lb_addr *addrs; /* LB_REALS, by number */
 	uint32_t nreals;       /* numbers given, 0 among them */
 	struct map by_addr;
-	struct lb_vip_state *vips; /* opts.vips, number 1 first */
+	struct lb_vip_state *vips; /* by number, 1 first */
+	uint32_t nvips;		   /* numbers: all VIPs may be others in the next wish */
 	struct map by_key;
 	struct lb_ring *rings; /* mapped */
 	uint32_t nrings;

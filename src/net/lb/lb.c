@@ -266,7 +266,7 @@ int lb_vips_index(struct lb *lb)
 
 	map_fini(&lb->by_key);
 	lb->by_key = (struct map)MAP_INIT;
-	for (i = 0; i < lb->opts.vips; i++) {
+	for (i = 0; i < lb->nvips; i++) {
 		uint64_t hash = key_hash(&lb->vips[i].key);
 
 		if (!lb->vips[i].key.family)
@@ -282,7 +282,7 @@ int lb_vips_index(struct lb *lb)
 /* Gives a number that neither side has; the index is made anew by the caller. */
 static uint32_t vip_add(struct lb *lb, const struct lb_wish_vip *vip, uint32_t *from)
 {
-	for (; *from < lb->opts.vips; (*from)++) {
+	for (; *from < lb->nvips; (*from)++) {
 		struct lb_vip_state *state = &lb->vips[*from];
 
 		if (state->sides[0].wished || state->sides[1].wished)
@@ -300,7 +300,7 @@ static bool ring_in_use(const struct lb *lb, uint32_t ring)
 {
 	uint32_t i, side;
 
-	for (i = 0; i < lb->opts.vips; i++) {
+	for (i = 0; i < lb->nvips; i++) {
 		for (side = 0; side < 2; side++) {
 			if (lb->vips[i].sides[side].wished && lb->vips[i].sides[side].ring == ring)
 				return true;
@@ -456,7 +456,7 @@ static void wish_begin(struct lb *lb)
 {
 	uint32_t i;
 
-	for (i = 0; i < lb->opts.vips; i++) {
+	for (i = 0; i < lb->nvips; i++) {
 		struct lb_vip_side *side = &lb->vips[i].sides[chain_hidden(lb->chain)];
 
 		side->wished = false;
@@ -596,7 +596,7 @@ static int lb_load(struct lb *lb, struct err *err)
 {
 	const struct chain_size sizes[] = {
 		{ "lb_rings", 2 * lb->opts.vips },
-		{ "lb_vip_counts", lb->opts.vips + 1 },
+		{ "lb_vip_counts", lb->nvips + 1 },
 		{ "lb_nats", lb->opts.nats },
 		{ "lb_conns_spare", lb->opts.no_cpu_tables ? lb->opts.conns : SPARE_CONNS },
 	};
@@ -627,12 +627,13 @@ int lb_new(struct chain *chain, const struct lb_opts *opts, struct lb **ret, str
 	lb->chain = chain;
 	lb->opts = *opts;
 	lb->opts.vips = opts->vips ? opts->vips : VIPS_DEFAULT;
+	lb->nvips = 2 * lb->opts.vips;
 	lb->opts.conns = opts->conns ? opts->conns : CONNS_DEFAULT;
 	lb->opts.nats = opts->nats ? opts->nats : NATS_DEFAULT;
 	lb->nreals = 1;
 	lb->reals = calloc(LB_REALS, sizeof(*lb->reals));
 	lb->addrs = calloc(LB_REALS, sizeof(*lb->addrs));
-	lb->vips = calloc(lb->opts.vips, sizeof(*lb->vips));
+	lb->vips = calloc(lb->nvips, sizeof(*lb->vips));
 	r = lb->reals && lb->addrs && lb->vips ? lb_load(lb, err) : err_set(err, ENOMEM, "out of memory");
 	if (r < 0) {
 		(void)lb_free(lb);
@@ -650,7 +651,7 @@ struct lb *lb_free(struct lb *lb)
 		return NULL;
 	if (lb->rings)
 		(void)munmap(lb->rings, lb->nrings * sizeof(*lb->rings));
-	for (i = 0; lb->vips && i < lb->opts.vips; i++) {
+	for (i = 0; lb->vips && i < lb->nvips; i++) {
 		free(lb->vips[i].sides[0].nodes);
 		free(lb->vips[i].sides[1].nodes);
 	}

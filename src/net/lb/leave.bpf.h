@@ -6,8 +6,8 @@
  *
  * Without LB_BY_ROUTE it goes back where it came from, to the router (a balancer on a stick).  With it the kernel is asked
  * (bpf_fib_lookup), as it would forward the packet itself: so forwarding must be on for the interface where packets come
- * in, and a tunnel's source need not be an address of this host.  Frames with VLAN tags always go back: the kernel does not
- * say which tag they need elsewhere.  A next hop whose link address the host does not know yet is left to the host.
+ * in, and a tunnel's source need not be an address of this host.  Frames with VLAN tags always go back, by routes to the sender's link
+ * address: the kernel does not say which tag they need elsewhere.  A next hop whose link address the host does not know yet is left to the host.
  */
 #include "net/lb/answer.bpf.h"
 
@@ -76,7 +76,11 @@ PACKET_INLINE int lb_hop_find(struct xdp_md *ctx, const struct chain_meta *m, co
 	ether = chain_at(ctx, 0, sizeof(*ether));
 	if (!ether)
 		return -1;
-	lb_mac_copy(hop->dst, config->router_mac);
+	/* by routes there is no router: a frame with a tag goes back to who sent it */
+	if (unlikely(config->flags & LB_BY_ROUTE))
+		lb_mac_copy(hop->dst, ether->src);
+	else
+		lb_mac_copy(hop->dst, config->router_mac);
 	lb_mac_copy(hop->src, ether->dst);
 	return 0;
 }

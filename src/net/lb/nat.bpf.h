@@ -23,7 +23,8 @@ PACKET_INLINE __u32 nat_limit(const struct lb_config *config, __u8 proto, const 
 
 PACKET_INLINE int nat_aged(const struct lb_config *config, __u8 proto, const struct lb_nat *e, __u32 now_s)
 {
-	return now_s - e->seen_s > nat_limit(config, proto, e);
+	/* another CPU may have seen it in the second that began since now_s was read */
+	return (__s32)(now_s - e->seen_s) > (__s32)nat_limit(config, proto, e);
 }
 
 PACKET_INLINE int nat_same(const struct lb_nat *e, const struct packet_flow *flow)

@@ -78,7 +78,7 @@ static int take_vip(void *arg, const struct lb_prefix_key *key, const struct lb_
 	struct lb_vip_state *state;
 	struct lb_vip_side *side;
 
-	if (!vip->number || vip->number > lb->opts.vips)
+	if (!vip->number || vip->number > lb->nvips)
 		return -EINVAL;
 	state = &lb->vips[vip->number - 1];
 	side = &state->sides[!chain_hidden(lb->chain)];
