@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 200
+# timeout: 500
 #
 # A backend dies under a thousand open connections, told by the agent on its host, or silent and seen by SYNs or checks: the others'
 # connections go on, and new ones avoid it. How long that takes is bench/lb_kill.sh's question.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 200
+# timeout: 500
 #
 # A thousand TCP connections and a hundred UDP flows through the balancer, whose messages are numbered, while everything about it
 # changes: weights, backends, rings, programs, tables. None breaks, and no packet is lost: what the client sent is what backends received.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 300
+# timeout: 500
 #
 # Live: every way to a backend, IPv4 and IPv6; interfaces whose driver has no XDP, or that somebody else has; paths that take only small
 # packets; fragments, echoes, floods, full tables; and frames that are broken in every way.
