@@ -80,7 +80,7 @@ lbkill_run() {
 	held=$!
 	netns_run "${LBWORLD}client" "$flows" new $LBWORLD_VIP 80 --every 4 --wait 30000 >"$PLACE/new" &
 	new=$!
-	lbkill_pids+=($held $new)
+	lbkill_pids+=("$held" "$new")
 	lbkill_until 30 lbkill_is '.open == 1000 and .least > 2 and .of.b2 > 100' || status=1
 	lbkill_until 10 lbkill_shared 1000 || status=1
 	lbkill_held >"$PLACE/before"
