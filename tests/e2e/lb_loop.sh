@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 120
+# timeout: 240
 #
 # The closed loop: the agent sees, acts, measures; in shadow first. What it did is undone by its time, by the backend's return, and by
 # a person; it outlives the agent, and the next one takes it over.

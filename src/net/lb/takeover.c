@@ -7,6 +7,7 @@
  * Rings: lb_made holds a hash of what each was made of, so that VIPs whose backends stay keep their rings.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
@@ -52,22 +53,41 @@ void lb_made_write(struct lb *lb, uint32_t ring, uint64_t made_of)
 
 /* ---- backends ---- */
 
-static int take_backends(struct lb *lb, struct err *err)
-{
-	int names = chain_map(lb->chain, NAMES);
-	struct lb_addr addr;
-	uint32_t number;
+#define NAMES_AT_ONCE 1024
 
-	for (number = 1; number < LB_REALS; number++) {
-		if (bpf_map_lookup_elem(names, &number, &addr))
-			return err_errno(err, errno, "cannot read the numbers of backends");
-		if (!addr.family)
+static int take_names(struct lb *lb, const uint32_t *numbers, const struct lb_addr *addrs, uint32_t n, struct err *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		if (!numbers[i] || numbers[i] >= LB_REALS || !addrs[i].family)
 			continue; /* never given, or taken back */
-		if (lb_backend_place(lb, number, &addr))
+		if (lb_backend_place(lb, numbers[i], &addrs[i]))
 			return err_set(err, ENOMEM, "out of memory");
-		lb->nreals = number + 1;
+		lb->nreals = MAX(lb->nreals, numbers[i] + 1);
 	}
 	return 0;
+}
+
+/* Many at once: a system call for each number would take most of the time of a change, the more so under load. */
+static int take_backends(struct lb *lb, struct err *err)
+{
+	CLEANUP_FREE struct lb_addr *addrs = calloc(NAMES_AT_ONCE, sizeof(*addrs));
+	uint32_t numbers[NAMES_AT_ONCE], at = 0, n;
+	int names = chain_map(lb->chain, NAMES), r = 0, done = 0;
+	bool first = true;
+
+	if (!addrs)
+		return err_set(err, ENOMEM, "out of memory");
+	while (!done && r >= 0) {
+		n = NAMES_AT_ONCE;
+		done = bpf_map_lookup_batch(names, first ? NULL : &at, &at, numbers, addrs, &n, NULL);
+		if (done && done != -ENOENT) /* which is the end */
+			return err_errno(err, -done, "cannot read the numbers of backends");
+		r = take_names(lb, numbers, addrs, n, err);
+		first = false;
+	}
+	return r;
 }
 
 /* ---- VIPs ---- */
