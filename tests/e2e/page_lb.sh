@@ -30,7 +30,7 @@ interfaces:
       web1: {address: 10.90.11.2, weight: 10}
     vips:
       - vip: $VIP
-        health: {mode: live, kind: tcp, interval: 200ms, timeout: 200ms, rise: 2, fall: 2, effect: 1s, eject-max: 80}
+        health: {mode: live, kind: tcp, interval: 400ms, timeout: 400ms, rise: 2, fall: 3, slow-start: 2s, effect: 1s, eject-max: 80}
         backends: [web1, {address: 10.90.12.2, weight: 5}, {address: 10.90.13.2, weight: 0}]
       - vip: 10.99.0.2:443/tcp
         flags: [no-source-port]

@@ -148,7 +148,7 @@ await test('health and actions by sign and word; what others say is text', async
 		const words = await page.text('.backends tbody[data-backend="10.90.11.2"]');
 
 		assert.match(words, /0 of 10/);
-		assert.match(words, /<img src=x onerror="window.owned=1">\\u202e · for \d s · check fails: .* \(3 in a row\) · 4 SYNs again · 1 reset · 3 failed checks · its host is not heard/);
+		assert.match(words, /<img src=x onerror="window.owned=1">\\u202e · for \d+ s · check fails: .* \(3 in a row\) · 4 SYNs again · 1 reset · 3 failed checks · its host is not heard/);
 		assert.match(await page.text(`[data-vip="${vip}"]`), /live, 66 % is out \(at most 80 %\)/);
 		const live = await page.text('[data-action="1000002"]'), shadow = await page.text('[data-action="1000001"]');
 
@@ -199,7 +199,7 @@ await test('512 VIPs with 100 backends each stay usable', async () => {
 /* With the agent's own recording: the server of a backend is killed, and the page tells it all. */
 await test('a server is killed: its state, the action, what it rests on, what came of it', async () => {
 	const both = await serve([join(work, 'rec')], '--balancer', '--live', '--listen', '127.0.0.1:0');
-	const page = await open(chrome, both.url);
+	const page = await open(chrome, both.url, { viewport: { width: 1280, height: 860 } });
 	const state = (name) => page.until(([backend, wanted]) => document.querySelector(`.backends tbody[data-backend="${backend}"] .state`)?.innerText === wanted, ['10.90.11.2', name]);
 
 	await page.keyboard.press('b');
@@ -217,17 +217,25 @@ await test('a server is killed: its state, the action, what it rests on, what ca
 	assert.equal(said.state, 'down');
 	assert.ok((await page.text('.backends tbody[data-backend="10.90.11.2"]')).includes(said.why));
 	/* as saker itself tells it */
-	const own = told.actions.find((a) => a.what === 'down' && a.backend === '10.90.11.2');
+	const number = Number(await action.getAttribute('data-action')), own = told.actions.find((a) => a.number === number);
 
 	assert.ok((await action.innerText()).includes(own.effect.why));
 	/* a link into the diagram */
 	const link = action.getByRole('button', { name: 'in the diagram' });
 
 	await link.waitFor();
+	await page.until(() => document.querySelector('[data-action] .evidence li')); /* the check that failed */
 	await page.shot('balancer-killed-light', false);
+	await page.keyboard.press('d');
+	await page.shot('balancer-killed-dark', false);
+	await page.keyboard.press('d');
+	await action.locator('.evidence li .ref').first().click();
+	await page.until(() => window.saker.app.diagram.selection?.event.type === 'check');
 	await link.click();
 	await page.until(() => window.saker.app.diagram.selection?.event.type === 'action');
-	assert.match(await page.text('#detail'), /10\.90\.11\.2/);
+	assert.match(await page.text('#detail'), /live: down 10\.90\.11\.2 of 10\.99\.0\.1:80\/tcp, its share 100% -> 0%/);
+	await page.keyboard.press('w');
+	await page.until(() => /10\.90\.11\.2 was taken out of VIP 10\.99\.0\.1:80\/tcp/.test(document.querySelector('#story-lines').innerText));
 	await page.close();
 	both.stop();
 });
