@@ -22,6 +22,11 @@ void watch_init(struct watch *w, uint16_t port, void (*sign)(void *arg, const st
 	*w = (struct watch) { .port = port, .sign = sign, .arg = arg };
 }
 
+void watch_fini(struct watch *w)
+{
+	map_fini(&w->accepted);
+}
+
 static struct sign sign_new(const struct watch *w, enum sign_kind kind, uint64_t now_ns)
 {
 	return (struct sign) { .kind = kind, .port = w->port, .proto = PROTO_TCP, .boot_ns = now_ns };
@@ -62,6 +67,7 @@ static void on_end(struct watch *w, const struct event_exit *e, uint64_t host)
 
 static void on_close(struct watch *w, const struct event_shutdown *e, uint64_t host)
 {
+	(void)map_del(&w->accepted, e->sock);
 	if (!listeners_have(&w->last, e->sock))
 		return;
 	w->closed = (struct watch_cause) { .event = event_name(&e->h, host), .sock = e->sock, .tgid = e->h.tgid };
@@ -80,11 +86,18 @@ static void on_listen(struct watch *w, const struct event_listen *e, uint64_t ho
 
 static void on_reset(struct watch *w, const struct event_reset *e, uint64_t host)
 {
-	if (e->direction != DIRECTION_SENT || e->local_port != w->port)
+	if (e->direction != DIRECTION_SENT ||
+	    (e->local_port ? e->local_port != w->port : !map_get(&w->accepted, e->sock)))
 		return;
 	if (!w->resets++)
 		w->resets_ns = e->h.boot_ns;
 	w->reset = event_name(&e->h, host);
+}
+
+static void on_accept(struct watch *w, const struct event_accept *e)
+{
+	if (e->local_port == w->port && w->accepted.count < WATCH_CONNECTIONS)
+		(void)map_set(&w->accepted, e->sock, 1);
 }
 
 void watch_event(struct watch *w, const struct event_header *h, uint64_t host)
@@ -98,6 +111,9 @@ void watch_event(struct watch *w, const struct event_header *h, uint64_t host)
 		break;
 	case EVENT_LISTEN:
 		on_listen(w, (const void *)h, host);
+		break;
+	case EVENT_ACCEPT:
+		on_accept(w, (const void *)h);
 		break;
 	case EVENT_RESET:
 		on_reset(w, (const void *)h, host);

@@ -9,18 +9,21 @@
  * What no event tells is polled: listening sockets and their drops every WATCH_POLL_NS, round trips and load every WATCH_SLOW_NS.
  *
  * Nothing is read here but what the caller hands over, so it can be tested without a kernel.
- * Threads: one.  Memory: the struct.  Failure: none.
+ * Threads: one.  Memory: the struct, and 16 bytes for each of at most WATCH_CONNECTIONS open connections.
+ * Failure: none; of connections beyond these an RST that the closing process sends is not told.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "agent/listeners.h"
+#include "base/map.h"
 #include "peer/sign.h"
 
 struct event_header;
 
 #define WATCH_POLL_NS 100000000ULL
 #define WATCH_SLOW_NS 1000000000ULL
+#define WATCH_CONNECTIONS 65536
 #define WATCH_ENDED 32		     /* processes that ended, of which the listening one is looked for */
 #define WATCH_LATE_NS 50000000ULL    /* what happened is in the recorder's hands by then */
 #define WATCH_DOUBT_NS 1000000000ULL /* after an event: so long the list is asked in each turn */
@@ -46,12 +49,15 @@ struct watch {
 	/* since the last sign of it */
 	uint64_t resets, resets_ns;
 	struct sign_event reset;
+	struct map
+		accepted; /* cookies of the port's connections: when one is reset by who closes it, its port is forgotten already */
 	uint64_t drops, rtt_us, load_told, load_ns;
 	bool slow;
 	struct sign state; /* the last of LISTENING, EXIT: what a balancer that comes later is told */
 };
 
 void watch_init(struct watch *w, uint16_t port, void (*sign)(void *arg, const struct sign *s), void *arg);
+void watch_fini(struct watch *w);
 
 /* An event of the recording; host is the recording's id. */
 void watch_event(struct watch *w, const struct event_header *h, uint64_t host);

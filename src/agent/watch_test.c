@@ -34,7 +34,7 @@ static void on_sign(void *arg, const struct sign *s)
 }
 
 /* What happens.  seq: of an event. */
-enum what { END, EXIT, KILLED, CLOSE, LISTEN, RESET, LIST, TICK, LEAVE, STAY, AGAIN };
+enum what { END, EXIT, KILLED, CLOSE, LISTEN, ACCEPT, RESET, GONE_RESET, LIST, TICK, LEAVE, STAY, AGAIN };
 
 struct step {
 	enum what what;
@@ -96,6 +96,16 @@ static const struct story stories[] = {
 	    { TICK, 600, 0, 0, 0 },
 	    { TICK, 800, 0, 0, 0 } },
 	  "resets/2/42" },
+	{ "of a socket that has no port any more: by its number",
+	  { { ACCEPT, 0, PORT, 300, 1 },
+	    { ACCEPT, 1, 443, 301, 2 },
+	    { ACCEPT, 2, PORT, 302, 3 },
+	    { GONE_RESET, 10, 0, 301, 41 },
+	    { GONE_RESET, 11, 0, 300, 42 },
+	    { CLOSE, 12, 11, 302, 43 },
+	    { GONE_RESET, 13, 0, 302, 44 },
+	    { TICK, 200, 0, 0, 0 } },
+	  "resets/1/42" },
 	{ "connections are turned away",
 	  { { LIST, 0, 1, 5, 0 }, { LIST, 100, 1, 5, 0 }, { LIST, 200, 1, 9, 0 } },
 	  "listening/1/0 overflow/4/0" },
@@ -123,6 +133,7 @@ static void step_event(struct watch *w, const struct step *s, uint64_t ns)
 		struct event_shutdown close;
 		struct event_listen listen;
 		struct event_reset reset;
+		struct event_accept accept;
 		char room[256];
 	} e = { .room = { 0 } };
 
@@ -143,8 +154,13 @@ static void step_event(struct watch *w, const struct step *s, uint64_t ns)
 		e.listen = (struct event_listen) { .h = h, .sock = s->b, .local_port = PORT };
 		e.listen.h.type = EVENT_LISTEN;
 		break;
+	case ACCEPT:
+		e.accept = (struct event_accept) { .h = h, .sock = s->b, .local_port = (uint16_t)s->a };
+		e.accept.h.type = EVENT_ACCEPT;
+		break;
 	default:
-		e.reset = (struct event_reset) { .h = h, .local_port = PORT, .direction = DIRECTION_SENT };
+		e.reset = (struct event_reset) { .h = h, .sock = s->b, .direction = DIRECTION_SENT };
+		e.reset.local_port = s->what == RESET ? PORT : 0;
 		e.reset.h.type = EVENT_RESET;
 		break;
 	}
@@ -186,6 +202,7 @@ static void story_run(const struct story *story)
 		else
 			step_event(&w, s, ns);
 	}
+	watch_fini(&w);
 	if (strcmp(said.text, story->said))
 		fail_msg("%s:\n  expected: %s\n  said:     %s", story->what, story->said, said.text);
 }

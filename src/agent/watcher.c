@@ -311,6 +311,7 @@ int watcher_run(const struct watcher_opts *opts, volatile sig_atomic_t *stop, st
 	for (i = 0; i < opts->nto; i++)
 		(void)link_free(w->to[i].link);
 	(void)close(w->diag);
+	watch_fini(&w->watch);
 	if (w->asked >= 0)
 		(void)close(w->asked);
 	explicit_bzero(&w->secret, sizeof(w->secret));

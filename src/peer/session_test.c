@@ -219,6 +219,8 @@ static const struct forgery {
 	{ "sign: MAC, first byte", { HELLO, CLAIM, SIGN, -1 }, 2, FLIP, 123, 1, SESSION_FORGED, 0 },
 	{ "sign: MAC, last byte", { HELLO, CLAIM, SIGN, -1 }, 2, FLIP, 154, 1, SESSION_FORGED, 0 },
 	{ "sign: its length", { HELLO, CLAIM, SIGN, BEAT, -1 }, 2, FLIP, 3, 8, SESSION_FORGED, 0 },
+	{ "sign: longer than a frame can be", { HELLO, CLAIM, SIGN, -1 }, 2, FLIP, 2, 4, SESSION_LENGTH, 0 },
+	{ "sign: huge", { HELLO, CLAIM, SIGN, -1 }, 2, FLIP, 0, 0x7f, SESSION_LENGTH, 0 },
 	{ "sign twice", { HELLO, CLAIM, SIGN, SIGN, -1 }, 0, NO_CHANGE, 0, 0, SESSION_ORDER, 1 },
 	{ "sign left out", { HELLO, CLAIM, BEAT, -1 }, 0, NO_CHANGE, 0, 0, SESSION_ORDER, 0 },
 	{ "reordered", { HELLO, CLAIM, BEAT, SIGN, -1 }, 0, NO_CHANGE, 0, 0, SESSION_ORDER, 0 },

@@ -83,11 +83,11 @@ balancer() {
 	wait_for 20 grep -q 'keeps ' "$dir.err" || cat "$dir.err"
 }
 
-# backend DIR OPTION...: the agent on the backend's host, which speaks through the proxy; AGENT_B
+# backend NAME OPTION...: the agent on the backend's host, which speaks through the proxy; AGENT_B, its words in NAME.err
 backend() {
 	local dir=$1
 	shift
-	netns_run ${net}b "$SAKER" agent -o "$dir" --report-to 127.0.0.1:7702 --for $BACKEND --port 8080 --key key "$@" 2>"$dir.err" &
+	netns_run ${net}b "$SAKER" agent --report-to 127.0.0.1:7702 --for $BACKEND --port 8080 --key key "$@" 2>"$dir.err" &
 	AGENT_B=$!
 	e2e_kill_later $AGENT_B
 	wait_for 40 grep -q 'watches port' "$dir.err" || cat "$dir.err"
@@ -119,8 +119,8 @@ told_times() { [ "$("$SAKER" show l "type=told and $2" 2>/dev/null | wc -l)" = "
 # count_told: how often, but for what comes with time
 count_told() { "$SAKER" show l 'type=told and not sign=load' 2>/dev/null | wc -l; }
 
-# last HOST QUERY: the last such event of both recordings, as HOST:ID
-last() { "$SAKER" show b b3 l "$2" --json | tail -n 1 | jq -r '"\(.host):\(.id)"'; }
+# first QUERY: the first such event of both recordings, as HOST:ID
+first() { "$SAKER" show b l "$1" --json | head -n 1 | jq -r '"\(.host):\(.id)"'; }
 
 e2e_begin
 world || exit 1
@@ -132,7 +132,7 @@ chmod 600 key
 web
 balancer l
 proxy
-backend b
+backend b -o b
 ok "the balancer is told that the backend listens" wait_for 20 told sign=listening
 kill_web
 ok "a killed server: it is told who was killed by what" wait_for 20 told 'sign=exit and text~"(nginx) was killed by SIGKILL"'
@@ -147,7 +147,7 @@ equal "nobody is there to be asked" "$(cat leave.err)" "saker agent: no agent wa
 stop $AGENT_B TERM
 ok "an agent that is ended asks for no new connections" wait_for 20 told_times 2 sign=leaving
 cp said captured
-first=$(session b)
+begun=$(session b)
 
 # who has not got the key
 before=$(count_told)
@@ -161,13 +161,23 @@ equal "nothing of that was believed" "$(count_told)" "$before"
 # an agent that is there again, and then is not
 backend b3
 ok "after a restart it is heard" wait_for 20 grep -q ': session ' b3.err
-ok "... in another session" [ "$(session b3)" != "$first" ]
+ok "... in another session" [ "$(session b3)" != "$begun" ]
+kill_web
+mkfifo open
+exec 9<>open
+netns_run ${net}b $PY "$here/lib/bad_server.py" serve 8080 <open >bad.out 2>&1 &
+e2e_kill_later $!
+wait_for 20 grep -q ready bad.out
+netns_run ${net}l $PY "$here/lib/bad_server.py" ask $BACKEND 8080 <open >ask.out 2>&1 &
+e2e_kill_later $!
+ok "connections that the host resets are told" wait_for 20 told 'sign=resets and host1'
+ok "... and such as it turns away" wait_for 20 told 'sign=overflow and value'
 kill -9 $AGENT_B
 wait $AGENT_B 2>/dev/null
 ok "a host whose agent is not heard any more is silent" wait_for 20 told sign=silent
 stop $AGENT_L INT
 
-told=$(last l 'type=told and sign=exit')
+told=$(first 'type=told and sign=exit')
 "$SAKER" show b l --causes "$told" >causes
 ok "its causes: what the other host reported" grep -Eq '^└─ report.*: b:[0-9]+ .*report .*sign=exit' causes
 ok "... because of the exit that its kernel saw" grep -Eq 'evidence.*: b:[0-9]+ .*nginx.*exit .*sig=SIGKILL' causes
