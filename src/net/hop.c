@@ -214,6 +214,9 @@ static int own_read(const char *interface, struct hop *hop, struct err *err)
 	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &req))
 		return err_errno(err, errno, "cannot read the MAC of interface '%s'", interface);
 	memcpy(hop->own_mac, req.ifr_hwaddr.sa_data, 6);
+	if (ioctl(fd, SIOCGIFMTU, &req))
+		return err_errno(err, errno, "cannot read the MTU of interface '%s'", interface);
+	hop->mtu = (uint32_t)req.ifr_mtu;
 	if (getifaddrs(&all))
 		return err_errno(err, errno, "cannot read the addresses of interface '%s'", interface);
 	for (a = all; a; a = a->ifa_next) {

@@ -17,6 +17,7 @@ struct hop {
 	bool by_route; /* the host's routes say for each packet */
 	uint8_t router_mac[6];
 	uint8_t own_mac[6];
+	uint32_t mtu;		   /* of the interface */
 	struct lb_addr own4, own6; /* family 0: the interface has none */
 };
 

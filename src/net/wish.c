@@ -18,7 +18,7 @@
 
 const struct wish_option wish_options[] = {
 	{ NULL, "generic", AT(generic), WISH_SWITCH, 0, 0, 0 },
-	{ NULL, "frame-max", AT(frame_max), WISH_NUMBER, 576, 9216, 1514 },
+	{ NULL, "frame-max", AT(frame_max), WISH_NUMBER, 576, 9216, 0 },
 	{ NULL, "drop-too-big", AT(drop_too_big), WISH_SWITCH, 0, 0, 0 },
 	{ NULL, "ring", AT(ring), WISH_NUMBER, 3, LB_RING, LB_RING },
 	{ NULL, "flood-rate", AT(flood_rate), WISH_NUMBER, 1, UINT32_MAX, 125000 },

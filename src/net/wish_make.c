@@ -68,6 +68,36 @@ static int vips_made(const struct wish_if *f, struct wish_made *m)
 	return 0;
 }
 
+static uint32_t tunnel_bytes(const struct wish_backend *b)
+{
+	if (b->local)
+		return 0;
+	return (uint32_t)(b->addr.family == 4 ? sizeof(struct wire_ipv4) : sizeof(struct wire_ipv6)) +
+	       (b->mode == WISH_GUE ? (uint32_t)sizeof(struct wire_udp) : 0);
+}
+
+/* The longest frame that leaves by the interface again after the longest of the tunnels; by routes, the kernel knows for each. */
+static uint32_t frame_usual(const struct wish_if *f, const struct hop *hop)
+{
+	const struct wish_list *lists[] = { &f->routes, &f->ids };
+	uint32_t whole = hop->mtu + ETHER_BYTES, most = 0;
+	size_t i, k;
+
+	if (hop->by_route)
+		return whole + PACKET_VLANS_MAX * (uint32_t)sizeof(struct wire_vlan);
+	for (i = 0; i < f->nvips; i++) {
+		if (f->vips[i].vip.flags & (LB_VIP_NAT | LB_VIP_L2))
+			continue;
+		for (k = 0; k < f->vips[i].nbackends; k++)
+			most = MAX(most, tunnel_bytes(&f->vips[i].backends[k]));
+	}
+	for (i = 0; i < ARRAY_LEN(lists); i++) {
+		for (k = 0; k < lists[i]->count; k++)
+			most = MAX(most, tunnel_bytes(&lists[i]->rows[k].to));
+	}
+	return whole - most;
+}
+
 static void config_made(const struct wish_if *f, const struct hop *hop, struct lb_config *c)
 {
 	const struct lb_addr *gue4 = f->gue_source4.family ? &f->gue_source4 : &hop->own4;
@@ -85,7 +115,7 @@ static void config_made(const struct wish_if *f, const struct hop *hop, struct l
 	c->gue_port = WIRE16(f->gue_port);
 	memcpy(c->router_mac, hop->router_mac, 6);
 	memcpy(c->own_mac, hop->own_mac, 6);
-	c->frame_max = f->frame_max;
+	c->frame_max = f->frame_max ? f->frame_max : frame_usual(f, hop);
 	c->ring = f->ring;
 	c->flood_rate = f->flood_rate;
 	c->udp_idle_s = f->udp_idle_s;

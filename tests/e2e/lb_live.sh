@@ -46,6 +46,8 @@ lb lb stats --json >stats
 equal "as many new connections as were made" "$(jq '.reasons[] | select(.reason == "LB_MISS_SYN").packets >= 24' stats)" true
 equal "backends add up to the VIP" "$(jq '(.backends | map(.packets) | add) == (.vips | map(.packets) | add)' stats)" true
 equal "flows lists the connections" "$(lb lb flows --json | jq '.flows | length >= 24 and all(.vip == "10.99.0.1:80")')" true
+head -c 300000 /dev/zero >big
+equal "what clients send in full packets arrives" "$(lbworld_run client curl -s -m 20 -o /dev/null -w '%{size_upload}' --data-binary @big http://$LBWORLD_VIP/)" 300000
 fails "a backend twice" lb lb backend add $VIP 10.90.11.2
 fails "an unknown VIP" lb lb backend add 10.99.0.1:81/tcp 10.90.11.2
 ok "a backend goes" lb lb backend del $VIP 10.90.11.2
