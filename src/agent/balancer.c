@@ -380,5 +380,6 @@ int balancer_detach(struct balancer *b, struct err *err)
 	balancer_file_remove(b, "before");
 	balancer_file_remove(b, "overlay");
 	balancer_file_remove(b, "health");
+	balancer_file_remove(b, "checks");
 	return 0;
 }

@@ -211,6 +211,7 @@ int balancer_forget(const char *interface, struct err *err)
 	balancer_file_remove(&b, "before");
 	balancer_file_remove(&b, "overlay");
 	balancer_file_remove(&b, "health");
+	balancer_file_remove(&b, "checks");
 	return r;
 }
 

@@ -9,6 +9,7 @@
 #include "agent/balancer.h"
 #include "agent/balancer_said.h"
 #include "agent/balancer_seen.h"
+#include "agent/checks_doc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -183,6 +184,31 @@ static int stats_prometheus(struct buf *out, const struct seen *s, const struct 
 	return 0;
 }
 
+/* What the agent's checks found is in a file; seen_json() wrote an object, which gets one key more. */
+static void stats_checks(struct buf *out, const struct lb_args *a, const struct balancer *b)
+{
+	struct err err = ERR_INIT;
+	json_t *doc = NULL;
+	char *text;
+	int r = checks_doc_read(b, &doc, &err);
+
+	if (r < 0 && r != -ENOENT)
+		(void)fprintf(stderr, "saker lb: %s\n", err.text);
+	if (r < 0)
+		return;
+	if (a->prometheus) {
+		checks_doc_prometheus(out, doc, b->attach.name);
+	} else if (!a->json) {
+		checks_doc_text(out, doc);
+	} else if (out->len > 2 && !strcmp(out->data + out->len - 2, "}\n")) {
+		text = json_dumps(doc, JSON_COMPACT);
+		out->len -= 2;
+		buf_printf(out, ",\"checks\":%s}\n", text ? text : "null");
+		free(text);
+	}
+	json_decref(doc);
+}
+
 int lb_stats(const struct lb_args *a, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf out = BUF_INIT;
@@ -201,6 +227,8 @@ int lb_stats(const struct lb_args *a, struct err *err)
 		seen_json(&out, s, &b);
 	else
 		stats_text(&out, s, b.chain);
+	if (s)
+		stats_checks(&out, a, &b);
 	balancer_close(&b);
 	return r < 0 ? r : cli_put(&out, err);
 }

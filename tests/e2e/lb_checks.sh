@@ -202,4 +202,29 @@ ok "where the kernel's routes say how packets leave" lb apply ways.yaml
 all() { [ "$(outcomes)" = "10.90.11.2 passed, 10.90.11.2 passed, 10.91.0.2 passed" ]; }
 # the first one makes the kernel ask for the neighbour
 ok "they are checked, too, an L2 backend by its neighbour's address" wait_for 10 all
+
+# ---- by the agent, again and again ----
+# agent: in the background; agent is its process
+agent() {
+	SAKER_STATE=$WORK/state netns_run "${LBWORLD}lb" "$SAKER" agent 2>>agent.said &
+	agent=$!
+	e2e_kill_later $agent
+}
+counted() { lb lb stats --json | jq -e "[.checks.vips[].backends[] | select($1)] | length $2" >/dev/null; }
+sed -i 's/kind: http}/kind: http, interval: 100ms, timeout: 100ms}/' ways.yaml
+ok "the same, ten times a second" lb apply ways.yaml
+agent
+ok "the agent checks all of them" wait_for 20 counted '.counts.passed > 5 and .health == "good"' '== 3'
+ok "stats has them in words" grep -Eq '10.91.0.2 +http +good +[0-9]+ passed' <(lb lb stats)
+ok "and for Prometheus" grep -Eq '^saker_lb_checks_total.interface="eth0",vip="10.99.0.1:80/tcp",backend="10.90.11.2",outcome="passed". [0-9]+$' \
+	<(lb lb stats --prometheus)
+ip -n "${LBWORLD}lb" route add $VIP/32 via 10.90.2.77
+ok "what cannot be sent is counted" wait_for 20 counted '.counts.not_sent > 3 and .health == "good"' '>= 1'
+equal "and told, once" "$(grep -c 'could not be sent: ' agent.said)" 1
+ip -n "${LBWORLD}lb" route del $VIP/32
+kill -9 $agent
+wait $agent 2>/dev/null
+equal "killed, it leaves all as it was" "$(egress) $(outcomes $VIP:80/tcp)" "link 10.90.11.2 passed"
+agent
+ok "and another begins anew" wait_for 20 counted '.counts.passed > 0 and .counts.not_sent == null' '== 3'
 e2e_end
