@@ -25,6 +25,7 @@
 #include "agent/places.h"
 #include "agent/select.h"
 #include "agent/tls.h"
+#include "agent/verdicts.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -59,6 +60,7 @@ struct recorder {
 	struct mapped *mapped;
 	struct tls *tls;
 	struct notes *notes;
+	struct verdicts *verdicts; /* NULL: of no interface */
 	struct dynamic *dynamic;
 	struct budget budget;
 	struct calls calls;
@@ -503,8 +505,10 @@ static int drain(struct recorder *r, uint64_t settle_ns)
 {
 	uint64_t now = clock_boot_ns();
 	int64_t n = kernel_drain(r->kernel, take_event, r);
-	int e = n < 0 ? (int)n : settle(r, settle_ns ? now - settle_ns : UINT64_MAX, now);
+	int e = n >= 0 && r->verdicts ? verdicts_turn(r->verdicts, 0) : 0;
 
+	if (e >= 0)
+		e = n < 0 ? (int)n : settle(r, settle_ns ? now - settle_ns : UINT64_MAX, now);
 	pause_choose(r, n);
 	if (e >= 0 && r->store && now - r->last_flush_ns > FLUSH_NS) {
 		e = store_flush(r->store, r->err);
@@ -659,6 +663,8 @@ static int run(struct recorder *r, volatile sig_atomic_t *stop, void (*ready)(vo
 		e = places_new(store_event, r, &r->places);
 	if (e >= 0)
 		e = goroutines_new(r->kernel, r->opts->goroutines, store_event, r, &r->goroutines);
+	if (e >= 0 && r->opts->packets)
+		e = verdicts_open(r->opts->packets, store_event, r, &r->verdicts, err);
 	if (e >= 0)
 		e = programs_new(r);
 	if (e >= 0)
@@ -697,6 +703,7 @@ int record_run(const struct record_opts *opts, volatile sig_atomic_t *stop, void
 	child_end(&r->child);
 	r->goroutines = goroutines_free(r->goroutines);
 	r->mapped = mapped_free(r->mapped);
+	r->verdicts = verdicts_close(r->verdicts);
 	r->tls = tls_free(r->tls);
 	r->notes = notes_free(r->notes);
 	r->kernel = kernel_free(r->kernel);

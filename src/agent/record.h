@@ -62,6 +62,7 @@ struct record_opts {
 	uint64_t ring_bytes;   /* 0: default */
 	double budget_percent; /* of one CPU; 0: no limit */
 	enum goroutines_how goroutines;
+	const char *packets;	   /* interface whose packets' verdicts are recorded, too; NULL: none */
 	const char *const *probes; /* dynamic ones, as on the command line */
 	size_t nprobes;
 };

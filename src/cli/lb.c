@@ -23,7 +23,8 @@ static const struct argp_option lb_options[] = {
 	{ "flag", 'f', "FLAG", 0, "Of a VIP, any number of times", 0 },
 	{ "down", 'd', NULL, 0, "The backend is down: UDP flows leave it, if the VIP has the flag migrate", 0 },
 	{ "up", 'u', NULL, 0, "The backend is not down", 0 },
-	{ "number", 'n', "N", 0, "How many flows are listed, or packets of a file (default: 100)", 0 },
+	{ "number", 'n', "N", 0,
+	  "How many flows are listed, or packets of a file (default: 100); watch: ends after so many", 0 },
 	{ "json", 'j', NULL, 0, "Print JSON", 0 },
 	{ "apply", 'a', NULL, 0, "import: make it run instead of printing it", 0 },
 	{ "prometheus", 'p', NULL, 0, "stats: print Prometheus's text format", 0 },
@@ -57,6 +58,7 @@ static error_t parse_value(int key, char *arg, struct argp_state *state)
 	case 'n':
 		if (parse_number(arg, &a->number) < 0)
 			argp_error(state, "'%s' is no number", arg);
+		a->number_said = true;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -318,6 +320,11 @@ static int run_check(struct lb_args *a, struct err *err)
 	return run_look(a, lb_check, err);
 }
 
+static int run_watch(struct lb_args *a, struct err *err)
+{
+	return run_look(a, lb_watch, err);
+}
+
 static int run_import(struct lb_args *a, struct err *err)
 {
 	if (!a->on_said)
@@ -337,6 +344,7 @@ static const struct {
 	{ "flows", NULL, 1, run_flows },      { "check", NULL, 1, run_check },
 	{ "check", NULL, 2, run_check },      { "check", NULL, 3, run_check },
 	{ "why", NULL, 2, run_why },	      { "import", NULL, 2, run_import },
+	{ "watch", NULL, 1, run_watch },
 };
 
 static int lb_main(int argc, char **argv)

@@ -18,7 +18,7 @@ struct lb_args {
 	const char *words[LB_WORDS];
 	size_t nwords;
 	char on[16]; /* the interface */
-	bool on_said, json, prometheus, weight_said, down, up, apply;
+	bool on_said, json, prometheus, weight_said, number_said, down, up, apply;
 	uint32_t weight, flags;
 	uint64_t number;
 	enum wish_mode mode;
@@ -32,6 +32,8 @@ int lb_flows(const struct lb_args *a, struct err *err);
 int lb_check(const struct lb_args *a, struct err *err);
 int lb_actions(const struct lb_args *a, struct err *err);
 int lb_why(const struct lb_args *a, struct err *err);
+/* Returns when it is ended, or has printed a->number if that was said. */
+int lb_watch(const struct lb_args *a, struct err *err);
 int lb_import(const struct lb_args *a, struct err *err);
 /* A wish, or what becomes one; "-": standard input.  More than WISH_BYTES need not be read to the end. */
 int lb_wish_read(const char *file, struct buf *text, struct err *err);

@@ -42,6 +42,7 @@ enum {
 	OPT_WITHOUT,
 	OPT_PAYLOAD,
 	OPT_MASK,
+	OPT_PACKETS,
 };
 
 static const struct argp_option record_options[] = {
@@ -74,6 +75,8 @@ static const struct argp_option record_options[] = {
 	  "Keep the first N bytes of messages of known protocols, secrets masked (default 256, 0: none, at most 1024)",
 	  2 },
 	{ "mask", OPT_MASK, "WORD", 0, "Values of that name are secrets, too: mask them; may be repeated", 2 },
+	{ "packets", OPT_PACKETS, "INTERFACE", 0,
+	  "Record verdicts of packets, too, that the wish's key sample draws there (see saker-apply(1))", 2 },
 	{ "as-root", OPT_AS_ROOT, NULL, 0, "Run the command as root instead of as the invoking user", 2 },
 	{ "live", OPT_LIVE, "ADDRESS:PORT", OPTION_ARG_OPTIONAL,
 	  "Show the recording on a page in the browser while it grows (see saker-serve(1))", 2 },
@@ -249,6 +252,9 @@ static int parse_how(int key, char *arg, struct record_args *a, struct argp_stat
 		return 0;
 	case OPT_MASK:
 		mask_arg(arg, a, state);
+		return 0;
+	case OPT_PACKETS:
+		a->opts.packets = arg;
 		return 0;
 	case OPT_GOROUTINES:
 		goroutines_arg(arg, a, state);

@@ -62,6 +62,20 @@ struct {
 	__type(value, struct chain_count);
 } chain_reasons SEC(".maps");
 
+/* verdicts that are told; read by one at a time (net/samples.h) */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, CHAIN_SAMPLES);
+} chain_samples SEC(".maps");
+
+/* what is drawn, and the sample of the packet at hand */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct chain_watch);
+} chain_watching SEC(".maps");
+
 PACKET_INLINE struct chain_meta *chain_packet(void)
 {
 	__u32 zero = 0;
@@ -86,10 +100,45 @@ PACKET_INLINE void chain_note(const struct chain_meta *m, enum chain_reason reas
 	}
 }
 
+/*
+ * A watched packet's verdict goes into the ring, if it was drawn.  Not static, and weak, so that its argument stays one: the kernel
+ * thinks it through once, and not wherever there is a verdict.
+ */
+__attribute__((noinline, weak)) int chain_tell(int action)
+{
+	__u32 zero = 0;
+	const struct chain_meta *m = chain_packet();
+	const struct chain_control *control = bpf_map_lookup_elem(&chain_control, &zero);
+	struct chain_watch *w = bpf_map_lookup_elem(&chain_watching, &zero);
+
+	if (!m || !w || !control)
+		return 0;
+	if (m->watched & CHAIN_WATCH_DROP && (action == XDP_DROP || action == XDP_ABORTED)) {
+		w->sample.one_in = control->sample_drops;
+		if (++w->turn_drops < w->sample.one_in)
+			return 0;
+		w->turn_drops = 0;
+	} else if (m->watched & CHAIN_WATCH_PACKET) {
+		w->sample.one_in = control->sample;
+	} else {
+		return 0;
+	}
+	w->sample.flow = m->packet.flow;
+	w->sample.rule = m->rule;
+	w->sample.backend = m->backend;
+	w->sample.reason = m->reason;
+	w->sample.action = (__u32)action;
+	if (bpf_ringbuf_output(&chain_samples, &w->sample, sizeof(w->sample), 0))
+		chain_note(m, CHAIN_SAMPLE_LOST);
+	return 0;
+}
+
 PACKET_INLINE int chain_verdict(struct chain_meta *m, int action, __u32 reason)
 {
 	m->reason = (__u16)reason;
 	chain_note(m, reason);
+	if (unlikely(m->watched))
+		(void)chain_tell(action);
 	return action;
 }
 

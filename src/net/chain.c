@@ -353,11 +353,25 @@ int chain_commit(struct chain *c, const struct chain_plan *plan, struct err *err
 	if (bpf_map_update_elem(chain_map(c, "chain_config"), &side, &config, BPF_ANY))
 		return err_errno(err, errno, "cannot write the chain's configuration");
 	__atomic_store_n(&c->control->generation, c->control->generation + 1, __ATOMIC_RELEASE);
+	chain_watch(c, plan->sample, plan->sample_drops);
 	/* packets run inside of RCU's read side: after a grace period none has the old number */
 	r = packets_wait();
 	if (r < 0)
 		return err_errno(err, -r, "the new configuration runs, but whether the old one has ended is unknown");
 	return 0;
+}
+
+void chain_watch(struct chain *c, uint32_t sample, uint32_t sample_drops)
+{
+	__atomic_store_n(&c->control->sample, sample, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->control->sample_drops, sample_drops, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->control->watch, (uint32_t)(sample || sample_drops), __ATOMIC_RELEASE);
+}
+
+void chain_watched(const struct chain *c, uint32_t *ret_sample, uint32_t *ret_drops)
+{
+	*ret_sample = __atomic_load_n(&c->control->sample, __ATOMIC_RELAXED);
+	*ret_drops = __atomic_load_n(&c->control->sample_drops, __ATOMIC_RELAXED);
 }
 
 int chain_counted(const struct chain *c, enum chain_reason reason, struct chain_count *ret)

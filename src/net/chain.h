@@ -37,6 +37,7 @@ struct chain_size {
 struct chain_plan {
 	const char *stages[CHAIN_STAGES]; /* names of programs, in their order; ends with NULL */
 	uint16_t gue_port;		  /* host byte order; 0: none */
+	uint32_t sample, sample_drops;	  /* struct chain_control */
 };
 
 /* Life cycle.  Programs and maps are gone with the chain, unless they are pinned (net/pin.h) or attached (net/attach.h). */
@@ -65,6 +66,10 @@ uint32_t chain_hidden(const struct chain *c); /* 0 or 1 */
 int chain_table(struct chain *c, const char *name, int table, struct err *err);
 /* The hidden side is what packets see; returns when no packet sees the other one any more. */
 int chain_commit(struct chain *c, const struct chain_plan *plan, struct err *err);
+
+/* Which verdicts are told (net/samples.h); of an instant, for both generations. */
+void chain_watch(struct chain *c, uint32_t sample, uint32_t sample_drops);
+void chain_watched(const struct chain *c, uint32_t *ret_sample, uint32_t *ret_drops);
 
 /* Reasons */
 int chain_counted(const struct chain *c, enum chain_reason reason, struct chain_count *ret); /* of all CPUs */

@@ -22,12 +22,45 @@ struct chain_meta {
 	__u8 next;   /* the place of the next stage, from 0 */
 	__u8 rounds; /* how often the packet was parsed anew */
 	__u16 reason;
-	__u32 rule; /* the entry that decided: a VIP's number; 0: none */
+	__u32 rule;    /* the entry that decided: a VIP's number; 0: none */
+	__u32 backend; /* where it was to go; 0: none was chosen */
+	__u8 watched;  /* CHAIN_WATCH_*: its verdict may be told */
+	__u8 pad[3];
 };
 
+#define CHAIN_WATCH_PACKET 1 /* this one was drawn */
+#define CHAIN_WATCH_DROP 2   /* it may be drawn if it is dropped */
+
+/* All but the generation may change at any moment. */
 struct chain_control {
 	__u32 generation;
-	__u32 pad;
+	__u32 watch;	    /* 0: none of both */
+	__u32 sample;	    /* of so many packets the verdict of one is told; 0: none */
+	__u32 sample_drops; /* of so many dropped ones; 0: as of the others */
+};
+
+#define CHAIN_HEAD 64		   /* first bytes of a frame */
+#define CHAIN_SAMPLES (256U << 10) /* bytes of the ring, a power of two */
+
+/* A packet's verdict, in the ring; the flow is that of the packet as it was parsed last. */
+struct chain_sample {
+	__u64 boot_ns;
+	struct packet_flow flow;
+	__u32 frame; /* bytes, as it came */
+	__u32 ifindex;
+	__u32 rule, backend;
+	__u32 one_in; /* for so many packets it stands */
+	__u32 action; /* XDP_* */
+	__u16 reason;
+	__u16 cpu;
+	__u32 bytes;	       /* of head */
+	__u8 head[CHAIN_HEAD]; /* as it came */
+};
+
+/* One per CPU. */
+struct chain_watch {
+	struct chain_sample sample; /* of the packet at hand */
+	__u32 turn, turn_drops;
 };
 
 /* One per generation. */
@@ -48,6 +81,7 @@ enum chain_reason {
 	CHAIN_REASONS = 96 /* room to grow without a change of the map */
 };
 
-_Static_assert(sizeof(struct chain_meta) == 80, "no padding");
+_Static_assert(sizeof(struct chain_meta) == 88, "no padding");
+_Static_assert(sizeof(struct chain_sample) == 144, "no padding");
 
 #endif

@@ -24,6 +24,8 @@ const struct wish_option wish_options[] = {
 	{ NULL, "flood-rate", AT(flood_rate), WISH_NUMBER, 1, UINT32_MAX, 125000 },
 	{ NULL, "udp-idle", AT(udp_idle_s), WISH_SECONDS, 1, 86400, 30 },
 	{ NULL, "table", AT(table), WISH_NUMBER, 64, 1U << 24, 65536 },
+	{ NULL, "sample", AT(sample), WISH_NUMBER, 0, 1000000000, 0 },
+	{ NULL, "sample-drops", AT(sample_drops), WISH_NUMBER, 0, 1000000000, 0 },
 	{ NULL, "global", AT(global), WISH_SWITCH, 0, 0, 0 },
 	{ NULL, "room", AT(room), WISH_NUMBER, 1, WISH_VIPS, 64 },
 	{ "gue", "port", AT(gue_port), WISH_NUMBER, 1, 65535, 6080 },

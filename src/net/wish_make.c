@@ -134,6 +134,8 @@ static void plan_made(const struct wish_if *f, struct chain_plan *plan)
 	if (f->nvips)
 		plan->stages[n++] = "lb_stage";
 	plan->gue_port = (uint16_t)f->gue_port;
+	plan->sample = f->sample;
+	plan->sample_drops = f->sample_drops;
 }
 
 static int backend_check(const struct wish_if *f, const struct wish_backend *b, const struct hop *hop, struct err *err)

@@ -129,6 +129,37 @@ fails "a wrong document is refused" lb apply wrong.yaml
 equal "with all errors, in their lines" "$(sed -n 's/^wrong.yaml:\([0-9]*\): .*/\1/p' errors | tr '\n' ' ')" "5 6 7 8 9 "
 equal "and what ran goes on" "$(get 1)" b1
 
+# ---- verdicts of packets, as they are drawn ----
+sed 's/^  eth0:/  eth0:\n    sample: 1/' wish.yaml >drawn.yaml
+id=$(lb lb show --json | jq .program)
+ok "packets are drawn" lb apply drawn.yaml
+equal "without a new program" "$(lb lb show --json | jq .program)" "$id"
+lbworld_run lb "$SAKER" lb watch --json -n 8 >watched &
+watcher=$!
+e2e_kill_later $watcher
+drawn() { get 1 >/dev/null; [ -s watched ] || ! kill -0 $watcher 2>/dev/null; }
+ok "watch prints them" wait_for 30 drawn
+fails "nobody else reads them" lb lb watch -n 1
+wait_for 30 eval 'get 1 >/dev/null; ! kill -0 $watcher 2>/dev/null'
+equal "as many as were asked for" "$(wc -l <watched)" 8
+equal "a SYN goes to the backend, in a frame of its length" \
+	"$(jq -r 'select(.why == "LB_HASH" and .dport == 80) | [.backend, .dst, .action, .one_in, (.head | length)] | join(" ")' watched | head -1)" \
+	"10.90.11.2 $LBWORLD_VIP send 1 128"
+lb record --packets eth0 -o rec --as-root -- nsenter --net="$NETNS_DIR/${LBWORLD}client" -- curl -s -m 10 -o /dev/null http://$LBWORLD_VIP/ >/dev/null 2>&1
+equal "a recording has them beside the connection that made them" "$("$SAKER" show rec 'type=verdict and dport=80' --json | jq -rs \
+	'(map(.why) | contains(["LB_HASH", "LB_TABLE"])) and all(.backend == "10.90.11.2")')" true
+sed -i 's/sample: 1/sample-drops: 1/' drawn.yaml
+ok "only what is dropped" lb apply drawn.yaml
+lbworld_run lb "$SAKER" lb watch -n 1 >watched &
+watcher=$!
+e2e_kill_later $watcher
+broken() { get 1 >/dev/null; lbworld_run client python3 -c 'import socket
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 6)
+s.sendto(bytes(10), ("'$LBWORLD_VIP'", 0))'; ! kill -0 $watcher 2>/dev/null; }
+ok "is printed" wait_for 30 broken
+ok "in words" grep -q '  dropped .*LB_BROKEN' watched
+ok "and nothing is drawn any more" lb apply wish.yaml
+
 # ---- confirmed or undone ----
 sed 's/weight: 0/weight: 1/; s/\[web, /[/' wish.yaml >other.yaml
 ok "a change that must be confirmed" lb apply other.yaml --confirm 2

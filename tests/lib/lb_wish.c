@@ -27,6 +27,7 @@
 #include "base/err.h"
 #include "net/lb/lb.h"
 #include "net/lb/look.h"
+#include "net/samples.h"
 #include "packet/wire.h"
 
 #define VIPS 4
@@ -586,6 +587,80 @@ static void test_cpus(void)
 	lb = of;
 }
 
+/* ---- verdicts that are drawn ---- */
+
+static unsigned drawn, drawn_drops, drawn_wrong;
+
+static int take_sample(void *arg, const struct chain_sample *s)
+{
+	uint32_t real = *(const uint32_t *)arg;
+	bool drop = s->action == XDP_DROP;
+
+	drawn += !drop;
+	drawn_drops += drop;
+	/* the frame as it came: a flow's first packet goes by the ring, to a backend of the only VIP */
+	if (s->frame != 54 || s->bytes != 54 || s->head[12] != 8 || s->head[23] != PROTO_TCP ||
+	    s->flow.dport != WIRE16(80) ||
+	    (drop ? s->reason != CHAIN_LB_NO_BACKEND || s->backend
+		  : s->reason != CHAIN_LB_HASH || s->backend != real) ||
+	    s->rule != lb_vip_number(lb, &(struct lb_wish_vip) { .addr = addr_of(drop ? "10.200.1.2" : "10.200.1.1"),
+								 .bits = 32,
+								 .port = 80,
+								 .proto = PROTO_TCP }))
+		drawn_wrong++;
+	return 0;
+}
+
+static void draw(unsigned vip, unsigned packets)
+{
+	unsigned i;
+
+	for (i = 0; i < packets; i++)
+		(void)send_flags(vip, 220, 1 + i, TCP_SYN);
+}
+
+static void test_samples(void)
+{
+	static struct world w;
+	struct err err = ERR_INIT;
+	struct samples *s = NULL;
+	uint32_t real;
+	uint64_t lost;
+
+	fill(&w, 2, 0, 0);
+	w.vips[0].nbackends = 1;
+	w.vips[1].nbackends = 0;
+	check("a VIP of one backend and one of none", apply(&w));
+	real = lb_backend_number(lb, &w.backends[0].addr);
+	chain_watch(chain, 1, 0);
+	draw(1, 1);
+	if (samples_open(chain, take_sample, &real, &s, &err) < 0) {
+		check(err.text, false);
+		return;
+	}
+	chain_watch(chain, 4, 3);
+	draw(1, 100);
+	draw(2, 30);
+	(void)samples_turn(s, 0);
+	check("one of 4 packets is drawn, and one of 3 dropped ones", drawn == 25 && drawn_drops == 10 && !drawn_wrong);
+	chain_watch(chain, 2, 0);
+	draw(2, 30);
+	(void)samples_turn(s, 0);
+	check("dropped ones are as all others", drawn == 25 && drawn_drops == 25 && !drawn_wrong);
+	chain_watch(chain, 0, 0);
+	draw(1, 30);
+	(void)samples_turn(s, 0);
+	check("and none", drawn == 25 && drawn_drops == 25);
+	lost = count_of(CHAIN_SAMPLE_LOST);
+	chain_watch(chain, 1, 0);
+	draw(1, 4000);
+	(void)samples_turn(s, 0);
+	lost = count_of(CHAIN_SAMPLE_LOST) - lost;
+	check("each that finds no room is counted", lost && drawn - 25 + lost == 4000 && !drawn_wrong);
+	chain_watch(chain, 0, 0);
+	(void)samples_close(s);
+}
+
 /* ---- traffic meanwhile ---- */
 
 static atomic_bool stop;
@@ -697,6 +772,7 @@ int main(void)
 	test_nat();
 	test_again();
 	test_cpus();
+	test_samples();
 	test_traffic();
 	test_tags();
 	test_no_membarrier();

@@ -21,10 +21,13 @@ PACKET_INLINE void lb_syn_count(const struct chain_meta *m, __u32 real)
 	chain_note(m, CHAIN_LB_SYN_AGAIN);
 }
 
-/* A SYN goes to a backend.  One that comes too soon was doubled on its way, and changes nothing. */
-NOINLINE void lb_syn_seen(struct xdp_md *ctx, const struct chain_meta *m, __u64 now, __u32 real)
+/*
+ * A SYN goes to a backend.  One that comes too soon was doubled on its way, and changes nothing.  Weak, as lb_conn_elsewhere() is.
+ */
+__attribute__((noinline, weak)) int lb_syn_seen(struct xdp_md *ctx, __u64 now, __u32 real)
 {
-	const struct wire_tcp *tcp = chain_at(ctx, m->packet.l4, sizeof(*tcp));
+	const struct chain_meta *m = chain_packet();
+	const struct wire_tcp *tcp = m ? chain_at(ctx, m->packet.l4, sizeof(*tcp)) : NULL;
 	__u64 hash, was, is, *word;
 	__u16 stamp = (__u16)(now >> LB_STAMP_SHIFT);
 	const struct lb_shape *shape;
@@ -32,20 +35,21 @@ NOINLINE void lb_syn_seen(struct xdp_md *ctx, const struct chain_meta *m, __u64 
 
 	shape = bpf_map_lookup_elem(&lb_conn_shape, &zero);
 	if (!tcp || !shape)
-		return;
+		return 0;
 	hash = lb_conn_hash(&m->packet.flow, shape->seed ^ (__u64)tcp->seq << 16);
 	at = (__u32)(hash >> 48);
 	word = bpf_map_lookup_elem(&lb_syns, &at);
 	if (!word)
-		return;
+		return 0;
 	was = *(volatile __u64 *)word;
 	is = hash << 32 | (__u64)(__u16)real << 16;
 	if ((was & ~0xffffULL) == is) {
 		if ((__u16)(stamp - (__u16)was) < LB_SYN_SOONEST)
-			return;
+			return 0;
 		lb_syn_count(m, real);
 	}
 	*(volatile __u64 *)word = is | stamp;
+	return 0;
 }
 
 #endif

@@ -95,7 +95,7 @@ PACKET_INLINE int lb_flooded(const struct lb_config *config, __u64 now)
 /* A connection whose packets came to another CPU before; this one's table takes it over.  In a flood nobody is asked. */
 NOINLINE int lb_elsewhere(const struct chain_meta *m, const struct lb_config *config, struct lb_choice *c)
 {
-	c->real = lb_flooded(config, c->now) ? 0 : lb_conn_elsewhere(&c->key);
+	c->real = lb_flooded(config, c->now) ? 0 : lb_conn_elsewhere((__u32)c->key.sport << 16 | c->key.dport);
 	if (!c->real)
 		return 0;
 	chain_note(m, CHAIN_LB_OTHER_CPU);
@@ -247,7 +247,7 @@ PACKET_INLINE int lb_choose(struct xdp_md *ctx, struct chain_meta *m, const stru
 	if (!lb_fresh(m, config, vip, c))
 		return 0;
 	if ((m->packet.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && !c->flood)
-		lb_syn_seen(ctx, m, c->now, c->real);
+		(void)lb_syn_seen(ctx, c->now, c->real);
 	return 1;
 }
 

@@ -121,30 +121,38 @@ NOINLINE void lb_conn_look(const struct packet_flow *key, __u64 hash, __u32 at, 
 
 /*
  * The backend of a TCP connection that this CPU does not know, or 0: from the table of all CPUs, if there is one, else from the
- * other CPUs' tables, the entry that was used last.
+ * other CPUs' tables, the entry that was used last.  ports: of the connection's key, the source's in the upper half; the rest is the
+ * packet's flow.  Not static, and weak, so that its argument stays one: the kernel thinks it through once, and not wherever it is called from.
  */
-NOINLINE __u32 lb_conn_elsewhere(const struct packet_flow *key)
+__attribute__((noinline, weak)) __u32 lb_conn_elsewhere(__u32 ports)
 {
 	__u32 zero = 0, cpu, at, here = bpf_get_smp_processor_id();
 	const struct lb_shape *shape = bpf_map_lookup_elem(&lb_conn_shape, &zero);
 	void *global = bpf_map_lookup_elem(&lb_conns_global, &zero);
+	const struct chain_meta *m = chain_packet();
 	struct lb_found found = {};
 	const struct lb_conn *conn;
+	struct packet_flow key;
 	__u64 hash;
 
+	if (!m)
+		return 0;
+	key = m->packet.flow;
+	key.sport = (__be16)(ports >> 16);
+	key.dport = (__be16)ports;
 	if (global) {
-		conn = bpf_map_lookup_elem(global, key);
+		conn = bpf_map_lookup_elem(global, &key);
 		return conn ? conn->real : 0;
 	}
 	if (!shape || !shape->cpus)
 		return 0;
-	hash = lb_conn_hash(key, shape->seed);
+	hash = lb_conn_hash(&key, shape->seed);
 	at = lb_bucket_at(hash, shape);
 	for (cpu = 0; cpu < LB_ELSEWHERE; cpu++) {
 		if (cpu >= shape->cpus)
 			break;
 		if (cpu != here)
-			lb_conn_look(key, hash, at, cpu, &found);
+			lb_conn_look(&key, hash, at, cpu, &found);
 	}
 	return found.real;
 }

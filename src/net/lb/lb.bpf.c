@@ -84,6 +84,7 @@ NOINLINE int lb_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_c
 {
 	const struct lb_real *real = c->to;
 
+	m->backend = c->real;
 	lb_count(&lb_vip_counts, vip->number, m);
 	lb_count(&lb_real_counts, c->real, m);
 	if (vip->flags & LB_VIP_LOCAL && real->flags & LB_REAL_LOCAL)
