@@ -55,7 +55,7 @@ export class Actions {
 		this.hooks = hooks;
 		this.list = el('ol', { class: 'actions', 'aria-label': 'Actions, the newest first' });
 		this.note = el('p', { class: 'notes' });
-		this.more = el('button', { class: 'more', onclick: () => this.#more() });
+		this.more = el('button', { class: 'more', hidden: true, onclick: () => this.#more() }, 'more');
 		root.append(this.list, this.more, this.note);
 		this.rows = new Keyed(this.list, () => this.#row());
 	}

@@ -46,7 +46,7 @@ export class Vips {
 		this.hooks = hooks;
 		this.open = new Set();
 		this.list = el('ol', { class: 'vips', 'aria-label': 'VIPs' });
-		this.more = el('button', { class: 'more', onclick: () => this.#more() });
+		this.more = el('button', { class: 'more', hidden: true, onclick: () => this.#more() }, 'more');
 		root.append(this.list, this.more);
 		this.rows = new Keyed(this.list, (vip) => this.#row(vip));
 	}
@@ -143,10 +143,10 @@ function summary({ backends: all, states }) {
 function backends(root, vips, name) {
 	const table = el('table', {}, el('thead', {}, el('tr', {}, COLUMNS.map((title) => el('th', { scope: 'col' }, title))))), note = el('p', { class: 'notes' });
 	let limit = STEP;
-	const more = el('button', { class: 'more', onclick: () => {
+	const more = el('button', { class: 'more', hidden: true, onclick: () => {
 		limit += STEP;
 		vips.hooks.opened();
-	} });
+	} }, 'more');
 	const rows = new Keyed(table, (backend) => backendRow(vips, name, backend), table.firstChild);
 
 	root.append(el('div', { class: 'scroll' }, table), more, note);
