@@ -13,7 +13,7 @@ usage() {
 	cat <<'END'
 usage: sudo ./quickstart.sh [etcd|zookeeper] [--once] [--fault pause|kill|partition|oom|none] [--prefix P]
        sudo ./quickstart.sh shop [lock|flush|hog|loss|query|table|none] [--once] [--prefix P]
-       sudo ./quickstart.sh lb [remove|kill|none] [--prefix P]
+       sudo ./quickstart.sh lb [kill|remove|none] [--prefix P]
        sudo ./quickstart.sh --build-only | --package
 
 Installs what it needs by apt (no service is started or enabled), builds Saker into build/, starts a demo cluster
@@ -24,8 +24,8 @@ what happened.
   shop [FAULT]  instead of a cluster a shop of nginx, four applications, Redis and PostgreSQL: where the time of its
                 requests goes. FAULT: a lock held too long (the default), a slow flush to disk, a CPU hog, a lossy link, a
                 slow query, a locked table, or none. Ends with 1 when what Saker names is not what was planted
-  lb [FAULT]    a client, the load balancer and four nginx, under load. FAULT: a backend is taken out (remove, the default), its
-                server is killed and agents take it out and say what came of it (kill), or none
+  lb [FAULT]    a client, the load balancer and four nginx, under load. FAULT: a backend's server is killed, and agents take
+                it out and say what came of it (kill, the default), a person takes one out (remove), or none
   --fault F     what is planted: pause (SIGSTOP of the leader, the default), kill, partition, oom, or none
   --once        one recording and its story, then end; without it, it shows the recording on a page in the browser until
                 it is interrupted, and asks for the next fault where there is a terminal
@@ -140,7 +140,7 @@ shop_shown() {
 
 # balance FAULT: prints what happened, and leaves nothing
 balance() {
-	SAKER=$PWD/build/src/saker demo/lb.sh "$1" "$prefix" &
+	SAKER=$PWD/build/src/saker LB_RECORDINGS=$(new_recording lb) demo/lb.sh "$1" "$prefix" &
 	recorder=$!
 	wait $recorder
 }
@@ -229,7 +229,7 @@ cluster_is() {
 	cluster=$1 deps=$1 story=demo faults='pause, kill, partition, oom, none'
 	case $1 in
 	etcd) deps=demo ;;
-	lb) story=balance faults='remove, kill, none' once=1 ;;
+	lb) story=balance faults='kill, remove, none' once=1 ;;
 	shop) story=shop faults='lock, flush, hog, loss, query, table, none' ;;
 	esac
 }

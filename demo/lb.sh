@@ -3,20 +3,15 @@
 #
 # lb.sh FAULT [PREFIX] - a client, a balancer and four nginx in network namespaces; load; and one backend fails.
 #
-# FAULT: remove (a person takes one out), kill (its server is killed: an agent on its host tells the balancer's agent, which takes it out,
-# and measures what came of it), none. $SAKER is the program.
+# FAULT: kill (its server is killed: an agent on its host tells the balancer's agent, which takes it out, and measures what came of it),
+# remove (a person takes one out), none. $SAKER is the program; in $LB_RECORDINGS, a folder that is made, the agents' recordings stay.
 set -u
-# A network card brings all packets of a flow to one CPU, which has its connection table; on veth they come where they were sent.
-if [ -z "${LB_DEMO_PINNED:-}" ]; then
-	LB_DEMO_PINNED=$(taskset -cp $$ | sed 's/.*: //')
-	export LB_DEMO_PINNED
-	exec taskset -c "${LB_DEMO_PINNED%%[-,]*}" "$0" "$@"
-fi
 cd "$(dirname "$0")/.." || exit 1
 SAKER=${SAKER:-$PWD/build/src/saker}
-fault=${1:-remove}
+fault=${1:-kill}
 prefix=${2:-}lb$$
 WORK=$(mktemp -d)
+rec=${LB_RECORDINGS:-$WORK/rec}
 # shellcheck source=tests/lib/netns.sh
 . tests/lib/netns.sh
 # shellcheck source=tests/lib/lbworld.sh
@@ -54,15 +49,15 @@ fail() {
 agent() {
 	local name=$1 ready=$2
 	shift 2
-	SAKER_STATE=$PLACE/state netns_run "$LBWORLD$name" taskset -c "$LB_DEMO_PINNED" "$SAKER" agent -o "$WORK/rec/$name" --key "$WORK/key" "$@" 2>"$WORK/$name.agent" &
+	SAKER_STATE=$PLACE/state netns_run "$LBWORLD$name" "$SAKER" agent -o "$rec/$name" --key "$WORK/key" "$@" 2>"$WORK/$name.agent" &
 	pids+=($!)
-	until_true 60 grep -q "$ready" "$WORK/$name.agent" || fail "the agent of $name does not begin: $(tail -n 1 "$WORK/$name.agent")"
+	until_true 60 grep -qs "$ready" "$WORK/$name.agent" || fail "the agent of $name does not begin: $(tail -n 1 "$WORK/$name.agent")"
 }
 # one action of the kind, with a verdict
 action() { [ "$(lb lb actions --json | jq "[.actions[] | select($1)] | length")" -gt 0 ]; }
 agents() {
 	local i
-	mkdir "$WORK/rec"
+	mkdir -p "$rec"
 	(umask 077 && head -c 48 /dev/urandom | base64 >"$WORK/key")
 	agent lb 'keeps ' --listen 10.90.2.2:7701
 	for i in 1 2 3 4; do
@@ -100,7 +95,9 @@ until_true 20 more_than 2000 || fail "no load comes through"
 say "observed: $(packets) packets balanced so far; load goes on"
 case $fault in
 kill)
-	kill -9 "$(cat "$WORK/b3.pid")"
+	kill -9 "${pids[2]}"
+	wait "${pids[2]}" 2>/dev/null
+	unset 'pids[2]'
 	say "done: the server of backend 10.90.13.2 is killed; nobody tells the balancer but the agents"
 	until_true 20 action '.backend == "10.90.13.2" and .what == "down"' || fail "nobody took it out"
 	say "observed: the agent took it out"
@@ -134,4 +131,5 @@ for pid in "${pids[@]:4}"; do # the agents, the balancer's first
 	kill -INT "$pid" 2>/dev/null
 	wait "$pid"
 done
-"$SAKER" story "$WORK/rec/lb" "$WORK/rec/b3"
+"$SAKER" story "$rec/lb" "$rec/b3"
+[ -z "${LB_RECORDINGS:-}" ] || printf '\nThe recordings stay: build/src/saker serve %s %s\n' "$rec/lb" "$rec/b3"
