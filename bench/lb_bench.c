@@ -152,7 +152,7 @@ static void balance(struct world *w, int which)
 	const struct lb_opts opts = { .vips = 8,
 				      .conns = which == TABLE_1M ? 1U << 20 : 65536,
 				      .global = which == GLOBAL };
-	const struct chain_object object = { "lb_bench", bpf_lb_bench_data, &bpf_lb_bench_size };
+	const struct chain_object object = { "lb_bench", { { bpf_lb_bench_data, &bpf_lb_bench_size } } };
 	struct err err = ERR_INIT;
 	char text[32];
 	int i;
@@ -171,7 +171,7 @@ static void balance(struct world *w, int which)
 	}
 	wish.config.frame_max = 1514;
 	wish.config.flood_rate = UINT32_MAX;
-	if (chain_new(&w->chain, &err) < 0 || chain_load(w->chain, &object, NULL, 0, &err) < 0 ||
+	if (chain_new(CHAIN_ON_XDP, &w->chain, &err) < 0 || chain_load(w->chain, &object, NULL, 0, &err) < 0 ||
 	    lb_new(w->chain, &opts, &w->lb, &err) < 0 ||
 	    lb_apply(w->lb, &wish, &plans[which == ONE_MORE_STAGE], &err) < 0)
 		die(err.text);
@@ -336,7 +336,7 @@ static void transactions(int turns)
 	if (!backends)
 		die("out of memory");
 	fill_many(vips, backends);
-	if (chain_new(&w.chain, &err) < 0 || lb_new(w.chain, &(struct lb_opts) { 0 }, &w.lb, &err) < 0 ||
+	if (chain_new(CHAIN_ON_XDP, &w.chain, &err) < 0 || lb_new(w.chain, &(struct lb_opts) { 0 }, &w.lb, &err) < 0 ||
 	    lb_apply(w.lb, &wish, &plan, &err) < 0)
 		die(err.text);
 	if (pthread_create(&thread, NULL, traffic, &w))

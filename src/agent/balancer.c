@@ -63,7 +63,8 @@ static int carry_names(const struct chain *from, struct chain *to, struct err *e
 	return fd < 0 || chain_keep(to, "lb_names", fd) ? err_set(err, ENOMEM, "out of memory") : 1;
 }
 
-static int build(struct balancer *b, enum how how, const struct lb_opts *opts, struct chain **ret_old, struct err *err)
+static int build(struct balancer *b, enum how how, enum chain_hook hook, const struct lb_opts *opts,
+		 struct chain **ret_old, struct err *err)
 {
 	struct chain *old = b->chain, *c = NULL;
 	int r = 0, carried = 0;
@@ -71,7 +72,7 @@ static int build(struct balancer *b, enum how how, const struct lb_opts *opts, s
 	*ret_old = NULL;
 	if (how == HOW_SAME)
 		return lb_new(b->chain, opts, &b->lb, err);
-	r = chain_new_with(how == HOW_UPGRADED ? old : NULL, &c, err);
+	r = chain_new_with(how == HOW_UPGRADED ? old : NULL, hook, &c, err);
 	if (!r && how == HOW_MOVED)
 		r = carried = carry_names(old, c, err);
 	if (r >= 0)
@@ -88,7 +89,8 @@ static int build(struct balancer *b, enum how how, const struct lb_opts *opts, s
 }
 
 /* Pins and attaches what is new; after it the old chain can be closed.  Killed anywhere, balancer_finish() finds what to do. */
-static int settle(struct balancer *b, enum how how, const struct pin_about *about, bool generic, struct err *err)
+static int settle(struct balancer *b, enum how how, const struct pin_about *about, enum attach_want want,
+		  struct err *err)
 {
 	bool anew = how == HOW_NEW || how == HOW_MOVED;
 	char dir[PATH_MAX], root[PATH_MAX];
@@ -103,20 +105,25 @@ static int settle(struct balancer *b, enum how how, const struct pin_about *abou
 			r = pin_chain(b->chain, dir, about, err);
 	}
 	if (!r)
-		r = attach_set(&b->attach, chain_program(b->chain, "chain_entry"), generic, err);
+		r = attach_set(&b->attach, chain_program(b->chain, "chain_entry"), want, err);
 	return r < 0 || !anew ? r : balancer_finish(b, err);
 }
 
 /* ---- apply ---- */
 
-static void say_how(struct balancer *b, enum how how)
+static void say_how(struct balancer *b, enum how how, bool other)
 {
 	struct buf *s = &b->said;
 
 	if (how == HOW_UPGRADED)
 		buf_str(s,
 			"the programs were of another build: upgraded in place, with all connections and counters\n");
-	if (how == HOW_MOVED)
+	if (other)
+		buf_printf(s,
+			   "interface '%s' has the programs on %s now: the tables were made anew with the "
+			   "connections, but those through NAT begin again; counters begin at 0\n",
+			   b->attach.name, attach_mode_text(b->attach.mode));
+	else if (how == HOW_MOVED)
 		buf_str(s, "the tables were of another layout or size: made anew with the connections; counters begin "
 			   "at 0\n");
 	if (b->attach.mode == ATTACH_GENERIC)
@@ -217,29 +224,32 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 	struct pin_about about;
 	struct hop hop = { 0 };
 	enum how how = HOW_NEW;
-	int r = attach_free(&b->attach, err);
+	enum chain_hook hook = f->tc ? CHAIN_ON_TC : CHAIN_ON_XDP;
+	enum attach_want want = f->tc ? ATTACH_WANT_TC : f->generic ? ATTACH_WANT_GENERIC : ATTACH_AUTO;
+	bool other = b->chain && chain_hook(b->chain) != hook;
+	int r = attach_free(&b->attach, want, err);
 
 	if (!r)
 		r = next_hop(b, f, &hop, err);
 	if (!r)
 		r = wish_make(f, &hop, &made, err);
 	if (!r)
-		r = pin_about_build(opts.vips, opts.conns, &about, err);
+		r = pin_about_build(hook, opts.vips, opts.conns, &about, err);
 	if (!r)
 		r = how_to(b, &about, &how, err);
 	b->lb = lb_free(b->lb);
 	if (!r)
-		r = build(b, how, &opts, &old, err);
+		r = build(b, how, hook, &opts, &old, err);
 	if (!r)
 		r = lb_apply(b->lb, &made.wish, &made.plan, err);
 	if (!r)
-		r = settle(b, how, &about, f->generic, err);
+		r = settle(b, how, &about, want, err);
 	if (!r && old && how == HOW_MOVED)
 		(void)lb_conns_carry(old, b->chain); /* those that came meanwhile */
 	(void)chain_free(old);
 	if (r < 0)
 		return r;
-	say_how(b, how);
+	say_how(b, how, other);
 	say_empty(b, f);
 	balancer_egress(b, f);
 	return 0;
@@ -258,7 +268,7 @@ static void undo_first(struct balancer *b)
 {
 	struct err err = ERR_INIT;
 
-	if (b->attach.link < 0)
+	if (!attach_ours(&b->attach))
 		(void)balancer_unpin(b, &err);
 }
 
@@ -353,7 +363,7 @@ int balancer_confirm(struct balancer *b, struct err *err)
 
 int balancer_detach(struct balancer *b, struct err *err)
 {
-	bool ours = b->attach.link >= 0 || b->chain;
+	bool ours = attach_ours(&b->attach) || b->chain;
 	struct wish kept = { 0 };
 	struct err none = ERR_INIT;
 	struct attach_tc egress;

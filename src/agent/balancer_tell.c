@@ -301,7 +301,7 @@ static void attach_json(struct buf *out, const struct balancer *b)
 	buf_str(out, ",\"interface\":");
 	buf_json(out, b->attach.name, strlen(b->attach.name));
 	buf_printf(out, ",\"attached\":%s,\"mode\":\"%s\",\"program\":%u,\"unconfirmed\":%s,\"boot_ms\":%" PRIu64,
-		   b->attach.link >= 0 ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
+		   attach_ours(&b->attach) ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
 		   b->guarded ? "true" : "false", (uint64_t)(clock_boot_ns() / NS_PER_MS));
 }
 

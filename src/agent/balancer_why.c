@@ -20,8 +20,12 @@
 
 static const char *action_text(int action)
 {
-	static const char *const names[] = { "aborted", "dropped", "to the host", "sent out where it came in",
-					     "sent out by another interface" };
+	static const char *const names[] = { "aborted",
+					     "dropped",
+					     "to the host",
+					     "sent out where it came in",
+					     "sent out by another interface",
+					     [WHY_SENT] = "sent out" };
 
 	return action >= 0 && action < (int)ARRAY_LEN(names) ? names[action] : "unknown";
 }
@@ -107,7 +111,7 @@ static void why_text(struct buf *out, const struct chain *c, const struct packet
 	for (i = 0; i < a->nnotes; i++)
 		buf_printf(out, "  on the way  %s: %s\n", chain_reason(a->notes[i])->stage,
 			   chain_reason(a->notes[i])->text);
-	if (a->action == XDP_TX || a->action == XDP_REDIRECT)
+	if (a->action == XDP_TX || a->action == XDP_REDIRECT || a->action == WHY_SENT)
 		buf_printf(out, "  leaves      with %u bytes, %d more than it came\n", a->out_len,
 			   (int)a->out_len - (int)in->frame);
 }

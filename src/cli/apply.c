@@ -88,8 +88,8 @@ static int apply_one(const struct wish_if *f, const struct apply_args *a, struct
 		return r;
 	r = lb_wish_apply(&b, f, a->confirm_s, err);
 	if (!r)
-		(void)fprintf(stderr, "interface '%s': %zu VIPs, %s XDP, applied in %.0f ms\n", f->name, f->nvips,
-			      attach_mode_name(b.attach.mode), (double)(clock_boot_ns() - began) / 1e6);
+		(void)fprintf(stderr, "interface '%s': %zu VIPs, %s, applied in %.0f ms\n", f->name, f->nvips,
+			      attach_mode_text(b.attach.mode), (double)(clock_boot_ns() - began) / 1e6);
 	if (!r && a->confirm_s)
 		(void)fprintf(stderr, "it is undone in %u s, unless you type: saker confirm %s\n", a->confirm_s,
 			      f->name);

@@ -67,7 +67,7 @@ static bool is_veth(const struct on *on)
 
 static bool foreign(const struct on *on)
 {
-	return on->attach.link < 0 && on->attach.program;
+	return on->attach.link < 0 && on->attach.xdp;
 }
 
 static void on_json(struct buf *b, const struct on *on)
@@ -94,24 +94,32 @@ static void text_hook(struct buf *b, const struct on *on)
 	char text[64];
 
 	if (foreign(on))
-		buf_printf(b, "  --  XDP         has a program of somebody else, %s: saker does not replace it\n",
-			   attach_program_text(on->attach.program, text, sizeof(text)));
+		buf_printf(b, "  --  XDP         has a program of somebody else, %s: saker does not replace it%s\n",
+			   attach_program_text(on->attach.xdp, text, sizeof(text)),
+			   on->attach.tc ? "" : " (`hook: tc` stands behind it)");
 	else if (!on->attach.ethernet)
 		buf_str(b, "  --  XDP         free, but there are no Ethernet headers here, and the programs read no "
 			   "others\n");
 	else if (on->attach.link >= 0)
 		buf_printf(b, "  ok  XDP         saker's program is there, %s\n", attach_mode_name(on->attach.mode));
+	else if (on->attach.tc)
+		buf_str(b, "  ok  XDP         free\n");
 	else
 		buf_str(b, "  ok  XDP         free; whether the driver takes programs shows when one is put on it\n");
 }
 
 static void on_text(struct buf *b, const struct on *on)
 {
+	char text[64];
+
 	buf_printf(b, "interface %s\n  %s  driver      %s%s\n", on->attach.name, is_veth(on) ? "ok" : "--", on->driver,
 		   is_veth(on)
 			   ? ": tested; nothing restarts when a program comes"
 			   : ": untested; many drivers restart their queues, and so the link, when a program comes");
 	text_hook(b, on);
+	if (on->attach.tc)
+		buf_printf(b, "  ok  tc          saker's programs are on traffic control, %s\n",
+			   attach_program_text(on->attach.program, text, sizeof(text)));
 	if (on->egress != ATTACH_TC_NONE)
 		buf_printf(b, "  ok  way out     saker's program for checks is there, by a %s of traffic control\n",
 			   attach_tc_how_name(on->egress));
@@ -123,8 +131,10 @@ static void on_text(struct buf *b, const struct on *on)
 			"  --  MTU         %d: frames take several buffers, programs one (%d): the driver may refuse\n",
 			on->mtu, ONE_BUFFER);
 	if (on->gro >= 0)
-		buf_printf(b, "      GRO         %s%s\n", on->gro ? "on" : "off",
-			   on->gro ? "; TCP that ends on this host loses it under native XDP" : "");
+		buf_printf(
+			b, "      GRO         %s%s\n", on->gro ? "on" : "off",
+			on->gro ? "; TCP that ends on this host loses it under native XDP, and keeps it with `hook: tc`"
+				: "");
 	buf_printf(b, "      forwarding  IPv4 %s, IPv6 %s%s\n", on->forwards4 ? "on" : "off",
 		   on->forwards6 ? "on" : "off",
 		   on->forwards4 ? "" : ": `router: routes` is not possible, packets leave by one router");
@@ -146,7 +156,7 @@ int doctor_on(const char *interface, bool json)
 		return CLI_FAILED;
 	}
 	(json ? on_json : on_text)(&b, &on);
-	free_hook = !foreign(&on) && on.attach.ethernet;
+	free_hook = (!foreign(&on) || on.attach.tc) && on.attach.ethernet;
 	attach_close(&on.attach);
 	if (cli_put(&b, &err) < 0)
 		return CLI_FAILED;

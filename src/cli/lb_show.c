@@ -75,13 +75,13 @@ static void show_state(struct buf *out, const struct balancer *b)
 	char text[64];
 
 	buf_printf(out, "%s: ", b->attach.name);
-	if (b->attach.link < 0 && b->attach.program)
+	if (!attach_ours(&b->attach) && b->attach.program)
 		buf_printf(out, "not attached: the interface has the XDP program %s\n",
 			   attach_program_text(b->attach.program, text, sizeof(text)));
-	else if (b->attach.link < 0)
+	else if (!attach_ours(&b->attach))
 		buf_str(out, "not attached (`saker apply` attaches what is kept)\n");
 	else
-		buf_printf(out, "%s XDP, program %s\n", attach_mode_name(b->attach.mode),
+		buf_printf(out, "%s, program %s\n", attach_mode_text(b->attach.mode),
 			   attach_program_text(b->attach.program, text, sizeof(text)));
 	if (egress != ATTACH_TC_NONE)
 		buf_printf(out, "  checks and marks: a program on the way out, by a %s of traffic control\n",
@@ -98,7 +98,7 @@ static void show_json(struct buf *out, const struct balancer *b, const struct wi
 	buf_json(out, b->attach.name, strlen(b->attach.name));
 	buf_printf(
 		out, ",\"attached\":%s,\"mode\":\"%s\",\"program\":%u,\"unconfirmed\":%s,\"egress\":\"%s\",\"wish\":",
-		b->attach.link >= 0 ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
+		attach_ours(&b->attach) ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
 		b->guarded ? "true" : "false", attach_tc_how_name(attach_tc_look(&b->attach, BALANCER_EGRESS, true)));
 	wish_json(w, out);
 	lb_health_json(out, h);

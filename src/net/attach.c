@@ -21,17 +21,26 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "net/attach_tc.h"
 
 #define BPFFS "/sys/fs/bpf"
+#define ENTRY "chain_entry" /* the program that an interface gets, and its pin on traffic control */
 /* The namespace that the kernel starts with: its cookie (net/core/net_namespace.c); since Linux 6.18 its inode (linux/nsfs.h). */
 #define FIRST_NAMESPACE 1
 #define FIRST_NAMESPACE_INODE 0xeffffff9U
 
 const char *attach_mode_name(enum attach_mode mode)
 {
-	static const char *const names[] = { "none", "native", "generic" };
+	static const char *const names[] = { "none", "native", "generic", "tc" };
 
 	return names[mode];
+}
+
+const char *attach_mode_text(enum attach_mode mode)
+{
+	static const char *const texts[] = { "no hook", "native XDP", "generic XDP", "traffic control" };
+
+	return texts[mode];
 }
 
 /* ---- places ---- */
@@ -140,22 +149,48 @@ const char *attach_program_text(uint32_t id, char *out, size_t size)
 	return out;
 }
 
-static void hook_read(struct attach *a)
+static void xdp_read(struct attach *a)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, hook);
 
-	a->program = 0;
+	a->xdp = 0;
 	a->mode = ATTACH_NONE;
 	if (bpf_xdp_query((int)a->ifindex, 0, &hook))
 		return;
-	a->program = hook.drv_prog_id	? hook.drv_prog_id
-		     : hook.skb_prog_id ? hook.skb_prog_id
-		     : hook.hw_prog_id	? hook.hw_prog_id
-					: hook.prog_id;
+	a->xdp = hook.drv_prog_id   ? hook.drv_prog_id
+		 : hook.skb_prog_id ? hook.skb_prog_id
+		 : hook.hw_prog_id  ? hook.hw_prog_id
+				    : hook.prog_id;
 	if (hook.drv_prog_id || hook.hw_prog_id)
 		a->mode = ATTACH_NATIVE;
 	else if (hook.skb_prog_id)
 		a->mode = ATTACH_GENERIC;
+}
+
+/* What is on traffic control under our name. */
+static void tc_open(struct attach_tc *t, const struct attach *a)
+{
+	attach_tc_open(t, a, ENTRY, false);
+}
+
+static void hook_read(struct attach *a)
+{
+	struct attach_tc t;
+
+	xdp_read(a);
+	a->program = a->xdp;
+	tc_open(&t, a);
+	a->tc = t.how != ATTACH_TC_NONE;
+	if (a->tc && a->link < 0) {
+		a->mode = ATTACH_TC;
+		a->program = t.program;
+	}
+	attach_tc_close(&t);
+}
+
+bool attach_ours(const struct attach *a)
+{
+	return a->link >= 0 || a->tc;
 }
 
 /* The kernel says so by the interface's kind of address. */
@@ -216,8 +251,8 @@ int attach_open(struct attach *a, const char *interface, struct err *err)
 	if (!a->ifindex)
 		return err_set(err, ENODEV, "there is no interface '%s'", interface);
 	a->ethernet = has_ethernet(interface);
-	hook_read(a);
 	a->link = link_open(a);
+	hook_read(a);
 	return 0;
 }
 
@@ -228,7 +263,7 @@ void attach_close(struct attach *a)
 	a->link = -1;
 }
 
-int attach_free(const struct attach *a, struct err *err)
+int attach_free(const struct attach *a, enum attach_want want, struct err *err)
 {
 	char text[64];
 
@@ -237,9 +272,9 @@ int attach_free(const struct attach *a, struct err *err)
 			       "interface '%s' has no Ethernet headers: the programs would take its packets for what "
 			       "they are not",
 			       a->name);
-	if (a->link >= 0 || !a->program)
+	if (a->link >= 0 || !a->xdp || want == ATTACH_WANT_TC)
 		return 0;
-	if (!strncmp(attach_program_text(a->program, text, sizeof(text)), "'chain_entry'", 13))
+	if (!strncmp(attach_program_text(a->xdp, text, sizeof(text)), "'chain_entry'", 13))
 		return err_set(
 			err, EBUSY,
 			"interface '%s' has a chain of saker's, %s, which was put there when the interface had "
@@ -248,8 +283,8 @@ int attach_free(const struct attach *a, struct err *err)
 	return err_set(
 		err, EBUSY,
 		"interface '%s' has an XDP program of somebody else, %s: saker does not replace it (`ip link set dev "
-		"%s xdp off` would remove it)",
-		a->name, attach_program_text(a->program, text, sizeof(text)), a->name);
+		"%s xdp off` would remove it; with `hook: tc` saker stands behind it)",
+		a->name, attach_program_text(a->xdp, text, sizeof(text)), a->name);
 }
 
 /* ---- on and off ---- */
@@ -275,7 +310,43 @@ static int link_pin(struct attach *a, struct err *err)
 	return -err->code;
 }
 
-int attach_set(struct attach *a, int program, bool generic, struct err *err)
+static int xdp_detach(struct attach *a, struct err *err)
+{
+	char path[PATH_MAX];
+
+	link_path(a, path, sizeof(path));
+	/* the link may be held by others, too: detached it is off for sure */
+	if (a->link >= 0 && bpf_link_detach(a->link) && errno != ENOLINK)
+		return err_errno(err, errno, "cannot take the chain off interface '%s'", a->name);
+	attach_close(a);
+	if (unlink(path) && errno != ENOENT)
+		return err_errno(err, errno, "cannot remove '%s'", path);
+	return 0;
+}
+
+static int tc_detach(struct attach *a, struct err *err)
+{
+	struct attach_tc t;
+	int r;
+
+	tc_open(&t, a);
+	r = attach_tc_detach(&t, err);
+	attach_tc_close(&t);
+	return r;
+}
+
+static int tc_set(struct attach *a, int program, struct err *err)
+{
+	struct attach_tc t;
+	int r;
+
+	tc_open(&t, a);
+	r = attach_tc_set(&t, program, err);
+	attach_tc_close(&t);
+	return r;
+}
+
+static int xdp_set(struct attach *a, int program, bool generic, struct err *err)
 {
 	int r = -EOPNOTSUPP;
 
@@ -285,9 +356,6 @@ int attach_set(struct attach *a, int program, bool generic, struct err *err)
 		hook_read(a);
 		return 0;
 	}
-	r = attach_free(a, err);
-	if (r < 0)
-		return r;
 	a->why[0] = 0;
 	r = generic ? -EOPNOTSUPP : link_make(a, program, XDP_FLAGS_DRV_MODE);
 	if (r < 0) {
@@ -299,21 +367,33 @@ int attach_set(struct attach *a, int program, bool generic, struct err *err)
 	}
 	if (r < 0)
 		return err_errno(err, -r, "cannot put the chain on interface '%s'", a->name);
-	hook_read(a);
 	return link_pin(a, err);
+}
+
+/* From one hook to the other: the new one is there before the old one goes; the packets between see XDP's. */
+int attach_set(struct attach *a, int program, enum attach_want want, struct err *err)
+{
+	int r = attach_free(a, want, err);
+
+	if (!r && want == ATTACH_WANT_TC) {
+		r = tc_set(a, program, err);
+		if (!r)
+			r = xdp_detach(a, err);
+	} else if (!r) {
+		r = xdp_set(a, program, want == ATTACH_WANT_GENERIC, err);
+		if (!r)
+			r = tc_detach(a, err);
+	}
+	hook_read(a);
+	return r;
 }
 
 int attach_detach(struct attach *a, struct err *err)
 {
-	char path[PATH_MAX];
+	int r = xdp_detach(a, err);
 
-	link_path(a, path, sizeof(path));
-	/* the link may be held by others, too: detached it is off for sure */
-	if (a->link >= 0 && bpf_link_detach(a->link) && errno != ENOLINK)
-		return err_errno(err, errno, "cannot take the chain off interface '%s'", a->name);
-	attach_close(a);
-	if (unlink(path) && errno != ENOENT)
-		return err_errno(err, errno, "cannot remove '%s'", path);
+	if (!r)
+		r = tc_detach(a, err);
 	hook_read(a);
-	return 0;
+	return r;
 }

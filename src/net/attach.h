@@ -2,7 +2,8 @@
 #ifndef SAKER_NET_ATTACH_H
 #define SAKER_NET_ATTACH_H
 /*
- * attach - a program on an interface's XDP hook, by a link that is pinned and so outlives its process.
+ * attach - a program on an interface's XDP hook, by a link that is pinned and so outlives its process; or on its traffic control
+ * (net/attach_tc.h).
  *
  * Everything of an interface lies in one folder of the BPF file system, /sys/fs/bpf/saker/IF (in another network namespace than
  * the host's first: IF@COOKIE, since names repeat; a dot in a name is a colon there): `link`, and the chain (net/pin.h).  A program
@@ -24,7 +25,10 @@ enum attach_mode {
 	ATTACH_NONE,
 	ATTACH_NATIVE,	/* in the driver, before anything is allocated for the packet */
 	ATTACH_GENERIC, /* in the kernel's receive path: works everywhere, and is slower */
+	ATTACH_TC,	/* at ingress of traffic control: after GRO, beside an XDP program of others */
 };
+
+enum attach_want { ATTACH_AUTO, ATTACH_WANT_GENERIC, ATTACH_WANT_TC };
 
 struct attach {
 	char name[IF_NAMESIZE];
@@ -32,9 +36,11 @@ struct attach {
 	char dir[PATH_MAX / 4];
 	unsigned ifindex;
 	bool ethernet; /* frames begin with an Ethernet header: the programs read no other */
-	int link;      /* -1: nothing of ours is on the interface */
+	int link;      /* of XDP; -1: nothing of ours is there */
+	bool tc;       /* ours is on traffic control */
+	uint32_t xdp;  /* id of the program on the XDP hook, ours or not; 0: none */
 	enum attach_mode mode;
-	uint32_t program; /* id of the program on the interface, ours or not; 0: none */
+	uint32_t program; /* id of ours; where there is none, that of XDP, of others; 0: none */
 	char why[160];	  /* why not native, where it is generic; else empty */
 };
 
@@ -51,14 +57,18 @@ bool attach_key_here(const char *key, char name[IF_NAMESIZE]);
 uint64_t attach_namespace(void);
 /* The folder of all interfaces, and its file system; makes and mounts what is missing. */
 int attach_root(char *path, size_t size, struct err *err);
-/* -EBUSY: somebody else's program is on the interface; *err names it.  -EOPNOTSUPP: it has no Ethernet headers. */
-int attach_free(const struct attach *a, struct err *err);
-/* Puts the program on the interface, or in the place of ours without a packet between; generic: do not try the driver. */
-int attach_set(struct attach *a, int program, bool generic, struct err *err);
+bool attach_ours(const struct attach *a); /* is a program of ours on the interface? */
+/*
+ * -EBUSY: somebody else's program is on the interface's XDP hook; *err names it.  -EOPNOTSUPP: it has no Ethernet headers.
+ */
+int attach_free(const struct attach *a, enum attach_want want, struct err *err);
+/* Puts the program, of the type for what is wanted, on the interface, or in the place of ours without a packet between. */
+int attach_set(struct attach *a, int program, enum attach_want want, struct err *err);
 /* Takes ours off; the folder is the caller's to remove. */
 int attach_detach(struct attach *a, struct err *err);
 
 const char *attach_mode_name(enum attach_mode mode); /* "native", ... */
+const char *attach_mode_text(enum attach_mode mode); /* "native XDP", ... */
 /* "'NAME' (id N)" of a program in the kernel. */
 const char *attach_program_text(uint32_t id, char *out, size_t size);
 

@@ -2,16 +2,16 @@
 /* chain - the program on the interface: parses a frame once, then the stages in their order. */
 #include "net/chain.bpf.h"
 
-PACKET_INLINE void chain_parse(struct xdp_md *ctx, struct chain_meta *m)
+PACKET_INLINE int chain_parse(struct chain_ctx *ctx, struct chain_meta *m)
 {
 	__u32 side = chain_side(m);
 	const struct chain_config *config = bpf_map_lookup_elem(&chain_config, &side);
 
-	if (packet_parse(FRAME_DATA(ctx), FRAME_END(ctx), config ? config->gue_port : 0, &m->packet) < 0)
-		chain_note(m, CHAIN_FAULTY);
+	return packet_parse_part(FRAME_DATA(ctx), FRAME_END(ctx), hook_bytes(ctx), config ? config->gue_port : 0,
+				 &m->packet);
 }
 
-PACKET_INLINE void watch_head(struct xdp_md *ctx, struct chain_sample *s)
+PACKET_INLINE void watch_head(struct chain_ctx *ctx, struct chain_sample *s)
 {
 	const __u8 *from = packet_at(FRAME_DATA(ctx), FRAME_END(ctx), 0, CHAIN_HEAD);
 	__u32 i;
@@ -31,7 +31,7 @@ PACKET_INLINE void watch_head(struct xdp_md *ctx, struct chain_sample *s)
 }
 
 /* Somebody watches: is it this packet's turn?  What it was as it came is kept for the verdict. */
-NOINLINE void watch_packet(struct xdp_md *ctx, struct chain_meta *m, const struct chain_control *control)
+NOINLINE void watch_packet(struct chain_ctx *ctx, struct chain_meta *m, const struct chain_control *control)
 {
 	__u32 zero = 0;
 	struct chain_watch *w = bpf_map_lookup_elem(&chain_watching, &zero);
@@ -47,22 +47,30 @@ NOINLINE void watch_packet(struct xdp_md *ctx, struct chain_meta *m, const struc
 	if (!m->watched)
 		return;
 	w->sample.boot_ns = bpf_ktime_get_boot_ns();
-	w->sample.frame = (__u32)(ctx->data_end - ctx->data);
-	w->sample.ifindex = ctx->ingress_ifindex;
+	w->sample.frame = hook_bytes(ctx);
+	w->sample.ifindex = hook_in(ctx);
 	w->sample.cpu = (__u16)bpf_get_smp_processor_id();
 	watch_head(ctx, &w->sample);
 }
 
-SEC("xdp")
-int chain_entry(struct xdp_md *ctx)
+PACKET_INLINE int chain_parsed(struct chain_ctx *ctx, struct chain_meta *m, int parsed)
+{
+	if (parsed < 0)
+		chain_note(m, CHAIN_FAULTY);
+	return chain_next(ctx, m);
+}
+
+CHAIN_SEC
+int chain_entry(struct chain_ctx *ctx)
 {
 	struct chain_meta *m = chain_packet();
 	const struct chain_control *control;
 	__u32 zero = 0;
+	int parsed;
 
 	control = bpf_map_lookup_elem(&chain_control, &zero);
 	if (!m || !control)
-		return XDP_PASS;
+		return CHAIN_PASS;
 	m->generation = *(const volatile __u32 *)&control->generation;
 	m->next = 0;
 	m->rounds = 0;
@@ -71,18 +79,20 @@ int chain_entry(struct xdp_md *ctx)
 	m->watched = 0;
 	if (unlikely(*(const volatile __u32 *)&control->watch))
 		watch_packet(ctx, m, control);
-	chain_parse(ctx, m);
-	return chain_next(ctx, m);
+	parsed = chain_parse(ctx, m);
+	if (hook_split(ctx, m))
+		bpf_tail_call_static(ctx, &chain_stages, CHAIN_AGAIN);
+	return chain_parsed(ctx, m, parsed);
 }
 
 /* chain_stages[CHAIN_AGAIN] */
-SEC("xdp")
-int chain_reenter(struct xdp_md *ctx)
+CHAIN_SEC
+int chain_reenter(struct chain_ctx *ctx)
 {
 	struct chain_meta *m = chain_packet();
 
 	if (!m)
-		return XDP_PASS;
-	chain_parse(ctx, m);
-	return chain_next(ctx, m);
+		return CHAIN_PASS;
+	hook_pull(ctx);
+	return chain_parsed(ctx, m, chain_parse(ctx, m));
 }

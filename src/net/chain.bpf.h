@@ -13,13 +13,19 @@
 #include "net/shared.bpf.h"
 #include "packet/parse.h"
 
+#define FRAME_DATA(c) ((void *)(long)(c)->data)
+#define FRAME_END(c) ((void *)(long)(c)->data_end)
+#ifdef CHAIN_TC
+#include "net/hook_tc.bpf.h"
+#else
+#include "net/hook_xdp.bpf.h"
+#endif
+
 char saker_license[] SEC("license") = "Dual BSD/GPL";
 
 #define NOINLINE static __attribute__((noinline))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-#define FRAME_DATA(c) ((void *)(long)(c)->data)
-#define FRAME_END(c) ((void *)(long)(c)->data_end)
 
 /* the generation; written by net/chain.c through a mapping */
 struct {
@@ -113,7 +119,7 @@ __attribute__((noinline, weak)) int chain_tell(int action)
 
 	if (!m || !w || !control)
 		return 0;
-	if (m->watched & CHAIN_WATCH_DROP && (action == XDP_DROP || action == XDP_ABORTED)) {
+	if (m->watched & CHAIN_WATCH_DROP && hook_action(action) <= XDP_DROP) {
 		w->sample.one_in = control->sample_drops;
 		if (++w->turn_drops < w->sample.one_in)
 			return 0;
@@ -127,7 +133,7 @@ __attribute__((noinline, weak)) int chain_tell(int action)
 	w->sample.rule = m->rule;
 	w->sample.backend = m->backend;
 	w->sample.reason = m->reason;
-	w->sample.action = (__u32)action;
+	w->sample.action = hook_action(action);
 	if (bpf_ringbuf_output(&chain_samples, &w->sample, sizeof(w->sample), 0))
 		chain_note(m, CHAIN_SAMPLE_LOST);
 	return 0;
@@ -152,7 +158,7 @@ PACKET_INLINE int chain_verdict(struct chain_meta *m, int action, __u32 reason)
 		break;
 #define CHAIN_CASES(n) CHAIN_CASE(n) CHAIN_CASE((n) + 1) CHAIN_CASE((n) + 2) CHAIN_CASE((n) + 3)
 
-PACKET_INLINE void chain_jump(struct xdp_md *ctx, __u32 place)
+PACKET_INLINE void chain_jump(struct chain_ctx *ctx, __u32 place)
 {
 	switch (place) {
 		CHAIN_CASES(0)
@@ -171,7 +177,7 @@ PACKET_INLINE void chain_jump(struct xdp_md *ctx, __u32 place)
 _Static_assert(CHAIN_AGAIN == 32, "chain_jump() knows all places");
 
 /* To the next stage; if there is none, to the host. */
-PACKET_INLINE int chain_next(struct xdp_md *ctx, struct chain_meta *m)
+PACKET_INLINE int chain_next(struct chain_ctx *ctx, struct chain_meta *m)
 {
 	__u32 next = m->next;
 
@@ -179,21 +185,21 @@ PACKET_INLINE int chain_next(struct xdp_md *ctx, struct chain_meta *m)
 		m->next = (__u8)(next + 1);
 		chain_jump(ctx, chain_side(m) * CHAIN_STAGES + next);
 	}
-	return chain_verdict(m, XDP_PASS, CHAIN_PASSED);
+	return chain_verdict(m, CHAIN_PASS, CHAIN_PASSED);
 }
 
 /* The packet was changed: parses it anew, then the next stage. */
-PACKET_INLINE int chain_again(struct xdp_md *ctx, struct chain_meta *m)
+PACKET_INLINE int chain_again(struct chain_ctx *ctx, struct chain_meta *m)
 {
 	if (m->rounds < CHAIN_ROUNDS) {
 		m->rounds++;
 		bpf_tail_call_static(ctx, &chain_stages, CHAIN_AGAIN);
 	}
-	return chain_verdict(m, XDP_PASS, CHAIN_PASSED);
+	return chain_verdict(m, CHAIN_PASS, CHAIN_PASSED);
 }
 
 /* A place in the frame to read and write, or NULL. */
-PACKET_INLINE void *chain_at(struct xdp_md *ctx, __u32 offset, __u32 bytes)
+PACKET_INLINE void *chain_at(struct chain_ctx *ctx, __u32 offset, __u32 bytes)
 {
 	return (void *)packet_at(FRAME_DATA(ctx), FRAME_END(ctx), offset, bytes);
 }

@@ -18,12 +18,13 @@
 #include "net/chain_internal.h"
 #include "packet/wire.h"
 
-extern const unsigned char bpf_net_chain_data[];
-extern const size_t bpf_net_chain_size;
+extern const unsigned char bpf_net_chain_data[], bpf_net_chain_tc_data[];
+extern const size_t bpf_net_chain_size, bpf_net_chain_tc_size;
 
 #define OBJECTS_MAX 16
 
 struct chain {
+	enum chain_hook hook;
 	struct bpf_object *objects[OBJECTS_MAX];
 	size_t nobjects;
 	struct chain_named *maps, *programs; /* those that are in no object */
@@ -32,7 +33,10 @@ struct chain {
 	int placed[2 * CHAIN_STAGES];  /* programs, as chain_stages has them; 0: unknown, or none */
 };
 
-const struct chain_object chain_object = { "chain", bpf_net_chain_data, &bpf_net_chain_size };
+const struct chain_object chain_object = {
+	"chain",
+	{ { bpf_net_chain_data, &bpf_net_chain_size }, { bpf_net_chain_tc_data, &bpf_net_chain_tc_size } },
+};
 
 static const struct chain_words reasons[CHAIN_REASONS] = {
 #define REASON(number, name, stage, kind, text) [number] = { #name, stage, kind, text },
@@ -176,7 +180,7 @@ int chain_load(struct chain *c, const struct chain_object *object, const struct 
 	if (c->nobjects == OBJECTS_MAX)
 		return err_set(err, ENOSPC, "cannot load '%s': a chain has at most %d objects", object->name,
 			       OBJECTS_MAX);
-	o = bpf_object__open_mem(object->data, *object->size, &opts);
+	o = bpf_object__open_mem(object->on[c->hook].data, *object->on[c->hook].size, &opts);
 	if (!o)
 		return err_errno(err, errno, "cannot open the packet programs '%s'", object->name);
 	bpf_object__for_each_map(map, o)
@@ -221,9 +225,24 @@ int chain_new_shell(struct chain **ret, struct err *err)
 	return 0;
 }
 
-int chain_new(struct chain **ret, struct err *err)
+int chain_new(enum chain_hook hook, struct chain **ret, struct err *err)
 {
-	return chain_new_with(NULL, ret, err);
+	return chain_new_with(NULL, hook, ret, err);
+}
+
+enum chain_hook chain_hook(const struct chain *c)
+{
+	return c->hook;
+}
+
+void chain_hook_look(struct chain *c)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t bytes = sizeof(info);
+
+	if (!bpf_obj_get_info_by_fd(chain_program(c, "chain_entry"), &info, &bytes) &&
+	    info.type == BPF_PROG_TYPE_SCHED_CLS)
+		c->hook = CHAIN_ON_TC;
 }
 
 static int keep_copy(void *arg, const char *name, int fd)
@@ -234,7 +253,7 @@ static int keep_copy(void *arg, const char *name, int fd)
 	return copy < 0 ? 0 : chain_keep(c, name, copy);
 }
 
-int chain_new_with(const struct chain *maps, struct chain **ret, struct err *err)
+int chain_new_with(const struct chain *maps, enum chain_hook hook, struct chain **ret, struct err *err)
 {
 	struct chain *c = chain_empty();
 	uint32_t again = CHAIN_AGAIN;
@@ -242,6 +261,7 @@ int chain_new_with(const struct chain *maps, struct chain **ret, struct err *err
 
 	if (!c)
 		return err_set(err, ENOMEM, "out of memory");
+	c->hook = hook;
 	r = maps && chain_each_map(maps, keep_copy, c) < 0 ? err_set(err, ENOMEM, "out of memory")
 							   : chain_load(c, &chain_object, NULL, 0, err);
 	if (!r)

@@ -21,11 +21,16 @@
 struct chain;
 struct err;
 
-/* A compiled object, embedded by the build. */
+/* Where the programs stand: before a packet is made of the frame, or after (net/hook_tc.bpf.h). */
+enum chain_hook { CHAIN_ON_XDP, CHAIN_ON_TC, CHAIN_HOOKS };
+
+/* A compiled object, embedded by the build, for each hook; a function's programs have the same names in both. */
 struct chain_object {
 	const char *name;
-	const unsigned char *data;
-	const size_t *size;
+	struct {
+		const unsigned char *data;
+		const size_t *size;
+	} on[CHAIN_HOOKS];
 };
 
 /* How many entries a map gets, if not as many as its declaration says. */
@@ -41,15 +46,19 @@ struct chain_plan {
 };
 
 /* Life cycle.  Programs and maps are gone with the chain, unless they are pinned (net/pin.h) or attached (net/attach.h). */
-int chain_new(struct chain **ret, struct err *err);
-/* With the maps of another chain, which may be closed afterwards: new programs for what runs.  NULL: chain_new(). */
-int chain_new_with(const struct chain *maps, struct chain **ret, struct err *err);
+int chain_new(enum chain_hook hook, struct chain **ret, struct err *err);
+/*
+ * With the maps of another chain, which may be closed afterwards: new programs for what runs.  The hook is then to be that chain's.
+ * NULL: chain_new().
+ */
+int chain_new_with(const struct chain *maps, enum chain_hook hook, struct chain **ret, struct err *err);
 /* One without programs, to be given maps by chain_keep(). */
 int chain_new_shell(struct chain **ret, struct err *err);
 struct chain *chain_free(struct chain *c); /* NULL ok; returns NULL */
 int chain_load(struct chain *c, const struct chain_object *object, const struct chain_size *sizes, size_t nsizes,
 	       struct err *err);
 
+enum chain_hook chain_hook(const struct chain *c);
 /* File descriptors, owned by the chain; -1: there is none of this name. */
 int chain_program(const struct chain *c, const char *name); /* `chain_entry` is what an interface gets */
 int chain_map(const struct chain *c, const char *name);

@@ -11,6 +11,8 @@ struct chain_named {
 
 struct chain *chain_empty(void); /* NULL: out of memory */
 int chain_keep_program(struct chain *c, const char *name, int program);
+/* Of programs that were not made here. */
+void chain_hook_look(struct chain *c);
 /* Maps chain_control; the map is there. */
 int chain_control_map(struct chain *c, struct err *err);
 /* The object of the chain itself. */

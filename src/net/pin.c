@@ -20,7 +20,8 @@
 
 #define ABOUT "about"
 /* Changed by hand when a map's meaning changes and its shape does not. */
-#define PIN_MEANING 2 /* 2: lb_vip_counts has two numbers for each VIP that there is room for */
+#define PIN_MEANING 2	     /* 2: lb_vip_counts has two numbers for each VIP that there is room for */
+#define HOOK_MEANING 0x10000 /* programs of another hook cannot be in the map of stages */
 
 /* ---- what a build is made of ---- */
 
@@ -39,10 +40,10 @@ static uint64_t map_shape(const struct bpf_map *map, uint64_t h)
 	return XXH64(&shape, sizeof(shape), h);
 }
 
-static int object_hash(const struct chain_object *o, struct pin_about *about, struct err *err)
+static int object_hash(const struct chain_object *o, enum chain_hook hook, struct pin_about *about, struct err *err)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = o->name);
-	struct bpf_object *object = bpf_object__open_mem(o->data, *o->size, &opts);
+	struct bpf_object *object = bpf_object__open_mem(o->on[hook].data, *o->on[hook].size, &opts);
 	struct bpf_map *map;
 
 	if (!object)
@@ -56,18 +57,20 @@ static int object_hash(const struct chain_object *o, struct pin_about *about, st
 			about->layout = map_shape(bpf_map__inner_map(map), about->layout);
 	}
 	bpf_object__close(object);
-	about->programs = XXH64(o->data, *o->size, about->programs);
+	about->programs = XXH64(o->on[hook].data, *o->on[hook].size, about->programs);
 	return 0;
 }
 
-int pin_about_build(uint32_t vips, uint32_t conns, struct pin_about *ret, struct err *err)
+int pin_about_build(enum chain_hook hook, uint32_t vips, uint32_t conns, struct pin_about *ret, struct err *err)
 {
-	struct pin_about about = { .layout = PIN_MEANING, .vips = vips, .conns = conns };
+	struct pin_about about = { .layout = PIN_MEANING + (uint64_t)hook * HOOK_MEANING,
+				   .vips = vips,
+				   .conns = conns };
 	size_t i;
-	int r = object_hash(&chain_object, &about, err);
+	int r = object_hash(&chain_object, hook, &about, err);
 
 	for (i = 0; i < LB_OBJECTS && !r; i++)
-		r = object_hash(&lb_objects[i], &about, err);
+		r = object_hash(&lb_objects[i], hook, &about, err);
 	if (r < 0)
 		return r;
 	*ret = about;
@@ -207,6 +210,7 @@ int pin_open(const char *dir, struct chain **ret, struct err *err)
 	/* parts of one that was killed */
 	if (!r && (chain_map(c, ABOUT) < 0 || chain_map(c, "chain_control") < 0 || chain_program(c, "chain_entry") < 0))
 		r = err_set(err, ENOENT, "the chain in '%s' is not whole", dir);
+	chain_hook_look(c);
 	if (!r)
 		r = chain_control_map(c, err);
 	if (r < 0) {

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net/chain.h"
+
 struct chain;
 struct err;
 
@@ -24,7 +26,7 @@ struct pin_about {
 };
 
 /* The maps that this build would make: sizes count. */
-int pin_about_build(uint32_t vips, uint32_t conns, struct pin_about *ret, struct err *err);
+int pin_about_build(enum chain_hook hook, uint32_t vips, uint32_t conns, struct pin_about *ret, struct err *err);
 int pin_about_read(const struct chain *c, struct pin_about *ret, struct err *err);
 
 /* Writes all of the chain into the folder, which is made; what is there under the same names is replaced, file by file. */

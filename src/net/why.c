@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -79,7 +80,7 @@ static int load_copy(struct why *w, struct err *err)
 	int r = pin_about_read(w->running, &have, err);
 
 	if (!r)
-		r = pin_about_build(have.vips, have.conns, &want, err);
+		r = pin_about_build(chain_hook(w->running), have.vips, have.conns, &want, err);
 	if (!r && (want.layout != have.layout || want.programs != have.programs))
 		r = err_set(err, ESTALE,
 			    "what runs is of another build of saker, so this one cannot tell what it does: `saker "
@@ -123,7 +124,7 @@ int why_new(const struct chain *running, unsigned ifindex, struct why **ret, str
 		r = chain_new_shell(&shell, err);
 	if (!r)
 		r = share(running, shell) < 0 ? err_set(err, ENOMEM, "out of memory")
-					      : chain_new_with(shell, &w->c, err);
+					      : chain_new_with(shell, chain_hook(running), &w->c, err);
 	(void)chain_free(shell);
 	if (!r)
 		r = load_copy(w, err);
@@ -199,13 +200,25 @@ static void nat_carry(struct why *w, const struct packet_flow *flow)
 
 /* ---- the run ---- */
 
+static int action_of(enum chain_hook hook, uint32_t said)
+{
+	if (hook == CHAIN_ON_XDP)
+		return (int)said;
+	return said == TC_ACT_SHOT ? XDP_DROP : said == TC_ACT_REDIRECT ? WHY_SENT : XDP_PASS;
+}
+
 static int run(struct why *w, const void *frame, size_t len, struct why_answer *a, struct err *err)
 {
 	struct xdp_md ctx = { .data_end = (uint32_t)len, .ingress_ifindex = w->ifindex };
+	struct __sk_buff skb = { .ifindex = w->ifindex };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len, .data_out = a->out,
 		    .data_size_out = sizeof(a->out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
 	int program = chain_program(w->c, "chain_entry");
 
+	if (chain_hook(w->c) == CHAIN_ON_TC) {
+		opts.ctx_in = &skb;
+		opts.ctx_size_in = sizeof(skb);
+	}
 	if (bpf_prog_test_run_opts(program, &opts)) {
 		/* an interface without queues of its own for XDP: the packet comes from nowhere, then */
 		opts.ctx_in = NULL;
@@ -214,7 +227,7 @@ static int run(struct why *w, const void *frame, size_t len, struct why_answer *
 		if (bpf_prog_test_run_opts(program, &opts))
 			return err_errno(err, errno, "cannot run the packet through the programs");
 	}
-	a->action = (int)opts.retval;
+	a->action = action_of(chain_hook(w->c), opts.retval);
 	a->out_len = opts.data_size_out;
 	return 0;
 }

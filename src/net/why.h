@@ -24,10 +24,11 @@ struct why;
 #define WHY_FRAME 4096
 #define WHY_NOTES 16
 #define WHY_CPUS 8
+#define WHY_SENT 5 /* traffic control does not tell by which interface */
 
 struct why_answer {
 	struct chain_meta meta; /* reason and rule of the verdict, and the packet as it was parsed last */
-	int action;		/* XDP_* */
+	int action;		/* XDP_*, also of traffic control; or WHY_SENT */
 	uint16_t notes[WHY_NOTES];
 	size_t nnotes;
 	uint32_t real; /* number of the backend; 0: none */

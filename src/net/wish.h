@@ -108,6 +108,7 @@ struct wish_if {
 	enum wish_mode mode; /* of backends that say none */
 	char router
 		[LB_ADDR_TEXT]; /* an address, a MAC, WISH_BY_ROUTES, or empty: these if the host forwards, else the route's */
+	bool tc;		/* on traffic control instead of XDP */
 	bool generic, drop_too_big, global;
 	bool decap_ipip, decap_gue, decap_strict, decap_ttl, decap_whole;
 	uint32_t frame_max, ring, flood_rate, udp_idle_s, table, room, sample, sample_drops;

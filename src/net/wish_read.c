@@ -435,6 +435,20 @@ static void read_router(struct reader *r, yaml_node_t *n, void *to)
 		(void)snprintf(f->router, sizeof(f->router), "%s", text);
 }
 
+static void read_hook(struct reader *r, yaml_node_t *n, void *to)
+{
+	struct wish_if *f = to;
+	const char *text = node_word(r, n, "hook");
+
+	if (!text)
+		return;
+	if (strcmp(text, "xdp") != 0 && strcmp(text, "tc") != 0)
+		COMPLAIN(r, n, "hook is xdp or tc, not '%.40s'", text);
+	f->tc = !strcmp(text, "tc");
+	if (f->tc && f->generic)
+		COMPLAIN(r, n, "generic is a kind of XDP: with `hook: tc` it means nothing");
+}
+
 static void f_mode(struct reader *r, yaml_node_t *n, void *to)
 {
 	node_mode(r, n, &((struct wish_if *)to)->mode);
@@ -480,8 +494,9 @@ static void f_health(struct reader *r, yaml_node_t *n, void *to)
 }
 
 static const struct node_field if_fields[] = {
-	{ "health", f_health }, { "mode", f_mode },	{ "router", read_router }, { "backends", f_backends },
-	{ "vips", f_vips },	{ "routes", f_routes }, { "ids", f_ids },	   { "marks", f_marks },
+	{ "health", f_health },	    { "mode", f_mode },	  { "router", read_router },
+	{ "backends", f_backends }, { "vips", f_vips },	  { "routes", f_routes },
+	{ "ids", f_ids },	    { "marks", f_marks }, { "hook", read_hook },
 };
 
 static bool is_if_field(const yaml_node_t *key)

@@ -35,6 +35,8 @@ static const struct {
 	{ HEAD "    ring: 65536\n", 2, "prime" },
 	{ HEAD "    mode: gre\n", 3, "mode is" },
 	{ HEAD "    router: 10.0.0\n", 3, "router" },
+	{ HEAD "    hook: egress\n", 3, "hook is" },
+	{ HEAD "    generic: true\n    hook: tc\n", 4, "a kind of XDP" },
 	{ HEAD "    udp-idle: 0\n", 3, "udp-idle" },
 	{ HEAD "    decap: {ipip: perhaps}\n", 3, "true or false" },
 	{ HEAD "    decap: {ends: [10.0.0.1]}\n", 2, "ipip: true" },
@@ -114,6 +116,7 @@ static const char all[] =
 	"  eth0:\n"
 	"    mode: gue\n"
 	"    router: 02:00:00:00:00:01\n"
+	"    hook: tc\n"
 	"    ring: 4099\n"
 	"    udp-idle: 2m\n"
 	"    drop-too-big: yes\n"

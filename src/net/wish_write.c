@@ -384,6 +384,8 @@ static void put_if(struct writer *w, const struct wish_if *f)
 	put_text(w, "mode", wish_mode_name(f->mode));
 	if (f->router[0])
 		put_text(w, "router", f->router);
+	if (f->tc)
+		put_text(w, "hook", "tc");
 	put_options(w, f, NULL);
 	put_options(w, f, "gue");
 	put_options(w, f, "ipip");

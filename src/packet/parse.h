@@ -172,14 +172,16 @@ PACKET_INLINE int packet_transport(const void *data, const void *end, __u32 l4, 
 
 /*
  * Fills all of *m.  gue_port: the UDP port of GUE, network byte order; 0: none.  Returns 0, or -1 with m->fault.
- * A later fragment, and what is not IP, is parsed as far as it goes and is no fault.
+ * A later fragment, and what is not IP, is parsed as far as it goes and is no fault.  Of the frame's bytes those before `end` are at
+ * hand; headers behind it count as cut off.
  */
-PACKET_INLINE int packet_parse(const void *data, const void *end, __be16 gue_port, struct packet_meta *m)
+PACKET_INLINE int packet_parse_part(const void *data, const void *end, __u32 bytes, __be16 gue_port,
+				    struct packet_meta *m)
 {
 	int l3, l4;
 
 	__builtin_memset(m, 0, sizeof(*m));
-	m->frame = (__u32)((const char *)end - (const char *)data);
+	m->frame = bytes;
 	l3 = packet_link(data, end, m);
 	if (l3 < 0)
 		return -1;
@@ -197,6 +199,12 @@ PACKET_INLINE int packet_parse(const void *data, const void *end, __be16 gue_por
 	if (m->flags & PACKET_LATER)
 		return 0;
 	return packet_transport(data, end, (__u32)l4, gue_port, m);
+}
+
+/* The same of a frame that is there as a whole. */
+PACKET_INLINE int packet_parse(const void *data, const void *end, __be16 gue_port, struct packet_meta *m)
+{
+	return packet_parse_part(data, end, (__u32)((const char *)end - (const char *)data), gue_port, m);
 }
 
 #endif

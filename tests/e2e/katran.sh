@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 120
+# timeout: 300
 #
 # The balancer's programs against the cases of Katran's own tests: packet in, verdict and packet out, through BPF_PROG_TEST_RUN;
 # bytes are compared exactly, the chosen backend among them.
@@ -14,9 +14,12 @@ data=$SAKER_TEST_DATA/katran
 
 e2e_begin
 if [ -f "$data/cases.json" ] && [ -f "$data/provision.json" ]; then
-	"$katran" "$data" >tap
-	equal 'all cases were run' "$(grep -c '^\(not \)\?ok ' tap)" "$(jq '.cases | length' "$data/cases.json")"
-	e2e_include '' <tap
+	for hook in '' tc; do
+		# shellcheck disable=SC2086
+		"$katran" "$data" $hook >tap
+		equal "all cases were run${hook:+, on traffic control}" "$(grep -c '^\(not \)\?ok ' tap)" "$(jq '.cases | length' "$data/cases.json")"
+		e2e_include "${hook:+tc: }" <tap
+	done
 else
 	skip 'katran' "the cases of Katran's tests are not there: set SAKER_TEST_DATA"
 fi

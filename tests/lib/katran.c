@@ -2,7 +2,7 @@
 /*
  * katran - packets in, verdict and packet out: the cases of Katran's own tests, through BPF_PROG_TEST_RUN.
  *
- * usage: katran FOLDER: with provision.json and cases.json (tests/e2e/katran.sh).  TAP, a line for each case.  Every suite
+ * usage: katran FOLDER [tc]: with provision.json and cases.json (tests/e2e/katran.sh).  TAP, a line for each case.  Every suite
  * gets a chain of its own; the wish is what the suite's profiles say.  Bytes are compared exactly, the chosen backend
  * among them: rings, hashes and sources are made as Katran makes them.
  */
@@ -45,6 +45,7 @@ struct world {
 
 static json_t *provision;
 static int tests, failures;
+static bool on_tc;
 
 static void die(const char *what)
 {
@@ -381,7 +382,8 @@ static void world_begin(struct world *w)
 	w->wish.marks = w->marks;
 	w->wish.routes = w->routes;
 	w->wish.decaps = w->decaps;
-	if (chain_new(&w->chain, &err) < 0 || lb_new(w->chain, &opts, &w->lb, &err) < 0)
+	if (chain_new(on_tc ? CHAIN_ON_TC : CHAIN_ON_XDP, &w->chain, &err) < 0 ||
+	    lb_new(w->chain, &opts, &w->lb, &err) < 0)
 		die(err.text);
 }
 
@@ -433,6 +435,11 @@ static const char *verdict_name(const char *hook, uint32_t verdict)
 {
 	static const char *const xdp[] = { "XDP_ABORTED", "XDP_DROP", "XDP_PASS", "XDP_TX", "XDP_REDIRECT" };
 
+	if (!strcmp(hook, "xdp") && on_tc)
+		return verdict == TC_ACT_SHOT		    ? "XDP_DROP"
+		       : verdict == (uint32_t)TC_ACT_UNSPEC ? "XDP_PASS"
+		       : verdict == TC_ACT_REDIRECT	    ? "XDP_TX"
+							    : "?";
 	if (!strcmp(hook, "xdp"))
 		return verdict < ARRAY_LEN(xdp) ? xdp[verdict] : "?";
 	return verdict == (uint32_t)TC_ACT_UNSPEC ? "TC_ACT_UNSPEC"
@@ -471,7 +478,7 @@ static int run(const struct world *w, const json_t *c, const uint8_t *in, size_t
 		    .data_size_out = FRAME_MAX);
 	int r;
 
-	if (strcmp(hook, "xdp")) {
+	if (strcmp(hook, "xdp") != 0) {
 		opts.ctx_in = &skb;
 		opts.ctx_size_in = sizeof(skb);
 	}
@@ -570,8 +577,9 @@ int main(int argc, char **argv)
 	cpu_set_t one;
 	size_t i;
 
-	if (argc != 2)
-		die("usage: katran FOLDER");
+	on_tc = argc == 3 && !strcmp(argv[2], "tc");
+	if (argc != 2 && !on_tc)
+		die("usage: katran FOLDER [tc]");
 	CPU_ZERO(&one);
 	CPU_SET(sched_getcpu(), &one);
 	if (sched_setaffinity(0, sizeof(one), &one))

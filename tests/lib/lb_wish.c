@@ -577,7 +577,7 @@ static void test_cpus(void)
 
 	moves("connections go on from another CPU");
 	lb = NULL;
-	if (chain_new(&chain, &err) < 0 || lb_new(chain, &opts, &lb, &err) < 0)
+	if (chain_new(CHAIN_ON_XDP, &chain, &err) < 0 || lb_new(chain, &opts, &lb, &err) < 0)
 		check(err.text, false);
 	else
 		moves("connections go on from another CPU, by the table of all");
@@ -756,7 +756,7 @@ int main(void)
 	struct err err = ERR_INIT;
 
 	stay(true);
-	if (chain_new(&chain, &err) < 0 || lb_new(chain, &opts, &lb, &err) < 0) {
+	if (chain_new(CHAIN_ON_XDP, &chain, &err) < 0 || lb_new(chain, &opts, &lb, &err) < 0) {
 		printf("Bail out! %s\n", err.text);
 		return 1;
 	}

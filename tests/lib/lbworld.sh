@@ -12,7 +12,8 @@
 #	lbworld_down
 #
 # The backends have the VIP on their loopback and answer the client themselves. Saker opens their tunnels. On a veth, XDP_TX is only
-# seen by an end that has a program, too: so the router's end towards the balancer has an empty chain.
+# seen by an end that has a program, too: so the router's end towards the balancer has an empty chain.  With LBWORLD_HOOK=tc all stand on
+# traffic control, no such end is needed, and cards keep what they do for the kernel: segments and checksums.
 
 LBWORLD_VIP=10.99.0.1 LBWORLD_VIP6=fd99::1
 
@@ -36,6 +37,7 @@ lbworld_join() {
 	ip -n "$LBWORLD$1" link set eth0 addrgenmode none up
 	ip -n "$LBWORLD$1" address add "10.90.$2.2/24" dev eth0
 	ip -n "$LBWORLD$1" route add default via "10.90.$2.1"
+	[ "${LBWORLD_HOOK:-xdp}" = xdp ] || return 0
 	# sums must be in the packets: XDP sees what a wire would carry
 	lbworld_run net ethtool -K "$1" tx off >/dev/null
 	lbworld_run "$1" ethtool -K eth0 tx off >/dev/null
@@ -60,9 +62,11 @@ lbworld_up() {
 		ip -n "${LBWORLD}b$i" address add $LBWORLD_VIP/32 dev lo
 	done
 	ip -n "${LBWORLD}net" route add $LBWORLD_VIP/32 via 10.90.2.2
-	printf 'interfaces:\n  lb:\n' | lbworld_run net "$SAKER" apply - 2>/dev/null || return 1
+	if [ "${LBWORLD_HOOK:-xdp}" = xdp ]; then
+		printf 'interfaces:\n  lb:\n' | lbworld_run net "$SAKER" apply - 2>/dev/null || return 1
+	fi
 	for ((i = 1; i <= LBWORLD_BACKENDS; i++)); do
-		printf 'interfaces:\n  eth0:\n    decap: {ipip: true, gue: true}\n' | lbworld_run "b$i" "$SAKER" apply - 2>/dev/null || return 1
+		printf 'interfaces:\n  eth0:\n    hook: %s\n    decap: {ipip: true, gue: true}\n' "${LBWORLD_HOOK:-xdp}" | lbworld_run "b$i" "$SAKER" apply - 2>/dev/null || return 1
 	done
 }
 

@@ -24,7 +24,7 @@ PACKET_INLINE void lb_syn_count(const struct chain_meta *m, __u32 real)
 /*
  * A SYN goes to a backend.  One that comes too soon was doubled on its way, and changes nothing.  Weak, as lb_conn_elsewhere() is.
  */
-__attribute__((noinline, weak)) int lb_syn_seen(struct xdp_md *ctx, __u64 now, __u32 real)
+__attribute__((noinline, weak)) int lb_syn_seen(struct chain_ctx *ctx, __u64 now, __u32 real)
 {
 	const struct chain_meta *m = chain_packet();
 	const struct wire_tcp *tcp = m ? chain_at(ctx, m->packet.l4, sizeof(*tcp)) : NULL;

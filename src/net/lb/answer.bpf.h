@@ -10,7 +10,7 @@
 #define TOO_BIG_QUOTE6 248
 #define ANSWER_TTL 64
 
-PACKET_INLINE int lb_echo4(struct xdp_md *ctx, const struct chain_meta *m)
+PACKET_INLINE int lb_echo4(struct chain_ctx *ctx, const struct chain_meta *m)
 {
 	struct wire_ipv4 *ip = chain_at(ctx, m->packet.l3, sizeof(*ip));
 	struct wire_icmp *icmp;
@@ -34,7 +34,7 @@ PACKET_INLINE int lb_echo4(struct xdp_md *ctx, const struct chain_meta *m)
 	return 0;
 }
 
-PACKET_INLINE int lb_echo6(struct xdp_md *ctx, const struct chain_meta *m)
+PACKET_INLINE int lb_echo6(struct chain_ctx *ctx, const struct chain_meta *m)
 {
 	struct wire_ipv6 *ip = chain_at(ctx, m->packet.l3, sizeof(*ip));
 	struct wire_icmp *icmp;
@@ -55,7 +55,7 @@ PACKET_INLINE int lb_echo6(struct xdp_md *ctx, const struct chain_meta *m)
 }
 
 /* Answers an echo request where it stands. */
-NOINLINE int lb_echo(struct xdp_md *ctx, struct chain_meta *m)
+NOINLINE int lb_echo(struct chain_ctx *ctx, struct chain_meta *m)
 {
 	struct wire_ether *ether;
 
@@ -69,7 +69,7 @@ NOINLINE int lb_echo(struct xdp_md *ctx, struct chain_meta *m)
 }
 
 /* All addresses of the answer are the packet's, turned round: its header lies right behind the new one. */
-PACKET_INLINE int lb_too_big4(struct xdp_md *ctx, const struct chain_meta *m, __u32 l3, __u32 mtu)
+PACKET_INLINE int lb_too_big4(struct chain_ctx *ctx, const struct chain_meta *m, __u32 l3, __u32 mtu)
 {
 	struct wire_ipv4 *ip = chain_at(ctx, l3, 2 * sizeof(*ip) + sizeof(struct wire_icmp));
 	struct wire_icmp *icmp;
@@ -100,7 +100,7 @@ PACKET_INLINE int lb_too_big4(struct xdp_md *ctx, const struct chain_meta *m, __
 	return 0;
 }
 
-PACKET_INLINE int lb_too_big6(struct xdp_md *ctx, const struct chain_meta *m, __u32 l3, __u32 mtu)
+PACKET_INLINE int lb_too_big6(struct chain_ctx *ctx, const struct chain_meta *m, __u32 l3, __u32 mtu)
 {
 	struct wire_ipv6 *ip = chain_at(ctx, l3, 2 * sizeof(*ip) + sizeof(struct wire_icmp)), *about;
 	struct wire_icmp *icmp;
@@ -134,7 +134,7 @@ PACKET_INLINE int lb_too_big6(struct xdp_md *ctx, const struct chain_meta *m, __
 }
 
 /* The packet becomes an answer to its sender, with the size that would have fitted, counted from IP's header on. */
-NOINLINE int lb_too_big(struct xdp_md *ctx, struct chain_meta *m, __u32 mtu)
+NOINLINE int lb_too_big(struct chain_ctx *ctx, struct chain_meta *m, __u32 mtu)
 {
 	int four = m->packet.family == 4;
 	__u32 more = sizeof(struct wire_icmp) + (four ? sizeof(struct wire_ipv4) : sizeof(struct wire_ipv6));
@@ -145,9 +145,9 @@ NOINLINE int lb_too_big(struct xdp_md *ctx, struct chain_meta *m, __u32 mtu)
 		return -1;
 	if (m->packet.frame <= link.length + quote)
 		return -1;
-	if (bpf_xdp_adjust_tail(ctx, (int)(link.length + quote) - (int)m->packet.frame))
+	if (hook_cut(ctx, m, link.length + quote) < 0)
 		return -1;
-	if (bpf_xdp_adjust_head(ctx, -(int)more))
+	if (hook_longer(ctx, more) < 0)
 		return -1;
 	if (lb_link_write(ctx, &link, link.src, link.dst, m->packet.ethertype) < 0)
 		return -1;

@@ -9,7 +9,7 @@
 #include "net/lb/server_id.bpf.h"
 #include "packet/hash.h"
 
-#define LB_NOT_OURS (-1)
+#define LB_NOT_OURS (-2) /* no verdict of any hook */
 
 struct lb_choice {
 	struct packet_flow key; /* of the connection table */
@@ -185,7 +185,7 @@ NOINLINE int lb_fresh(struct chain_meta *m, const struct lb_config *config, cons
 }
 
 /* The backend that the packet names; an ICMP error names none. */
-PACKET_INLINE int lb_named(struct xdp_md *ctx, struct chain_meta *m, const struct lb_vip *vip, struct lb_choice *c)
+PACKET_INLINE int lb_named(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_vip *vip, struct lb_choice *c)
 {
 	if (m->packet.flags & PACKET_ICMP_ERROR)
 		return 0;
@@ -230,7 +230,7 @@ PACKET_INLINE const struct lb_real *lb_real_at(const struct chain_meta *m, __u32
 }
 
 /* Returns 1 with c->real filled, or 0: there is no backend. */
-PACKET_INLINE int lb_choose(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+PACKET_INLINE int lb_choose(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config,
 			    const struct lb_vip *vip, struct lb_choice *c)
 {
 	c->now = lb_now();

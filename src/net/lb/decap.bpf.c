@@ -6,7 +6,7 @@
 #include "net/lb/frame.bpf.h"
 #include "net/lb/maps.bpf.h"
 
-#define DECAP_NOT_OURS (-1)
+#define DECAP_NOT_OURS (-2) /* no verdict of any hook */
 
 /* What is to become of the inner packet; 0: the tunnel does not end here. */
 PACKET_INLINE __u32 decap_end(const struct chain_meta *m, const struct lb_config *config)
@@ -23,7 +23,7 @@ PACKET_INLINE __u32 decap_end(const struct chain_meta *m, const struct lb_config
 }
 
 /* The inner packet's family, or 0: it is none. */
-PACKET_INLINE int decap_family(struct xdp_md *ctx, const struct chain_meta *m)
+PACKET_INLINE int decap_family(struct chain_ctx *ctx, const struct chain_meta *m)
 {
 	const __u8 *head = chain_at(ctx, m->packet.inner, sizeof(struct wire_ipv4));
 	int version = head ? head[0] >> 4 : 0;
@@ -33,7 +33,7 @@ PACKET_INLINE int decap_family(struct xdp_md *ctx, const struct chain_meta *m)
 	return version == 4 ? 4 : 0;
 }
 
-PACKET_INLINE int decap_strip(struct xdp_md *ctx, const struct chain_meta *m, int family)
+PACKET_INLINE int decap_strip(struct chain_ctx *ctx, const struct chain_meta *m, int family)
 {
 	struct lb_link link;
 	__u32 less;
@@ -41,35 +41,35 @@ PACKET_INLINE int decap_strip(struct xdp_md *ctx, const struct chain_meta *m, in
 	if (lb_link_read(ctx, m, &link) < 0 || m->packet.inner <= link.length)
 		return -1;
 	less = m->packet.inner - link.length;
-	if (bpf_xdp_adjust_head(ctx, (int)less))
+	if (hook_untunnel(ctx, m, less, family) < 0)
 		return -1;
 	return lb_link_write(ctx, &link, link.dst, link.src, family == 4 ? WIRE16(ETHER_IPV4) : WIRE16(ETHER_IPV6));
 }
 
-PACKET_INLINE int decap_return(struct xdp_md *ctx, struct chain_meta *m)
+PACKET_INLINE int decap_return(struct chain_ctx *ctx, struct chain_meta *m)
 {
 	struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
 
 	if (!ether)
-		return chain_verdict(m, XDP_DROP, CHAIN_DECAP_FAILED);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_DECAP_FAILED);
 	lb_link_turn(ether);
-	return chain_verdict(m, XDP_TX, CHAIN_DECAP_RETURNED);
+	return chain_verdict(m, CHAIN_BACK(ctx), CHAIN_DECAP_RETURNED);
 }
 
-NOINLINE int decap_packet(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config, __u32 end)
+NOINLINE int decap_packet(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config, __u32 end)
 {
 	int family = decap_family(ctx, m);
 
 	if (!family)
-		return chain_verdict(m, XDP_DROP, CHAIN_DECAP_BAD_INNER);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_DECAP_BAD_INNER);
 	if (decap_strip(ctx, m, family) < 0)
-		return chain_verdict(m, XDP_DROP, CHAIN_DECAP_FAILED);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_DECAP_FAILED);
 	if (config->flags & LB_DECAP_TTL && !lb_ttl_less(ctx, m->packet.l3, family))
-		return chain_verdict(m, XDP_DROP, CHAIN_DECAP_EXPIRED);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_DECAP_EXPIRED);
 	if (end == LB_DECAP_RETURN)
 		return decap_return(ctx, m);
 	if (end == LB_DECAP_TO_HOST)
-		return chain_verdict(m, XDP_PASS, CHAIN_DECAP_TO_HOST);
+		return chain_verdict(m, CHAIN_PASS, CHAIN_DECAP_TO_HOST);
 	chain_note(m, CHAIN_DECAP_AGAIN);
 	return DECAP_NOT_OURS;
 }
@@ -80,8 +80,8 @@ PACKET_INLINE int decap_wanted(const struct chain_meta *m, const struct lb_confi
 	       (m->packet.flags & PACKET_GUE && config->flags & LB_DECAP_GUE);
 }
 
-SEC("xdp")
-int decap_stage(struct xdp_md *ctx)
+CHAIN_SEC
+int decap_stage(struct chain_ctx *ctx)
 {
 	struct chain_meta *m = chain_packet();
 	const struct lb_config *config;
@@ -89,12 +89,12 @@ int decap_stage(struct xdp_md *ctx)
 	int verdict;
 
 	if (!m)
-		return XDP_PASS;
+		return CHAIN_PASS;
 	config = lb_configured(m);
 	if (!config || !m->packet.family)
 		return chain_next(ctx, m);
 	if (m->packet.flags & PACKET_FRAGMENT && config->flags & LB_DECAP_WHOLE)
-		return chain_verdict(m, XDP_DROP, CHAIN_DECAP_FRAGMENT);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_DECAP_FRAGMENT);
 	if (m->packet.flags & (PACKET_FRAGMENT | PACKET_CUT) || m->packet.fault || !decap_wanted(m, config))
 		return chain_next(ctx, m);
 	end = decap_end(m, config);

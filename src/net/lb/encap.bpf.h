@@ -29,7 +29,7 @@ struct lb_outer {
 };
 
 /* The sum over a packet with a valid checksum is known from its headers: what the checksum makes 0xffff counts as 0. */
-NOINLINE int lb_inner_sum(struct xdp_md *ctx, const struct chain_meta *m, const struct lb_config *config,
+NOINLINE int lb_inner_sum(struct chain_ctx *ctx, const struct chain_meta *m, const struct lb_config *config,
 			  struct lb_outer *o)
 {
 	const struct packet_meta *p = &m->packet;
@@ -43,7 +43,7 @@ NOINLINE int lb_inner_sum(struct xdp_md *ctx, const struct chain_meta *m, const 
 			return -1;
 		o->no_sum = !udp->sum;
 	}
-	if (p->flags & PACKET_EXTENSIONS)
+	if (p->flags & PACKET_EXTENSIONS || !hook_sums(ctx))
 		o->no_sum = 1;
 	if (o->no_sum)
 		return 0;
@@ -104,13 +104,13 @@ PACKET_INLINE __be32 lb_ipip_src(const struct lb_config *config, const struct lb
 	return WIRE32(first << 16 | ((WIRE32(o->src) ^ __builtin_bswap16(WIRE16(o->sport))) & 0xffff));
 }
 
-PACKET_INLINE int lb_write4(struct xdp_md *ctx, const struct lb_config *config, const struct lb_real *real,
+PACKET_INLINE int lb_write4(struct chain_ctx *ctx, const struct lb_config *config, const struct lb_real *real,
 			    const struct lb_outer *o)
 {
 	int gue = real->flags & LB_REAL_GUE;
 	struct wire_ipv4 *ip = chain_at(ctx, o->l3, sizeof(*ip));
 	struct wire_udp *udp;
-	__u32 bytes = o->bytes + sizeof(*ip) + (gue ? sizeof(*udp) : 0);
+	__u32 bytes = hook_length(o->bytes + sizeof(*ip) + (gue ? sizeof(*udp) : 0));
 	__u8 proto = gue ? PROTO_UDP : o->next;
 	__be32 src = gue ? config->gue_src4 : lb_ipip_src(config, o), dst = real->addr[0];
 	__u64 addresses = (__u64)(src & 0xffff) + (src >> 16) + (dst & 0xffff) + (dst >> 16);
@@ -136,7 +136,7 @@ PACKET_INLINE int lb_write4(struct xdp_md *ctx, const struct lb_config *config, 
 	return 0;
 }
 
-PACKET_INLINE int lb_write6(struct xdp_md *ctx, const struct lb_config *config, const struct lb_real *real,
+PACKET_INLINE int lb_write6(struct chain_ctx *ctx, const struct lb_config *config, const struct lb_real *real,
 			    const struct lb_outer *o)
 {
 	int gue = real->flags & LB_REAL_GUE;
@@ -184,7 +184,7 @@ PACKET_INLINE void lb_outer_init(const struct chain_meta *m, const struct lb_vip
 }
 
 /* Puts the headers before the packet.  Returns 0, or -1: it may have been changed. */
-NOINLINE int lb_encap(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+NOINLINE int lb_encap(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config,
 		      const struct lb_real *real, struct lb_outer *o)
 {
 	struct lb_link link;
@@ -194,7 +194,7 @@ NOINLINE int lb_encap(struct xdp_md *ctx, struct chain_meta *m, const struct lb_
 	if (real->flags & LB_REAL_GUE && lb_inner_sum(ctx, m, config, o) < 0)
 		return -1;
 	o->l3 = link.length;
-	if (bpf_xdp_adjust_head(ctx, -(int)o->more))
+	if (hook_tunnel(ctx, m, o->more, real->family, real->flags & LB_REAL_GUE) < 0)
 		return -1;
 	if (lb_link_write(ctx, &link, link.dst, link.src, real->family == 4 ? WIRE16(ETHER_IPV4) : WIRE16(ETHER_IPV6)) <
 	    0)
@@ -203,7 +203,7 @@ NOINLINE int lb_encap(struct xdp_md *ctx, struct chain_meta *m, const struct lb_
 }
 
 /* Into a tunnel to the backend. */
-PACKET_INLINE int lb_tunnel_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+PACKET_INLINE int lb_tunnel_send(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config,
 				 const struct lb_vip *vip, const struct lb_real *real, __u32 reason)
 {
 	__u32 more = real->family == 4 ? sizeof(struct wire_ipv4) : sizeof(struct wire_ipv6);
@@ -219,7 +219,7 @@ PACKET_INLINE int lb_tunnel_send(struct xdp_md *ctx, struct chain_meta *m, const
 	lb_outer_init(m, vip, &outer);
 	outer.more = more;
 	if (lb_encap(ctx, m, config, real, &outer) < 0)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROOM);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_NO_ROOM);
 	return lb_leave(ctx, m, &hop, reason);
 }
 

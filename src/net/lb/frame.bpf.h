@@ -22,7 +22,7 @@ PACKET_INLINE void lb_mac_copy(void *to, const void *from)
 	t[2] = f[2];
 }
 
-PACKET_INLINE int lb_link_read(struct xdp_md *ctx, const struct chain_meta *m, struct lb_link *link)
+PACKET_INLINE int lb_link_read(struct chain_ctx *ctx, const struct chain_meta *m, struct lb_link *link)
 {
 	const struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
 	const __u32 *tags;
@@ -42,7 +42,7 @@ PACKET_INLINE int lb_link_read(struct xdp_md *ctx, const struct chain_meta *m, s
 	return 0;
 }
 
-PACKET_INLINE int lb_link_write(struct xdp_md *ctx, const struct lb_link *link, const __u16 *dst, const __u16 *src,
+PACKET_INLINE int lb_link_write(struct chain_ctx *ctx, const struct lb_link *link, const __u16 *dst, const __u16 *src,
 				__be16 ethertype)
 {
 	struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
@@ -70,7 +70,7 @@ PACKET_INLINE int lb_link_write(struct xdp_md *ctx, const struct lb_link *link, 
 }
 
 /* One hop less; 0: that was the last one. */
-PACKET_INLINE int lb_ttl_less(struct xdp_md *ctx, __u32 l3, int family)
+PACKET_INLINE int lb_ttl_less(struct chain_ctx *ctx, __u32 l3, int family)
 {
 	struct wire_ipv4 *ip4;
 	struct wire_ipv6 *ip6;
@@ -78,7 +78,11 @@ PACKET_INLINE int lb_ttl_less(struct xdp_md *ctx, __u32 l3, int family)
 
 	if (family == 6) {
 		ip6 = chain_at(ctx, l3, sizeof(*ip6));
-		return ip6 && ip6->hops > 1 ? ip6->hops-- : 0;
+		if (!ip6 || ip6->hops <= 1)
+			return 0;
+		ip6->hops--;
+		hook_changed(ctx, WIRE16(1), 0);
+		return 1;
 	}
 	ip4 = chain_at(ctx, l3, sizeof(*ip4));
 	if (!ip4 || ip4->ttl <= 1)

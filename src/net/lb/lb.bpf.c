@@ -59,14 +59,14 @@ PACKET_INLINE int lb_odd(struct chain_meta *m, const struct lb_config *config)
 {
 	if (!lb_is_vip(m, config)) {
 		if (m->packet.flags & PACKET_FRAGMENT && config->flags & LB_NAT && nat_is_reply(m))
-			return chain_verdict(m, XDP_DROP, CHAIN_LB_NAT_FRAGMENT);
+			return chain_verdict(m, CHAIN_DROP, CHAIN_LB_NAT_FRAGMENT);
 		return LB_NOT_OURS;
 	}
 	if (m->packet.flags & PACKET_FRAGMENT)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_FRAGMENT);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_FRAGMENT);
 	if (m->packet.flags & PACKET_OPTIONS)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_OPTIONS);
-	return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_OPTIONS);
+	return chain_verdict(m, CHAIN_DROP, CHAIN_LB_BROKEN);
 }
 
 PACKET_INLINE void lb_count(void *counts, __u32 key, const struct chain_meta *m)
@@ -79,8 +79,8 @@ PACKET_INLINE void lb_count(void *counts, __u32 key, const struct chain_meta *m)
 	}
 }
 
-NOINLINE int lb_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
-		     const struct lb_choice *c)
+NOINLINE int lb_send(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config,
+		     const struct lb_vip *vip, const struct lb_choice *c)
 {
 	const struct lb_real *real = c->to;
 
@@ -88,7 +88,7 @@ NOINLINE int lb_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_c
 	lb_count(&lb_vip_counts, vip->number, m);
 	lb_count(&lb_real_counts, c->real, m);
 	if (vip->flags & LB_VIP_LOCAL && real->flags & LB_REAL_LOCAL)
-		return chain_verdict(m, XDP_PASS, CHAIN_LB_LOCAL);
+		return chain_verdict(m, CHAIN_PASS, CHAIN_LB_LOCAL);
 	if (vip->flags & LB_VIP_NAT)
 		return nat_send(ctx, m, config, real, c);
 	if (vip->flags & LB_VIP_L2)
@@ -97,7 +97,7 @@ NOINLINE int lb_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_c
 }
 
 /* TCP or UDP, or an ICMP error about these. */
-PACKET_INLINE int lb_flow(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config)
+PACKET_INLINE int lb_flow(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config)
 {
 	const struct packet_flow *flow = &m->packet.flow;
 	struct lb_choice c = {};
@@ -108,7 +108,7 @@ PACKET_INLINE int lb_flow(struct xdp_md *ctx, struct chain_meta *m, const struct
 	if (!vip)
 		return config->flags & LB_NAT ? nat_reply(ctx, m, config) : LB_NOT_OURS;
 	m->rule = vip->number;
-	if (m->packet.frame > config->frame_max && !(vip->flags & (LB_VIP_NAT | LB_VIP_L2)))
+	if (hook_over(ctx, m, config->frame_max) && !(vip->flags & (LB_VIP_NAT | LB_VIP_L2)))
 		return lb_oversize(ctx, m, config, config->frame_max - m->packet.l3);
 	if (m->packet.flags & PACKET_ICMP_ERROR)
 		chain_note(m, CHAIN_LB_ICMP_ERROR);
@@ -119,20 +119,20 @@ PACKET_INLINE int lb_flow(struct xdp_md *ctx, struct chain_meta *m, const struct
 	if (vip->flags & LB_VIP_NO_SRC_PORT)
 		c.key.sport = 0;
 	if (!lb_choose(ctx, m, config, vip, &c))
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_BACKEND);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_NO_BACKEND);
 	c.to = lb_real_at(m, c.real);
 	if (unlikely(!c.to) && c.reason == CHAIN_LB_TABLE) {
 		chain_note(m, CHAIN_LB_GONE);
 		if (!lb_fresh(m, config, vip, &c))
-			return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_BACKEND);
+			return chain_verdict(m, CHAIN_DROP, CHAIN_LB_NO_BACKEND);
 		c.to = lb_real_at(m, c.real);
 	}
 	if (unlikely(!c.to))
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_LOST_BACKEND);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_LOST_BACKEND);
 	return lb_send(ctx, m, config, vip, &c);
 }
 
-PACKET_INLINE int lb_packet(struct xdp_md *ctx, struct chain_meta *m)
+PACKET_INLINE int lb_packet(struct chain_ctx *ctx, struct chain_meta *m)
 {
 	const struct packet_meta *p = &m->packet;
 	const struct lb_config *config = lb_configured(m);
@@ -144,22 +144,22 @@ PACKET_INLINE int lb_packet(struct xdp_md *ctx, struct chain_meta *m)
 	if (p->flags & PACKET_ECHO) {
 		if (!lb_is_vip(m, config))
 			return LB_NOT_OURS;
-		return lb_echo(ctx, m) < 0 ? chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN)
-					   : chain_verdict(m, XDP_TX, CHAIN_LB_ECHO);
+		return lb_echo(ctx, m) < 0 ? chain_verdict(m, CHAIN_DROP, CHAIN_LB_BROKEN)
+					   : chain_verdict(m, CHAIN_BACK(ctx), CHAIN_LB_ECHO);
 	}
 	if (!p->flow.family || (p->flow.proto != PROTO_TCP && p->flow.proto != PROTO_UDP))
 		return LB_NOT_OURS;
 	return lb_flow(ctx, m, config);
 }
 
-SEC("xdp")
-int lb_stage(struct xdp_md *ctx)
+CHAIN_SEC
+int lb_stage(struct chain_ctx *ctx)
 {
 	struct chain_meta *m = chain_packet();
 	int verdict;
 
 	if (!m)
-		return XDP_PASS;
+		return CHAIN_PASS;
 	verdict = lb_packet(ctx, m);
 	return verdict == LB_NOT_OURS ? chain_next(ctx, m) : verdict;
 }

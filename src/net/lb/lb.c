@@ -24,11 +24,13 @@
 
 extern const unsigned char bpf_net_lb_data[], bpf_net_decap_data[], bpf_net_health_data[];
 extern const size_t bpf_net_lb_size, bpf_net_decap_size, bpf_net_health_size;
+extern const unsigned char bpf_net_lb_tc_data[], bpf_net_decap_tc_data[];
+extern const size_t bpf_net_lb_tc_size, bpf_net_decap_tc_size;
 
 const struct chain_object lb_objects[LB_OBJECTS] = {
-	{ "lb", bpf_net_lb_data, &bpf_net_lb_size },
-	{ "decap", bpf_net_decap_data, &bpf_net_decap_size },
-	{ "health", bpf_net_health_data, &bpf_net_health_size },
+	{ "lb", { { bpf_net_lb_data, &bpf_net_lb_size }, { bpf_net_lb_tc_data, &bpf_net_lb_tc_size } } },
+	{ "decap", { { bpf_net_decap_data, &bpf_net_decap_size }, { bpf_net_decap_tc_data, &bpf_net_decap_tc_size } } },
+	{ "health", { { bpf_net_health_data, &bpf_net_health_size }, { bpf_net_health_data, &bpf_net_health_size } } },
 };
 
 /* ---- addresses ---- */

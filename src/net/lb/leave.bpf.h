@@ -45,11 +45,11 @@ PACKET_INLINE int lb_hop_said(struct lb_hop *hop, const struct bpf_fib_lookup *f
 }
 
 /* Asks the kernel for the way to an address. */
-NOINLINE int lb_hop_ask(struct xdp_md *ctx, const struct chain_meta *m, const __be32 *addr, struct lb_hop *hop)
+NOINLINE int lb_hop_ask(struct chain_ctx *ctx, const struct chain_meta *m, const __be32 *addr, struct lb_hop *hop)
 {
 	struct bpf_fib_lookup fib = { .family = hop->family == 4 ? LB_AF_INET : LB_AF_INET6,
-				      .tot_len = (__u16)(m->packet.bytes + hop->more),
-				      .ifindex = ctx->ingress_ifindex };
+				      .tot_len = (__u16)hook_ip_bytes(ctx, m, hop->more),
+				      .ifindex = hook_in(ctx) };
 	long said;
 
 	if (hop->family == 4)
@@ -63,7 +63,7 @@ NOINLINE int lb_hop_ask(struct xdp_md *ctx, const struct chain_meta *m, const __
 }
 
 /* The way to an address.  Returns 0 with *hop filled, or -1: lb_hop_failed() has the verdict. */
-PACKET_INLINE int lb_hop_find(struct xdp_md *ctx, const struct chain_meta *m, const struct lb_config *config,
+PACKET_INLINE int lb_hop_find(struct chain_ctx *ctx, const struct chain_meta *m, const struct lb_config *config,
 			      int family, const __be32 *addr, __u32 more, struct lb_hop *hop)
 {
 	const struct wire_ether *ether;
@@ -71,7 +71,7 @@ PACKET_INLINE int lb_hop_find(struct xdp_md *ctx, const struct chain_meta *m, co
 	hop->reason = hop->mtu = hop->ifindex = 0;
 	hop->family = (__u32)family;
 	hop->more = more;
-	if (unlikely(config->flags & LB_BY_ROUTE && !m->packet.vlans))
+	if (unlikely(config->flags & LB_BY_ROUTE && !hook_tagged(ctx, m)))
 		return lb_hop_ask(ctx, m, addr, hop);
 	ether = chain_at(ctx, 0, sizeof(*ether));
 	if (!ether)
@@ -86,50 +86,50 @@ PACKET_INLINE int lb_hop_find(struct xdp_md *ctx, const struct chain_meta *m, co
 }
 
 /* Too big for where it must go: its sender is told if that is wished.  mtu: what would fit. */
-NOINLINE int lb_oversize(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config, __u32 mtu)
+NOINLINE int lb_oversize(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config, __u32 mtu)
 {
 	/* RFC 1122 section 3.2.2: no errors about errors */
 	if (!(config->flags & LB_TELL_TOO_BIG) || m->packet.flags & PACKET_ICMP_ERROR)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_TOO_BIG);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_TOO_BIG);
 	if (lb_too_big(ctx, m, mtu) < 0)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROOM);
-	return chain_verdict(m, XDP_TX, CHAIN_LB_TOO_BIG_TOLD);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_NO_ROOM);
+	return chain_verdict(m, CHAIN_BACK(ctx), CHAIN_LB_TOO_BIG_TOLD);
 }
 
 /* The verdict where lb_hop_find() found no way. */
-PACKET_INLINE int lb_hop_failed(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+PACKET_INLINE int lb_hop_failed(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config,
 				const struct lb_hop *hop)
 {
 	if (hop->reason == CHAIN_LB_TOO_BIG)
 		return lb_oversize(ctx, m, config, hop->mtu);
-	return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_ROUTE);
+	return chain_verdict(m, CHAIN_DROP, CHAIN_LB_NO_ROUTE);
 }
 
 /* The packet is complete but for its link addresses. */
-PACKET_INLINE int lb_leave(struct xdp_md *ctx, struct chain_meta *m, const struct lb_hop *hop, __u32 reason)
+PACKET_INLINE int lb_leave(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_hop *hop, __u32 reason)
 {
 	struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
 
 	if (!ether)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_BROKEN);
 	if (unlikely(hop->reason == CHAIN_LB_NO_NEIGHBOUR))
-		return chain_verdict(m, XDP_PASS, CHAIN_LB_NO_NEIGHBOUR);
+		return chain_verdict(m, CHAIN_PASS, CHAIN_LB_NO_NEIGHBOUR);
 	lb_mac_copy(ether->dst, hop->dst);
 	lb_mac_copy(ether->src, hop->src);
-	if (likely(!hop->ifindex || hop->ifindex == ctx->ingress_ifindex))
-		return chain_verdict(m, XDP_TX, reason);
+	if (likely(!hop->ifindex || hop->ifindex == hook_in(ctx)))
+		return chain_verdict(m, CHAIN_BACK(ctx), reason);
 	return chain_verdict(m, (int)bpf_redirect(hop->ifindex, 0), reason);
 }
 
 /* L2: the packet stays as it is, but for its link addresses. */
-NOINLINE int lb_l2_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+NOINLINE int lb_l2_send(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config,
 			const struct lb_real *real, __u32 reason)
 {
 	const struct wire_ether *ether = chain_at(ctx, 0, sizeof(*ether));
 	struct lb_hop hop = { .ifindex = real->ifindex, .family = real->family };
 
 	if (!ether)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_BROKEN);
 	if (real->mac[0] | real->mac[1] | real->mac[2] | real->mac[3] | real->mac[4] | real->mac[5]) {
 		lb_mac_copy(hop.dst, real->mac);
 		if (real->ifindex)
@@ -143,7 +143,7 @@ NOINLINE int lb_l2_send(struct xdp_md *ctx, struct chain_meta *m, const struct l
 		return lb_hop_failed(ctx, m, config, &hop);
 	/* the host would take it for its own: it cannot be left to it */
 	if (hop.reason)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_NO_MAC);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_NO_MAC);
 	return lb_leave(ctx, m, &hop, reason);
 }
 

@@ -92,7 +92,7 @@ PACKET_INLINE void nat_key(const struct packet_flow *flow, const struct lb_real 
 /* ---- both ways ---- */
 
 /* To the backend, with `reason`. */
-NOINLINE int nat_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config,
+NOINLINE int nat_send(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config,
 		      const struct lb_real *real, const struct lb_choice *c)
 {
 	__be16 port = c->nat_port ? c->nat_port : m->packet.flow.dport;
@@ -102,18 +102,18 @@ NOINLINE int nat_send(struct xdp_md *ctx, struct chain_meta *m, const struct lb_
 	__u32 why;
 
 	if (real->family != m->packet.family)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_NAT_FAMILY);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_NAT_FAMILY);
 	nat_key(&m->packet.flow, real, port, &key);
 	why = nat_track(m, config, &key, c->flood);
 	if (why)
-		return chain_verdict(m, XDP_DROP, why);
+		return chain_verdict(m, CHAIN_DROP, why);
 	__builtin_memcpy(to.addr, real->addr, 16);
 	if (lb_hop_find(ctx, m, config, real->family, real->addr, 0, &hop) < 0)
 		return lb_hop_failed(ctx, m, config, &hop);
 	if (!lb_ttl_less(ctx, m->packet.l3, m->packet.family))
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_EXPIRED);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_EXPIRED);
 	if (nat_to_backend(ctx, m, &to) < 0)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_BROKEN);
 	return lb_leave(ctx, m, &hop, c->reason);
 }
 
@@ -123,7 +123,7 @@ PACKET_INLINE int nat_is_reply(const struct chain_meta *m)
 }
 
 /* A backend's reply, or an error about what was sent to it: translated back, to the client. */
-NOINLINE int nat_reply(struct xdp_md *ctx, struct chain_meta *m, const struct lb_config *config)
+NOINLINE int nat_reply(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config)
 {
 	const struct packet_meta *p = &m->packet;
 	struct lb_nat *e = bpf_map_lookup_elem(&lb_nats, &m->packet.flow);
@@ -147,9 +147,9 @@ NOINLINE int nat_reply(struct xdp_md *ctx, struct chain_meta *m, const struct lb
 	if (lb_hop_find(ctx, m, config, p->family, p->flow.dst, 0, &hop) < 0)
 		return lb_hop_failed(ctx, m, config, &hop);
 	if (!lb_ttl_less(ctx, p->l3, p->family))
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_EXPIRED);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_EXPIRED);
 	if (nat_from_backend(ctx, m, &to) < 0)
-		return chain_verdict(m, XDP_DROP, CHAIN_LB_BROKEN);
+		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_BROKEN);
 	return lb_leave(ctx, m, &hop, error ? CHAIN_LB_REPLY_ERROR : CHAIN_LB_REPLY);
 }
 

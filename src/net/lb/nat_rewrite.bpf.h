@@ -20,7 +20,7 @@ struct nat_sums {
 	__u64 header;  /* the checksum of the IPv4 header */
 };
 
-PACKET_INLINE int nat_address4(struct xdp_md *ctx, __u32 l3, int which, const struct lb_end *to, struct nat_sums *s)
+PACKET_INLINE int nat_address4(struct chain_ctx *ctx, __u32 l3, int which, const struct lb_end *to, struct nat_sums *s)
 {
 	struct wire_ipv4 *ip = chain_at(ctx, l3, sizeof(*ip));
 	__be32 *at;
@@ -37,7 +37,7 @@ PACKET_INLINE int nat_address4(struct xdp_md *ctx, __u32 l3, int which, const st
 	return 0;
 }
 
-PACKET_INLINE int nat_address6(struct xdp_md *ctx, __u32 l3, int which, const struct lb_end *to, struct nat_sums *s)
+PACKET_INLINE int nat_address6(struct chain_ctx *ctx, __u32 l3, int which, const struct lb_end *to, struct nat_sums *s)
 {
 	struct wire_ipv6 *ip = chain_at(ctx, l3, sizeof(*ip));
 	__be32 *at;
@@ -51,14 +51,14 @@ PACKET_INLINE int nat_address6(struct xdp_md *ctx, __u32 l3, int which, const st
 	return 0;
 }
 
-PACKET_INLINE int nat_address(struct xdp_md *ctx, __u32 l3, int family, int which, const struct lb_end *to,
+PACKET_INLINE int nat_address(struct chain_ctx *ctx, __u32 l3, int family, int which, const struct lb_end *to,
 			      struct nat_sums *s)
 {
 	return family == 4 ? nat_address4(ctx, l3, which, to, s) : nat_address6(ctx, l3, which, to, s);
 }
 
 /* The port's part of the sum, or -1. */
-PACKET_INLINE long nat_port(struct xdp_md *ctx, __u32 l4, int which, const struct lb_end *to)
+PACKET_INLINE long nat_port(struct chain_ctx *ctx, __u32 l4, int which, const struct lb_end *to)
 {
 	struct wire_udp *ports = chain_at(ctx, l4, 4); /* TCP's lie in the same place */
 	__be16 *at;
@@ -73,7 +73,7 @@ PACKET_INLINE long nat_port(struct xdp_md *ctx, __u32 l4, int which, const struc
 }
 
 /* The transport's checksum; *ret_more is by what a sum over it changes.  UDP without one stays without. */
-PACKET_INLINE int nat_transport(struct xdp_md *ctx, __u32 l4, __u8 proto, __u64 more, __u64 *ret_more)
+PACKET_INLINE int nat_transport(struct chain_ctx *ctx, __u32 l4, __u8 proto, __u64 more, __u64 *ret_more)
 {
 	__u16 *at = chain_at(ctx, l4 + (proto == PROTO_TCP ? 16 : 6), 2), was, is;
 
@@ -92,7 +92,7 @@ PACKET_INLINE int nat_transport(struct xdp_md *ctx, __u32 l4, __u8 proto, __u64 
 }
 
 /* Where the transport header of the packet in an ICMP error lies; 0: nowhere. */
-PACKET_INLINE __u32 nat_quoted_l4(struct xdp_md *ctx, const struct packet_meta *p)
+PACKET_INLINE __u32 nat_quoted_l4(struct chain_ctx *ctx, const struct packet_meta *p)
 {
 	const __u8 *ip = chain_at(ctx, p->inner, 1);
 
@@ -102,7 +102,7 @@ PACKET_INLINE __u32 nat_quoted_l4(struct xdp_md *ctx, const struct packet_meta *
 }
 
 /* An ICMP error: the packet in it has the other end at the place of `which`. */
-PACKET_INLINE int nat_quoted(struct xdp_md *ctx, const struct packet_meta *p, int which, const struct lb_end *to,
+PACKET_INLINE int nat_quoted(struct chain_ctx *ctx, const struct packet_meta *p, int which, const struct lb_end *to,
 			     const struct nat_sums *outer)
 {
 	int other = which == NAT_SRC ? NAT_DST : NAT_SRC;
@@ -131,7 +131,7 @@ PACKET_INLINE int nat_quoted(struct xdp_md *ctx, const struct packet_meta *p, in
 	return 0;
 }
 
-PACKET_INLINE int nat_rewrite(struct xdp_md *ctx, const struct packet_meta *p, int which, const struct lb_end *to)
+PACKET_INLINE int nat_rewrite(struct chain_ctx *ctx, const struct packet_meta *p, int which, const struct lb_end *to)
 {
 	struct nat_sums outer;
 	__u64 more;
@@ -144,15 +144,17 @@ PACKET_INLINE int nat_rewrite(struct xdp_md *ctx, const struct packet_meta *p, i
 	port = nat_port(ctx, p->l4, which, to);
 	if (port < 0)
 		return -1;
+	if (HOOK_UNFILLED)
+		return hook_transport(ctx, p, outer.address, (__u64)port);
 	return nat_transport(ctx, p->l4, p->proto, outer.address + (__u64)port, &more);
 }
 
-NOINLINE int nat_to_backend(struct xdp_md *ctx, struct chain_meta *m, const struct lb_end *to)
+NOINLINE int nat_to_backend(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_end *to)
 {
 	return nat_rewrite(ctx, &m->packet, NAT_DST, to);
 }
 
-NOINLINE int nat_from_backend(struct xdp_md *ctx, struct chain_meta *m, const struct lb_end *to)
+NOINLINE int nat_from_backend(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_end *to)
 {
 	return nat_rewrite(ctx, &m->packet, NAT_SRC, to);
 }

@@ -45,7 +45,7 @@ PACKET_INLINE __u32 lb_quic_id(const __u8 *cid)
 }
 
 /* The backend that a QUIC packet names, or 0. */
-NOINLINE __u32 lb_quic_real(struct xdp_md *ctx, struct chain_meta *m)
+NOINLINE __u32 lb_quic_real(struct chain_ctx *ctx, struct chain_meta *m)
 {
 	__u32 at = m->packet.payload;
 	const __u8 *head = chain_at(ctx, at, 1 + QUIC_ID_MIN);
@@ -77,7 +77,7 @@ unread:
 }
 
 /* Looks at the option at *at; 1: it is the server's id, 0: go on, -1: there is none. */
-PACKET_INLINE int lb_tcp_option(struct xdp_md *ctx, __u32 *at, __u32 end, __u32 *id)
+PACKET_INLINE int lb_tcp_option(struct chain_ctx *ctx, __u32 *at, __u32 end, __u32 *id)
 {
 	const __u8 *option;
 
@@ -104,7 +104,7 @@ PACKET_INLINE int lb_tcp_option(struct xdp_md *ctx, __u32 *at, __u32 end, __u32 
 	return 1;
 }
 
-NOINLINE __u32 lb_tcp_real(struct xdp_md *ctx, struct chain_meta *m)
+NOINLINE __u32 lb_tcp_real(struct chain_ctx *ctx, struct chain_meta *m)
 {
 	__u32 at = m->packet.l4 + (__u32)sizeof(struct wire_tcp), end = m->packet.payload, id = 0;
 	int i, found = 0;
@@ -115,7 +115,7 @@ NOINLINE __u32 lb_tcp_real(struct xdp_md *ctx, struct chain_meta *m)
 }
 
 /* 8 bytes before the payload: 0x52, the id in 24 bits, and four bytes that others use */
-NOINLINE __u32 lb_udp_real(struct xdp_md *ctx, struct chain_meta *m)
+NOINLINE __u32 lb_udp_real(struct chain_ctx *ctx, struct chain_meta *m)
 {
 	const __u8 *head = chain_at(ctx, m->packet.payload, 8);
 	__u32 id;
