@@ -6,6 +6,7 @@
  * network, the one at its place in the ring; in this order.
  */
 #include "net/lb/again.bpf.h"
+#include "net/lb/flood.bpf.h"
 #include "net/lb/server_id.bpf.h"
 #include "packet/hash.h"
 
@@ -65,31 +66,6 @@ NOINLINE void lb_remember(const struct chain_meta *m, struct lb_choice *c)
 		chain_note(m, CHAIN_LB_SPARE_TABLE);
 	if (unlikely(r < 0))
 		chain_note(m, CHAIN_LB_NOT_REMEMBERED);
-}
-
-/* Counts a new connection; 1: there are too many of them in this second. */
-PACKET_INLINE int lb_flood(const struct lb_config *config, __u64 now)
-{
-	__u64 second = now / 1000000000;
-	__u32 zero = 0;
-	struct lb_rate *rate = bpf_map_lookup_elem(&lb_rates, &zero);
-
-	if (!rate)
-		return 0;
-	if (rate->second != second) {
-		rate->second = second;
-		rate->fresh = 0;
-	}
-	return ++rate->fresh > config->flood_rate;
-}
-
-/* Are there already too many in this second? */
-PACKET_INLINE int lb_flooded(const struct lb_config *config, __u64 now)
-{
-	__u32 zero = 0;
-	const struct lb_rate *rate = bpf_map_lookup_elem(&lb_rates, &zero);
-
-	return rate && rate->second == now / 1000000000 && rate->fresh > config->flood_rate;
 }
 
 /* A connection whose packets came to another CPU before; this one's table takes it over.  In a flood nobody is asked. */
