@@ -10,10 +10,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$here/lib/e2e.sh"
 prefix=ld$$-
 
-play() { TMPDIR=$TMP LB_RECORDINGS=$WORK/rec "${here%/tests}/demo/lb.sh" kill "$prefix" >out 2>talk </dev/null; }
+play() { TMPDIR=$TMP LB_RECORDINGS=$WORK/rec "${here%/tests}/demo/lb.sh" kill "$prefix" >told 2>talk </dev/null; }
 # One line has all of it, in this order
 line() {
-	grep -E 'sent SIGKILL to nginx.*it ended.*told the balancer.*10\.90\.13\.2 was taken out of VIP 10\.99\.0\.1:80/tcp.*verified: ' out
+	grep -E 'sent SIGKILL to nginx.*it ended.*told the balancer.*10\.90\.13\.2 was taken out of VIP 10\.99\.0\.1:80/tcp.*verified: ' told
 }
 # The recordings lead from the action back to the signal
 causes() {
