@@ -425,7 +425,8 @@ static int asked_make(struct checks *c, const struct check_ask *asks, size_t nas
 	c->nasks = nasks;
 	if (!c->asks || !c->took || !c->rows || plan_init(&c->plan, ntargets))
 		return -ENOMEM;
-	memcpy(c->asks, asks, nasks * sizeof(*asks));
+	if (nasks)
+		memcpy(c->asks, asks, nasks * sizeof(*asks));
 	for (i = 0; i < ntargets; i++) {
 		struct row *r = &c->rows[c->nrows];
 
