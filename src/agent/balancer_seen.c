@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/balancer.h"
+#include "agent/balancer_tables.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "net/lb/look.h"
@@ -136,6 +137,7 @@ struct seen *seen_new(const struct chain *c)
 	if (full)
 		return seen_free(s);
 	(void)lb_look_conns(c, see_conn, s);
+	s->nfills = lb_fill_look(c, s->fills);
 	return s;
 }
 
@@ -213,20 +215,16 @@ void seen_json(struct buf *out, const struct seen *s, const struct balancer *b)
 	}
 	buf_printf(out, "],\"connections\":%" PRIu64 ",\"fullest\":%" PRIu64 ",\"room\":%u,", s->conns, s->fullest,
 		   lb_look_room(b->chain));
+	tables_json(out, s);
+	buf_char(out, ',');
 	seen_reasons_json(out, b->chain, false);
 	buf_str(out, "}\n");
 }
 
 /* ---- for Prometheus ---- */
 
-struct writing {
-	struct buf *out;
-	const char *on; /* the interface */
-	bool open;
-};
-
 /* OpenMetrics has a counter's name without `_total` here. */
-static void family(const struct writing *w, const char *name, const char *type, const char *help)
+void seen_family(const struct seen_writing *w, const char *name, const char *type, const char *help)
 {
 	const char *suffix = !strcmp(type, "counter") && !w->open ? "_total" : "";
 
@@ -234,36 +232,35 @@ static void family(const struct writing *w, const char *name, const char *type, 
 		   type);
 }
 
-/* saker_lb_NAME{interface="..." without its end. */
-static void sample(const struct writing *w, const char *name)
+void seen_sample(const struct seen_writing *w, const char *name)
 {
 	buf_printf(w->out, "saker_lb_%s{interface=\"", name);
 	buf_label(w->out, w->on);
 	buf_char(w->out, '"');
 }
 
-static void single(const struct writing *w, const char *name, const char *help, uint64_t value)
+static void single(const struct seen_writing *w, const char *name, const char *help, uint64_t value)
 {
-	family(w, name, "gauge", help);
-	sample(w, name);
+	seen_family(w, name, "gauge", help);
+	seen_sample(w, name);
 	buf_printf(w->out, "} %" PRIu64 "\n", value);
 }
 
-static void vips(const struct writing *w, const struct seen *s, bool bytes)
+static void vips(const struct seen_writing *w, const struct seen *s, bool bytes)
 {
 	char text[WISH_VIP_TEXT];
 	size_t i;
 
-	family(w, bytes ? "vip_bytes" : "vip_packets", "counter",
-	       bytes ? "Bytes of packets sent on, by VIP." : "Packets sent on, by VIP.");
+	seen_family(w, bytes ? "vip_bytes" : "vip_packets", "counter",
+		    bytes ? "Bytes of packets sent on, by VIP." : "Packets sent on, by VIP.");
 	for (i = 0; i < s->nvips; i++) {
-		sample(w, bytes ? "vip_bytes_total" : "vip_packets_total");
+		seen_sample(w, bytes ? "vip_bytes_total" : "vip_packets_total");
 		buf_printf(w->out, ",vip=\"%s\"} %" PRIu64 "\n", wish_vip_text(&s->vips[i].vip, text),
 			   bytes ? s->vips[i].sent.bytes : s->vips[i].sent.packets);
 	}
 }
 
-static void reals(const struct writing *w, const struct seen *s, unsigned what)
+static void reals(const struct seen_writing *w, const struct seen *s, unsigned what)
 {
 	static const struct {
 		const char *family, *name, *type, *help;
@@ -278,7 +275,7 @@ static void reals(const struct writing *w, const struct seen *s, unsigned what)
 	char addr[LB_ADDR_TEXT];
 	size_t i;
 
-	family(w, rows[what].family, rows[what].type, rows[what].help);
+	seen_family(w, rows[what].family, rows[what].type, rows[what].help);
 	for (i = 0; i < s->nreals; i++) {
 		const struct seen_real *r = &s->reals[i];
 		uint64_t value = what == 0   ? r->sent.packets
@@ -286,14 +283,14 @@ static void reals(const struct writing *w, const struct seen *s, unsigned what)
 				 : what == 2 ? r->conns
 					     : r->again;
 
-		sample(w, rows[what].name);
+		seen_sample(w, rows[what].name);
 		buf_printf(w->out, ",backend=\"%s\"} %" PRIu64 "\n", lb_addr_text(&r->addr, addr), value);
 	}
 }
 
 void seen_prometheus(struct buf *out, const struct seen *s, const struct balancer *b, bool open)
 {
-	const struct writing w = { .out = out, .on = b->attach.name, .open = open };
+	const struct seen_writing w = { .out = out, .on = b->attach.name, .open = open };
 	uint32_t i;
 
 	vips(&w, s, false);
@@ -302,14 +299,15 @@ void seen_prometheus(struct buf *out, const struct seen *s, const struct balance
 		reals(&w, s, i);
 	single(&w, "table_room", "Entries that one CPU's connection table has room for.", lb_look_room(b->chain));
 	single(&w, "table_fullest", "Entries of the fullest CPU's connection table.", s->fullest);
-	family(&w, "reason_packets", "counter", "Packets by verdict or note.");
+	tables_prometheus(&w, s);
+	seen_family(&w, "reason_packets", "counter", "Packets by verdict or note.");
 	for (i = 1; i < CHAIN_REASONS; i++) {
 		const struct chain_words *words = chain_reason(i);
 		struct seen_count n;
 
 		if (!seen_reason(b->chain, i, &n))
 			continue;
-		sample(&w, "reason_packets_total");
+		seen_sample(&w, "reason_packets_total");
 		buf_printf(out, ",stage=\"%s\",kind=\"%s\",reason=\"%s\"} %" PRIu64 "\n", words->stage, words->kind,
 			   words->name, n.packets);
 	}

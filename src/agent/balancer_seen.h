@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/map.h"
+#include "net/lb/fill.h"
 #include "net/lb/lb.h"
 
 struct balancer;
@@ -47,6 +48,8 @@ struct seen {
 	struct map by_vip, by_addr;  /* hash -> place plus 1 */
 	uint64_t conns, fullest, at; /* entries: of all tables, of the fullest, of the one at hand */
 	int cpu;
+	struct lb_fill fills[LB_FILL_TABLES];
+	size_t nfills;
 };
 
 /* Life cycle */
@@ -62,6 +65,15 @@ bool seen_reason(const struct chain *c, uint32_t reason, struct seen_count *ret)
 void seen_json(struct buf *out, const struct seen *s, const struct balancer *b);
 void seen_prometheus(struct buf *out, const struct seen *s, const struct balancer *b, bool open);
 void seen_reasons_json(struct buf *out, const struct chain *c, bool words);
+
+/* For balancer_tables.c: the heads of a family of metrics, and `saker_lb_NAME{interface="..."` without its end. */
+struct seen_writing {
+	struct buf *out;
+	const char *on; /* the interface */
+	bool open;
+};
+void seen_family(const struct seen_writing *w, const char *name, const char *type, const char *help);
+void seen_sample(const struct seen_writing *w, const char *name);
 
 static inline void seen_freep(struct seen **s)
 {

@@ -9,6 +9,7 @@
 #include "agent/balancer.h"
 #include "agent/balancer_said.h"
 #include "agent/balancer_seen.h"
+#include "agent/balancer_tables.h"
 #include "agent/checks_doc.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
@@ -124,6 +125,8 @@ int lb_show(const struct lb_args *a, struct err *err)
 	} else if (!r) {
 		s = b.chain ? seen_new(b.chain) : NULL;
 		show_state(&out, &b);
+		if (s)
+			tables_urgent(&out, s);
 		lb_health_head(&out, &health);
 		for (i = 0; wish.nifs && i < wish.ifs[0].nvips; i++)
 			show_vip(&out, &wish.ifs[0].vips[i], s, &health);
@@ -170,6 +173,7 @@ static void stats_text(struct buf *out, const struct seen *s, const struct chain
 	}
 	buf_printf(out, "connections: %" PRIu64 "; the fullest CPU's table has %" PRIu64 " of %" PRIu64 "\n", s->conns,
 		   s->fullest, room);
+	tables_text(out, s);
 	stats_reasons(out, c);
 }
 

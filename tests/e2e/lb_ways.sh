@@ -130,7 +130,14 @@ equal 'of the flood not all are remembered' "$(lb lb stats --json | jq '.connect
 ok 'a small table' wish "table: 256, vips: [{vip: '$V4:80/tcp', backends: [$four]}]"
 told=$(tell $V4 2000)
 equal 'more connections than it has room for: the ring answers' "$(jq -c '[.open, .failed, .broken]' <<<"$told")" '[2000,0,0]'
-ok 'it is full' test "$(lb lb stats --json | jq .fullest)" -ge 256
+lb lb stats --json >stats
+ok 'it is full' test "$(jq .fullest stats)" -ge 256
+equal 'so it is told, and that those give way that are in use' \
+	"$(jq -c '.tables[] | select(.table == "connections") | [.room, .full_in_s, .young_permille > 500]' stats)" '[256,0,true]'
+ok 'in words' grep -q 'CPU 0: .* of 256: full.* the place of one that was used in the last 30 s' <(lb lb stats)
+ok 'and for Prometheus' grep -q '^saker_lb_fill_young_permille{interface="eth0",table="connections"} [1-9]' <(lb lb stats --prometheus)
+equal 'what was found in the tables, and what not' \
+	"$(jq -c '[.lookups[] | select(.table == "connections") | .hits > 1000, .misses > 0]' stats)" '[true,true]'
 kill $held
 wait $held
 

@@ -25,6 +25,8 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "net/lb/conns.h"
+#include "net/lb/fill.h"
 #include "net/lb/lb.h"
 #include "net/lb/look.h"
 #include "net/samples.h"
@@ -297,6 +299,58 @@ static void test_capacity(void)
 	hits = count_of(CHAIN_LB_TABLE) - hits;
 	printf("# %llu of %u connections were in the table\n", (unsigned long long)hits, CONNS);
 	check("a table keeps 98 % of the connections that it is made for", hits >= CONNS * 98 / 100);
+}
+
+static int one_more(void *arg, int cpu, const struct packet_flow *flow, const struct lb_conn *conn)
+{
+	(void)cpu;
+	(void)flow;
+	(void)conn;
+	++*(uint64_t *)arg;
+	return 0;
+}
+
+/* As if nothing had been used for so long. */
+static void unused(int cpu, uint32_t seconds)
+{
+	struct lb_conns t;
+	uint32_t i, way;
+
+	if (lb_conns_open(chain, (uint32_t)cpu, &t) < 0)
+		return;
+	for (i = 0; i < t.shape.buckets; i++) {
+		for (way = 0; way < LB_WAYS; way++)
+			t.buckets[i].stamp[way] -= (uint32_t)((seconds * 1000000000ULL) >> 20);
+	}
+	lb_conns_close(&t);
+}
+
+/* How full the tables are; what one does not use for long gives way without harm. */
+static void test_fill(void)
+{
+	struct lb_fill rows[LB_FILL_TABLES] = { 0 };
+	static struct world w;
+	uint64_t entries = 0;
+	unsigned i, tries;
+
+	fill(&w, 1, 0, 0);
+	w.wish.config.udp_idle_s = 30;
+	check("a wish with a limit of idleness", apply(&w));
+	for (tries = 0; tries < 20 && !rows[0].fresh; tries++) { /* a second may pass between on a slow machine */
+		for (i = 0; i < CONNS; i++)
+			(void)send_flags(1, 10 + i / 1000, 2000 + i % 1000, TCP_SYN);
+		(void)lb_fill_look(chain, rows);
+	}
+	check("the table of this CPU is told", rows[0].table && rows[0].cpu == sched_getcpu());
+	(void)lb_look_conns(chain, one_more, &entries);
+	check("with its entries", rows[0].entries == entries && entries > CONNS * 9 / 10);
+	check("its room, and new ones", rows[0].room == CONNS && rows[0].fresh);
+	check("some would take the place of one in use", rows[0].young > 0 && rows[0].young < 500);
+	unused(rows[0].cpu, 50);
+	check("it is looked at once more", lb_fill_look(chain, rows) >= 1);
+	check("none does after 50 s of silence", !rows[0].young);
+	check("which is said", rows[0].full_in_s == LB_FILL_UNKNOWN || (rows[0].unused_s >= 50 + rows[0].full_in_s &&
+									rows[0].unused_s < 600 + rows[0].full_in_s));
 }
 
 /* More backends than there are numbers, wish by wish: what was a backend's goes to another, and its connections do not. */
@@ -768,6 +822,7 @@ int main(void)
 	test_changes();
 	test_numbers();
 	test_capacity();
+	test_fill();
 	test_backends();
 	test_nat();
 	test_again();

@@ -87,11 +87,9 @@ NOINLINE int lb_recall(const struct chain_meta *m, const struct lb_config *confi
 	struct lb_conn *conn = lb_conn_find(&c->key, c->now);
 
 	if (!conn) {
-		if (lb_is_udp(c))
-			return 0;
-		if (lb_elsewhere(m, config, c))
+		if (!lb_is_udp(c) && lb_elsewhere(m, config, c))
 			return 1;
-		chain_note(m, CHAIN_LB_MISS);
+		chain_note(m, lb_is_udp(c) ? CHAIN_LB_MISS_UDP : CHAIN_LB_MISS);
 		return 0;
 	}
 	if (!lb_conn_good(m, config, vip, c, conn))

@@ -15,8 +15,6 @@
 #include "net/lb/conn_hash.h"
 #include "net/lb/maps.bpf.h"
 
-#define LB_STAMP_SHIFT 20 /* stamps count 2^20 ns, about a millisecond */
-
 PACKET_INLINE __u64 lb_now(void)
 {
 	return bpf_ktime_get_coarse_ns();

@@ -14,6 +14,8 @@ PACKET_INLINE int lb_flood(const struct lb_config *config, __u64 now)
 	if (!rate)
 		return 0;
 	if (rate->second != second) {
+		rate->ended = rate->second;
+		rate->before = rate->fresh;
 		rate->second = second;
 		rate->fresh = 0;
 	}

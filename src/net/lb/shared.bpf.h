@@ -120,7 +120,8 @@ struct lb_conn {
 	__u32 seen_s; /* UDP: when it was seen last, of CLOCK_MONOTONIC */
 };
 
-#define LB_WAYS 8 /* of a bucket */
+#define LB_WAYS 8	  /* of a bucket */
+#define LB_STAMP_SHIFT 20 /* stamps count 2^20 ns, about a millisecond */
 
 /* Connections of one hash (net/lb/conns.bpf.h); the first two fields are one cache line. */
 struct lb_bucket {
@@ -163,6 +164,8 @@ struct lb_nat {
 struct lb_rate {
 	__u64 second;
 	__u64 fresh;
+	__u64 ended; /* the second before in which there were any, of which there were `before` */
+	__u64 before;
 };
 
 struct lb_addr {
