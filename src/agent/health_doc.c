@@ -86,8 +86,9 @@ static void put_backend(struct buf *out, const struct group *g, size_t k, uint64
 	put_text(out, "check_text", v.check_text);
 	buf_printf(out,
 		   ",\"again\":%" PRIu64 ",\"resets\":%" PRIu64 ",\"overflow\":%" PRIu64 ",\"failed\":%" PRIu64
-		   ",\"packets\":%" PRIu64 ",\"load\":%" PRIu64 ",\"rtt_us\":%" PRIu64 "}",
-		   v.again, v.resets, v.overflow, v.failed, v.packets, v.load, v.rtt_us);
+		   ",\"packets\":%" PRIu64 ",\"load\":%" PRIu64 ",\"rtt_us\":%" PRIu64 ",\"drained\":%s}",
+		   v.again, v.resets, v.overflow, v.failed, v.packets, v.load, v.rtt_us,
+		   g->counts[k].drained ? "true" : "false");
 }
 
 static void put_group(struct buf *out, const struct group *g, uint64_t now_ns, uint64_t unix_ns)

@@ -241,6 +241,39 @@ void kept_sign(struct kept *i, const struct sign *s, uint64_t now_ns)
 		kept_act(i, now_ns);
 }
 
+/*
+ * Of a backend that drains: is its last connection gone?  Tables keep entries of connections that have ended, so it is packets that tell: where none
+ * went there for so long, only connections may be left on which the client is silent.
+ */
+static void look_for_drained(struct kept *i, struct group *g, size_t k, uint64_t now_ns)
+{
+	uint32_t idle_s = i->wish.ifs[0].udp_idle_s;
+	struct tally_of *c = &g->counts[k];
+	char text[LB_ADDR_TEXT], why[HEALTH_WHY];
+	struct health_view v;
+	struct lb_addr addr;
+	struct action *a;
+
+	health_view(g->health, k, now_ns, &v);
+	if (v.state != HEALTHSTATE_DRAINING || now_ns < MAX(c->busy_ns, v.since_ns) + idle_s * NS_PER_SEC) {
+		c->drained = c->drained && v.state == HEALTHSTATE_DRAINING && c->busy_ns != now_ns;
+		return;
+	}
+	a = actions_running(&i->actions, i->name, g->text, &v.addr);
+	if (c->drained || (a && a->verdict == VERDICT_OPEN)) /* judged first */
+		return;
+	c->drained = true;
+	addr = lb_addr_of(&v.addr);
+	(void)snprintf(why, sizeof(why),
+		       "none is left: no packet went to it for %u s, so its last connection is gone or silent", idle_s);
+	if (!a) {
+		keeper_say(i->keeper, "%s: %s drains from %s: %s", i->name, lb_addr_text(&addr, text), g->text, why);
+		return;
+	}
+	(void)snprintf(a->verdict_why, sizeof(a->verdict_why), "%s", why);
+	kept_effect(i, a, v.state);
+}
+
 static void sample_packets(struct kept *i, struct group *g, uint64_t now_ns)
 {
 	size_t k;
@@ -253,8 +286,11 @@ static void sample_packets(struct kept *i, struct group *g, uint64_t now_ns)
 			continue;
 		if (c->known && n.packets > c->packets)
 			health_packets(g->health, k, (uint32_t)(n.packets - c->packets), now_ns);
+		if (!c->known || n.packets > c->packets)
+			c->busy_ns = now_ns;
 		c->packets = n.packets;
 		c->known = true;
+		look_for_drained(i, g, k, now_ns);
 	}
 }
 

@@ -26,6 +26,8 @@ struct tally_of {
 	uint32_t number; /* 0: none */
 	uint64_t packets, again;
 	bool known, again_known;
+	uint64_t busy_ns; /* when packets went to it last, as far as is known */
+	bool drained;	  /* it drains, and no packet went to it for the wish's udp-idle, which was said */
 };
 
 struct pending { /* a live change that is still to be made */

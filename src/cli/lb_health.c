@@ -104,6 +104,8 @@ void lb_health_backend(struct buf *out, const struct lb_health *h, const struct 
 		buf_str(out, ": ");
 		buf_text(out, health_doc_text(b, "why"), strlen(health_doc_text(b, "why")));
 	}
+	if (json_is_true(json_object_get(b, "drained")))
+		buf_str(out, "; none is left: its last connection is gone, or silent for `udp-idle` at least");
 	if (row)
 		put_row(out, row);
 	buf_char(out, '\n');

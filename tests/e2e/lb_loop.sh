@@ -43,6 +43,7 @@ wish() { # MODE: makes it the wish
 	cat >wish.yaml <<W
 interfaces:
   eth0:
+    udp-idle: 2s
     health: {mode: $1, kind: tcp, interval: 200ms, timeout: 200ms, rise: 2, fall: 2, base-eject: 60s, slow-start: 2s, effect: 1s}
     vips:
       - vip: $VIP
@@ -150,6 +151,34 @@ later() { [ "$(lb lb actions --json | jq '[.actions[].number] | max')" -gt "$num
 ok "and made anew by what it finds, with another number" wait_for 20 later
 serve b4
 ok "well in the end" wait_for 20 is 10.90.14.2 "healthy 1000"
+
+# ---- draining: when the last one is gone ----
+cat >keeps.py <<'END'
+import socket, sys, time
+while True:
+    s = socket.create_connection((sys.argv[1], 80), 10)
+    turn = lambda: s.sendall(b'GET / HTTP/1.1\r\nHost: x\r\n\r\n') or s.recv(4096)
+    if turn().endswith(b'b4\n'):
+        break
+while turn():
+    print('b4', flush=True)
+    time.sleep(0.2)
+END
+netns_run "${LBWORLD}client" python3 keeps.py $LBWORLD_VIP >keeps &
+keeps=$!
+e2e_kill_later $keeps
+ok "a connection to the fourth" wait_for 20 test -s keeps
+ok "which is to get no more" lb lb backend set $VIP 10.90.14.2 --weight 0
+ok "it drains" wait_for 20 is 10.90.14.2 "draining 1000"
+drained() { [ "$(lb lb show --json | jq '.health.vips[0].backends[3].drained')" = "$1" ]; }
+turns=$(wc -l <keeps)
+turned() { [ "$(wc -l <keeps)" -gt $((turns + 15)) ]; }
+ok "the connection goes on for longer than the limit" wait_for 30 turned
+ok "so somebody is left" drained false
+kill $keeps
+ok "without it none is" wait_for 20 drained true
+ok "which is said" grep -q '10.90.14.2 drains from .*none is left' agent.said
+ok "and shown" grep -q 'draining.*none is left' <(lb lb show)
 kill $AGENT
 wait $AGENT
 equal "the agent ends when it is asked to" $? 0
