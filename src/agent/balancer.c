@@ -251,7 +251,7 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 		return r;
 	say_how(b, how, other);
 	say_empty(b, f);
-	balancer_egress(b, f);
+	balancer_beside(b, f);
 	return 0;
 }
 
@@ -366,7 +366,6 @@ int balancer_detach(struct balancer *b, struct err *err)
 	bool ours = attach_ours(&b->attach) || b->chain;
 	struct wish kept = { 0 };
 	struct err none = ERR_INIT;
-	struct attach_tc egress;
 	int r;
 
 	if (!ours && (balancer_wish(b, &kept, &none) < 0 || !kept.nifs)) {
@@ -374,9 +373,7 @@ int balancer_detach(struct balancer *b, struct err *err)
 		return err_set(err, ENOENT, "interface '%s' has no program of saker", b->attach.name);
 	}
 	wish_fini(&kept);
-	attach_tc_open(&egress, &b->attach, BALANCER_EGRESS, true);
-	r = attach_tc_detach(&egress, err);
-	attach_tc_close(&egress);
+	r = balancer_beside_detach(b, err);
 	if (!r)
 		r = attach_detach(&b->attach, err);
 	if (!r)

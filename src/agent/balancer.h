@@ -40,6 +40,8 @@ struct balancer {
 
 /* The program that sends checks and what has a mark of the wish's through tunnels (net/lb/health.bpf.c). */
 #define BALANCER_EGRESS "health_egress"
+/* The one that gives packets in tunnels to a second port of GUE the tunnel's source (the same file). */
+#define BALANCER_INGRESS "source_ingress"
 
 /* Life cycle.  write: alone, until closed; waits for others. */
 int balancer_open(struct balancer *b, const char *interface, bool write, struct err *err);
@@ -81,8 +83,9 @@ void balancer_folder(char *out, size_t size);
 /* For balancer_overlay.c */
 int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err);
 int balancer_run_laid(struct balancer *b, const struct wish_if *f, struct err *err);
-/* For balancer.c: puts that program on the interface if the wish wants it, else takes it off; what fails is said, the rest runs. */
-void balancer_egress(struct balancer *b, const struct wish_if *f);
+/* For balancer.c: puts those programs on the interface if the wish wants them, else takes them off; what fails is said, the rest runs. */
+void balancer_beside(struct balancer *b, const struct wish_if *f);
+int balancer_beside_detach(struct balancer *b, struct err *err);
 
 /* balancer_pins.c: takes all pins away; one who is killed meanwhile leaves nothing that looks like a chain. */
 int balancer_unpin(const struct balancer *b, struct err *err);

@@ -73,6 +73,7 @@ static void show_vip(struct buf *out, const struct wish_vip *v, const struct see
 static void show_state(struct buf *out, const struct balancer *b)
 {
 	enum attach_tc_how egress = attach_tc_look(&b->attach, BALANCER_EGRESS, true);
+	enum attach_tc_how ingress = attach_tc_look(&b->attach, BALANCER_INGRESS, false);
 	char text[64];
 
 	buf_printf(out, "%s: ", b->attach.name);
@@ -87,6 +88,9 @@ static void show_state(struct buf *out, const struct balancer *b)
 	if (egress != ATTACH_TC_NONE)
 		buf_printf(out, "  checks and marks: a program on the way out, by a %s of traffic control\n",
 			   attach_tc_how_name(egress));
+	if (ingress != ATTACH_TC_NONE)
+		buf_printf(out, "  sources of tunnels: a program on the way in, by a %s of traffic control\n",
+			   attach_tc_how_name(ingress));
 	if (b->guarded)
 		buf_printf(out, "  this change waits to be confirmed: %.0f s are left\n",
 			   b->guard_boot_ns > clock_boot_ns() ? (double)(b->guard_boot_ns - clock_boot_ns()) / 1e9
@@ -97,10 +101,12 @@ static void show_json(struct buf *out, const struct balancer *b, const struct wi
 {
 	buf_str(out, "{\"interface\":");
 	buf_json(out, b->attach.name, strlen(b->attach.name));
-	buf_printf(
-		out, ",\"attached\":%s,\"mode\":\"%s\",\"program\":%u,\"unconfirmed\":%s,\"egress\":\"%s\",\"wish\":",
-		attach_ours(&b->attach) ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
-		b->guarded ? "true" : "false", attach_tc_how_name(attach_tc_look(&b->attach, BALANCER_EGRESS, true)));
+	buf_printf(out,
+		   ",\"attached\":%s,\"mode\":\"%s\",\"program\":%u,\"unconfirmed\":%s,\"egress\":\"%s\",\"ingress\":"
+		   "\"%s\",\"wish\":",
+		   attach_ours(&b->attach) ? "true" : "false", attach_mode_name(b->attach.mode), b->attach.program,
+		   b->guarded ? "true" : "false", attach_tc_how_name(attach_tc_look(&b->attach, BALANCER_EGRESS, true)),
+		   attach_tc_how_name(attach_tc_look(&b->attach, BALANCER_INGRESS, false)));
 	wish_json(w, out);
 	lb_health_json(out, h);
 	buf_str(out, "}\n");

@@ -126,9 +126,9 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list ap)
 	return 0;
 }
 
-static int filter_ask(const struct attach_tc *t, uint32_t *ret_program)
+static int filter_ask(const struct attach_tc *t, enum bpf_tc_attach_point where, uint32_t *ret_program)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)t->a->ifindex, .attach_point = point(t));
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)t->a->ifindex, .attach_point = where);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 	libbpf_print_fn_t before = libbpf_set_print(silent);
 	int r = bpf_tc_query(&hook, &opts);
@@ -143,7 +143,7 @@ static void filter_open(struct attach_tc *t)
 {
 	uint32_t id = 0;
 
-	if (filter_ask(t, &id) || !is_named(id, t->name))
+	if (filter_ask(t, point(t), &id) || !is_named(id, t->name))
 		return;
 	t->how = ATTACH_TC_FILTER;
 	t->program = id;
@@ -222,14 +222,15 @@ static int filters(unsigned ifindex, uint32_t parent)
 	}
 }
 
-/* clsact, if it is ours and nobody uses it. */
+/* clsact, if it is ours and nobody uses it; one of ours on the other side will take it away. */
 static void clsact_remove(const struct attach_tc *t)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)t->a->ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 	char path[PATH_MAX];
+	uint32_t id;
 
 	made_path(t, path, sizeof(path));
-	if (access(path, F_OK))
+	if (access(path, F_OK) || !filter_ask(t, t->egress ? BPF_TC_INGRESS : BPF_TC_EGRESS, &id))
 		return;
 	(void)unlink(path);
 	if (!filters(t->a->ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)) &&

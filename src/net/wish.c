@@ -23,6 +23,8 @@ const struct wish_option wish_options[] = {
 	{ NULL, "ring", AT(ring), WISH_NUMBER, 3, LB_RING, LB_RING },
 	{ NULL, "flood-rate", AT(flood_rate), WISH_NUMBER, 1, UINT32_MAX, 125000 },
 	{ NULL, "udp-idle", AT(udp_idle_s), WISH_SECONDS, 1, 86400, 30 },
+	{ NULL, "nat-idle", AT(nat_idle_s), WISH_SECONDS, 1, 604800, 3600 },
+	{ NULL, "nat-udp-idle", AT(nat_udp_idle_s), WISH_SECONDS, 1, 86400, 0 }, /* 0: as udp-idle */
 	{ NULL, "table", AT(table), WISH_NUMBER, 64, 1U << 24, 65536 },
 	{ NULL, "sample", AT(sample), WISH_NUMBER, 0, 1000000000, 0 },
 	{ NULL, "sample-drops", AT(sample_drops), WISH_NUMBER, 0, 1000000000, 0 },
@@ -38,6 +40,7 @@ const struct wish_option wish_options[] = {
 	{ "decap", "strict", AT(decap_strict), WISH_SWITCH, 0, 0, 0 },
 	{ "decap", "ttl", AT(decap_ttl), WISH_SWITCH, 0, 0, 0 },
 	{ "decap", "whole", AT(decap_whole), WISH_SWITCH, 0, 0, 0 },
+	{ "decap", "source", AT(decap_source), WISH_SWITCH, 0, 0, 0 },
 };
 const size_t wish_noptions = ARRAY_LEN(wish_options);
 

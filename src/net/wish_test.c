@@ -119,11 +119,13 @@ static const char all[] =
 	"    hook: tc\n"
 	"    ring: 4099\n"
 	"    udp-idle: 2m\n"
+	"    nat-idle: 2h\n"
+	"    nat-udp-idle: 5m\n"
 	"    drop-too-big: yes\n"
 	"    health: {mode: live, eject-max: 30, slow-start: 1m, kind: http, path: /up, host: a.example, interval: 2s, "
 	"timeout: 250ms, status: 200-399, text: \"o k\\n\"}\n"
 	"    gue: {port: 9886, source4: 10.0.0.9}\n"
-	"    decap: {ipip: true, strict: true, ends: [10.0.0.2, {address: '2001:db8::2', to: stages}]}\n"
+	"    decap: {ipip: true, source: true, strict: true, ends: [10.0.0.2, {address: '2001:db8::2', to: stages}]}\n"
 	"    backends:\n"
 	"      web: {address: 10.1.0.5, weight: 10}\n"
 	"    vips:\n"
@@ -163,8 +165,11 @@ static void test_all(void **state)
 	assert_int_equal(f->nvips, 4);
 	assert_int_equal(f->ring, 4099);
 	assert_int_equal(f->udp_idle_s, 120);
+	assert_int_equal(f->nat_idle_s, 7200);
+	assert_int_equal(f->nat_udp_idle_s, 300);
 	assert_int_equal(f->gue_port, 9886);
 	assert_true(f->drop_too_big);
+	assert_true(f->decap_source);
 	assert_int_equal(f->ndecaps, 2);
 	assert_int_equal(f->decaps[1].what, LB_DECAP_AGAIN);
 	assert_string_equal(f->vips[0].backends[0].name, "web");

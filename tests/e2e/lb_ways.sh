@@ -194,6 +194,54 @@ done
 way 'L2, addresses given' $V4 $V4 "mode: l2, backends: [{address: 10.91.1.2, mac: '$(link_of 1)', interface: d1},
     {address: 10.91.2.2, mac: '$(link_of 2)', interface: d2}]" LB_TABLE
 
+# ---- sources of tunnels, on a server: what is in GUE to port 9887 ----
+cat >inner.py <<'END'
+import socket, struct, sys
+def end(a): return socket.inet_pton(socket.AF_INET6, a)
+def summed(data): # RFC 1071
+    n = sum(struct.unpack('!%dH' % (len(data) // 2), data))
+    while n >> 16:
+        n = (n & 0xffff) + (n >> 16)
+    return ~n & 0xffff
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+if sys.argv[1] == 'send':
+    udp = struct.pack('!HHHH', 7, 8, 12, 0) + b'some'
+    src, dst = end('fd77::1'), end(sys.argv[2])
+    code = summed(src + dst + struct.pack('!II', len(udp), 17) + udp)
+    udp = udp[:6] + struct.pack('!H', code) + udp[8:]
+    s.sendto(struct.pack('!IHBB', 6 << 28, len(udp), 17, 64) + src + dst + udp, (sys.argv[2], 9887))
+else:
+    s.bind(('::', 9887))
+    print('bound', flush=True)
+    while True:
+        print(socket.inet_ntop(socket.AF_INET6, s.recv(2000)[8:24]), flush=True)
+END
+netns_run "${LBWORLD}b1" python3 inner.py take >inner &
+inner=$!
+e2e_kill_later $inner
+ok 'a server that takes them' wait_for 10 grep -q bound inner
+beside() { # TEXT: of decap, on the server
+	printf 'interfaces:\n  eth0:\n    decap: {%s}\n' "$1" | lbworld_run b1 "$SAKER" apply - 2>/dev/null
+	lbworld_run b1 "$SAKER" lb show --on eth0 --json | jq -r .ingress
+}
+came() {
+	local had
+	had=$(wc -l <inner)
+	lbworld_run client python3 inner.py send fd90:11::2
+	wait_for 10 eval "[ \$(wc -l <inner) -gt $had ]"
+	tail -n 1 inner
+}
+equal 'their source is as it was sent' "$(came)" fd77::1
+equal 'the wish asks for the tunnel'"'"'s' "$(beside 'ipip: true, gue: true, source: true')" link
+equal 'which it is now' "$(came)" fd90:1::2
+equal 'and no more' "$(beside 'ipip: true, gue: true')" none
+equal 'so it is as it was sent' "$(came)" fd77::1
+equal 'where there are no links it is a filter' "$(SAKER_NO_TCX=1 beside 'gue: true, ipip: true, source: true')" filter
+equal 'which does the same' "$(came)" fd90:1::2
+beside 'ipip: true, gue: true' >/dev/null
+equal 'and takes all away with it' "$(lbworld_run b1 tc qdisc show dev eth0 clsact)" ''
+kill $inner
+
 # ---- interfaces that are otherwise ----
 lb detach eth0 2>/dev/null
 ip -n "${LBWORLD}lb" link add br0 type bridge

@@ -117,6 +117,16 @@ struct sent {
 };
 
 static uint8_t sequence; /* of the next packets */
+static uint8_t protocol = PROTO_TCP;
+
+/* As UDP it has a length, and no checksum (RFC 768). */
+static void as_protocol(uint8_t *frame)
+{
+	frame[23] = protocol;
+	if (protocol != PROTO_UDP)
+		return;
+	memcpy(frame + 38, (uint8_t[]) { 0, 20, 0, 0 }, 4);
+}
 
 /* A TCP packet of the flow 192.168.0.X:PORT to 10.200.1.VIP:80. */
 static struct sent send_flags(unsigned vip, unsigned host, unsigned port, uint8_t flags)
@@ -132,6 +142,7 @@ static struct sent send_flags(unsigned vip, unsigned host, unsigned port, uint8_
 	frame[41] = sequence;
 	frame[46] = 0x50;
 	frame[47] = flags;
+	as_protocol(frame);
 	if (bpf_prog_test_run_opts(chain_program(chain, "chain_entry"), &opts))
 		s.verdict = ~0U;
 	else
@@ -413,6 +424,7 @@ static uint32_t reply(uint8_t flags, uint8_t ret_src[4])
 	memcpy(frame + 26, (uint8_t[]) { 10, 0, 0, 1, 192, 168, 0, 1, 0, 80, 0, 1 }, 12);
 	frame[46] = 0x50;
 	frame[47] = flags;
+	as_protocol(frame);
 	if (bpf_prog_test_run_opts(chain_program(chain, "chain_entry"), &opts))
 		return ~0U;
 	memcpy(ret_src, out + 26, 4);
@@ -461,6 +473,31 @@ static void test_nat(void)
 	check("FIN of one side does not end it", from_vip(TCP_FIN | TCP_ACK, 2) && silent(15) && from_vip(TCP_ACK, 2));
 	check("FIN of both does", send_flags(2, 1, 1, TCP_FIN | TCP_ACK).verdict == XDP_TX && silent(15) &&
 					  reply(TCP_ACK, src) == XDP_PASS);
+}
+
+/* UDP through NAT has a limit of its own, 100 s; flows are remembered for 10 s. */
+static void test_nat_udp(void)
+{
+	struct packet_flow key;
+	static struct world w;
+	uint8_t src[4];
+
+	while (!bpf_map_get_next_key(chain_map(chain, "lb_nats"), NULL, &key))
+		(void)bpf_map_delete_elem(chain_map(chain, "lb_nats"), &key);
+	fill(&w, 1, 0, 0);
+	protocol = w.vips[0].proto = PROTO_UDP;
+	w.vips[0].flags = LB_VIP_NAT;
+	w.vips[0].nbackends = 1;
+	w.wish.config.udp_idle_s = 10;
+	w.wish.config.nat_udp_idle_s = 100;
+	check("a UDP VIP with NAT is applied", apply(&w));
+	check("a flow is sent, and its reply is the VIP's", send_flags(1, 1, 1, 0).verdict == XDP_TX && from_vip(0, 1));
+	check("it is good for longer than it is remembered", silent(50) && from_vip(0, 1));
+	check("and not for longer than its limit", silent(110) && reply(0, src) == XDP_PASS);
+	w.wish.config.nat_udp_idle_s = 0;
+	check("without a limit of its own", apply(&w) && send_flags(1, 1, 1, 0).verdict == XDP_TX && from_vip(0, 1));
+	check("it is that of flows", silent(15) && reply(0, src) == XDP_PASS);
+	protocol = PROTO_TCP;
 }
 
 /* ---- SYNs that come again ---- */
@@ -825,6 +862,7 @@ int main(void)
 	test_fill();
 	test_backends();
 	test_nat();
+	test_nat_udp();
 	test_again();
 	test_cpus();
 	test_samples();

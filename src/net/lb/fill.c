@@ -149,7 +149,7 @@ static void nat_look(struct kept *k, const struct packet_flow *flow, const struc
 	if (k->entries > 1 && age <= (int32_t)k->oldest_s)
 		return;
 	k->oldest_s = (uint32_t)MAX(age, 0);
-	k->good = k->oldest_s < (flow->proto == PROTO_UDP ? k->config->udp_idle_s : k->config->nat_short_s);
+	k->good = k->oldest_s < (flow->proto == PROTO_UDP ? k->config->nat_udp_idle_s : k->config->nat_short_s);
 }
 
 /* size: of a value; that of lb_nats is read, of others there is nothing to be known. */

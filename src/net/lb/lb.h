@@ -76,7 +76,7 @@ struct lb_wish_decap {
 
 struct lb_wish {
 	struct lb_config
-		config; /* ring 0: LB_RING; gue_port in network byte order; nat_idle_s, nat_short_s 0: 3600, 60 */
+		config; /* ring 0: LB_RING; gue_port in network byte order; nat_idle_s, nat_short_s, nat_udp_idle_s 0: 3600, 60, udp_idle_s */
 	const struct lb_wish_vip *vips;
 	const struct lb_wish_id *ids, *marks;
 	const struct lb_wish_route *routes;

@@ -15,7 +15,7 @@
 PACKET_INLINE __u32 nat_limit(const struct lb_config *config, __u8 proto, const struct lb_nat *e)
 {
 	if (proto == PROTO_UDP)
-		return config->udp_idle_s;
+		return config->nat_udp_idle_s;
 	if (!e->server || (e->client | e->server) & LB_NAT_RST || (e->client & e->server) & LB_NAT_FIN)
 		return config->nat_short_s;
 	return config->nat_idle_s;

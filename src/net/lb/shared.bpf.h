@@ -45,8 +45,9 @@ struct lb_config {
 	__u32 flood_rate;   /* new connections a second and CPU, above which none is remembered */
 	__u32 udp_idle_s;
 	__u32 flags;
-	__u32 nat_idle_s;  /* TCP through NAT: how long an entry without a packet is good */
-	__u32 nat_short_s; /* the same, before the backend's first answer and after the connection's end */
+	__u32 nat_idle_s;     /* TCP through NAT: how long an entry without a packet is good */
+	__u32 nat_short_s;    /* the same, before the backend's first answer and after the connection's end */
+	__u32 nat_udp_idle_s; /* UDP through NAT */
 };
 
 /* lb_vip_key of an address, whatever port and protocol: port and proto 0 */
@@ -179,7 +180,7 @@ struct lb_addr {
 #define LB_DECAP_AGAIN 2  /* the next stages see it */
 #define LB_DECAP_RETURN 3 /* back to where it came from */
 
-_Static_assert(sizeof(struct lb_config) == 76, "no padding");
+_Static_assert(sizeof(struct lb_config) == 80, "no padding");
 _Static_assert(sizeof(struct lb_real) == 32, "no padding");
 _Static_assert(sizeof(struct lb_bucket) == 448, "whole cache lines");
 _Static_assert(sizeof(struct lb_nat) == 32, "no padding");

@@ -261,6 +261,7 @@ static int write_config(struct lb *lb, const struct lb_wish *wish, struct err *e
 	config.flags &= ~(uint32_t)(LB_PREFIXES | LB_NAT | LB_ANY_PORT);
 	config.nat_idle_s = config.nat_idle_s ? config.nat_idle_s : NAT_IDLE_S;
 	config.nat_short_s = config.nat_short_s ? config.nat_short_s : NAT_SHORT_S;
+	config.nat_udp_idle_s = config.nat_udp_idle_s ? config.nat_udp_idle_s : config.udp_idle_s;
 	for (i = 0; i < wish->nvips; i++) {
 		if (wish->vips[i].flags & LB_VIP_NAT)
 			config.flags |= LB_NAT;
