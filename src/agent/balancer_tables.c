@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "net/chain.h"
+#include "net/lb/look.h"
 
 /* ---- what was found ---- */
 
@@ -55,6 +56,46 @@ size_t tables_looks(const struct seen *s, struct table_looks rows[TABLES_LOOKS])
 	for (i = 0; i < ARRAY_LEN(all); i++)
 		rows[i] = all[i];
 	return ARRAY_LEN(all);
+}
+
+/* ---- ends of tunnels ---- */
+
+struct ends {
+	struct buf *out;
+	const struct seen_writing *writing; /* for Prometheus */
+	bool json, bytes;
+	size_t n;
+};
+
+static int end_put(void *arg, const struct lb_addr *end, const struct chain_count *count)
+{
+	struct ends *e = arg;
+	uint64_t packets = count->packets, bytes = count->bytes;
+	char text[LB_ADDR_TEXT];
+
+	(void)lb_addr_text(end, text);
+	if (e->writing) {
+		seen_sample(e->writing, e->bytes ? "tunnel_bytes_total" : "tunnel_packets_total");
+		buf_printf(e->out, ",end=\"%s\"} %" PRIu64 "\n", text, e->bytes ? bytes : packets);
+	} else if (e->json) {
+		buf_printf(e->out, "%s{\"end\":\"%s\",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", e->n ? "," : "",
+			   text, packets, bytes);
+	} else {
+		buf_printf(e->out, "%s  %-42s %12" PRIu64 " packets %14" PRIu64 " bytes\n",
+			   e->n ? "" : "ends of tunnels\n", text, packets, bytes);
+	}
+	e->n++;
+	return 0;
+}
+
+static void ends_prometheus(const struct seen_writing *w, const struct seen *s, bool bytes)
+{
+	struct ends e = { .out = w->out, .writing = w, .bytes = bytes };
+
+	seen_family(w, bytes ? "tunnel_bytes" : "tunnel_packets", "counter",
+		    bytes ? "Bytes of what was taken out of tunnels, by where they ended."
+			  : "Packets taken out of tunnels, by where they ended.");
+	(void)lb_look_decaps(s->c, end_put, &e);
 }
 
 /* ---- for people ---- */
@@ -107,8 +148,10 @@ void tables_urgent(struct buf *out, const struct seen *s)
 void tables_text(struct buf *out, const struct seen *s)
 {
 	struct table_looks rows[TABLES_LOOKS];
+	struct ends ends = { .out = out };
 	size_t i, n = tables_looks(s, rows);
 
+	(void)lb_look_decaps(s->c, end_put, &ends);
 	buf_str(out, "tables\n");
 	for (i = 0; i < s->nfills; i++) {
 		name_text(out, &s->fills[i]);
@@ -137,9 +180,12 @@ static void number_json(struct buf *out, const char *key, uint64_t value)
 void tables_json(struct buf *out, const struct seen *s)
 {
 	struct table_looks rows[TABLES_LOOKS];
+	struct ends ends = { .out = out, .json = true };
 	size_t i, n = tables_looks(s, rows);
 
-	buf_str(out, "\"tables\":[");
+	buf_str(out, "\"tunnels\":[");
+	(void)lb_look_decaps(s->c, end_put, &ends);
+	buf_str(out, "],\"tables\":[");
 	for (i = 0; i < s->nfills; i++) {
 		const struct lb_fill *f = &s->fills[i];
 
@@ -219,4 +265,6 @@ void tables_prometheus(const struct seen_writing *w, const struct seen *s)
 		looks_sample(w, rows[i].table, "yes", rows[i].hits);
 		looks_sample(w, rows[i].table, "no", rows[i].misses);
 	}
+	ends_prometheus(w, s, false);
+	ends_prometheus(w, s, true);
 }

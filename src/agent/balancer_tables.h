@@ -33,7 +33,7 @@ void tables_fill_text(struct buf *out, const struct lb_fill *f);
 void tables_text(struct buf *out, const struct seen *s);
 /* Only what is urgent, a line each. */
 void tables_urgent(struct buf *out, const struct seen *s);
-/* "tables":[...],"lookups":[...] */
+/* "tunnels":[...],"tables":[...],"lookups":[...] */
 void tables_json(struct buf *out, const struct seen *s);
 void tables_prometheus(const struct seen_writing *w, const struct seen *s);
 

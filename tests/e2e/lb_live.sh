@@ -46,6 +46,11 @@ lb lb stats --json >stats
 equal "as many new connections as were made" "$(jq '.reasons[] | select(.reason == "LB_MISS_SYN").packets >= 24' stats)" true
 equal "backends add up to the VIP" "$(jq '(.backends | map(.packets) | add) == (.vips | map(.packets) | add)' stats)" true
 equal "flows lists the connections" "$(lb lb flows --json | jq '.flows | length >= 24 and all(.vip == "10.99.0.1:80")')" true
+lbworld_run b1 "$SAKER" lb stats --json >opened
+lb lb stats --json >stats
+equal "a server says where tunnels ended" "$(jq -r '[.tunnels[].end] | join(" ")' opened)" 10.90.11.2
+equal "and what was in them: all that was sent" "$(jq '.tunnels[0].packets' opened)" "$(jq '.backends[] | select(.backend == "10.90.11.2").packets' stats)"
+ok "so does Prometheus" grep -q '^saker_lb_tunnel_packets_total{interface="eth0",end="10.90.11.2"} [1-9]' <(lbworld_run b1 "$SAKER" lb stats --prometheus)
 head -c 300000 /dev/zero >big
 equal "what clients send in full packets arrives" "$(lbworld_run client curl -s -m 20 -o /dev/null -w '%{size_upload}' --data-binary @big http://$LBWORLD_VIP/)" 300000
 fails "a backend twice" lb lb backend add $VIP 10.90.11.2

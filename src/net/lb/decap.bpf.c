@@ -56,6 +56,22 @@ PACKET_INLINE int decap_return(struct chain_ctx *ctx, struct chain_meta *m)
 	return chain_verdict(m, CHAIN_BACK(ctx), CHAIN_DECAP_RETURNED);
 }
 
+PACKET_INLINE void decap_count(const struct chain_meta *m)
+{
+	const struct chain_count first = { .packets = 1, .bytes = m->packet.bytes };
+	struct lb_addr key = { .family = m->packet.family };
+	struct chain_count *count;
+
+	__builtin_memcpy(key.addr, m->packet.flow.dst, 16);
+	count = bpf_map_lookup_elem(&lb_decap_counts, &key);
+	if (count) {
+		count->packets++;
+		count->bytes += m->packet.bytes;
+	} else {
+		(void)bpf_map_update_elem(&lb_decap_counts, &key, &first, BPF_ANY); /* of this CPU alone */
+	}
+}
+
 NOINLINE int decap_packet(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_config *config, __u32 end)
 {
 	int family = decap_family(ctx, m);
@@ -66,6 +82,7 @@ NOINLINE int decap_packet(struct chain_ctx *ctx, struct chain_meta *m, const str
 		return chain_verdict(m, CHAIN_DROP, CHAIN_DECAP_FAILED);
 	if (config->flags & LB_DECAP_TTL && !lb_ttl_less(ctx, m->packet.l3, family))
 		return chain_verdict(m, CHAIN_DROP, CHAIN_DECAP_EXPIRED);
+	decap_count(m);
 	if (end == LB_DECAP_RETURN)
 		return decap_return(ctx, m);
 	if (end == LB_DECAP_TO_HOST)

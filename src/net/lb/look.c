@@ -153,7 +153,8 @@ int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_
 	return r;
 }
 
-int lb_look_count(const struct chain *c, const char *map, uint32_t number, struct chain_count *ret)
+/* Of all CPUs; key: of any map of counters. */
+static int count_look(int fd, const void *key, struct chain_count *ret)
 {
 	int cpus = libbpf_num_possible_cpus(), i;
 	CLEANUP_FREE struct chain_count *counts = calloc((size_t)MAX(cpus, 1), sizeof(*counts));
@@ -161,7 +162,7 @@ int lb_look_count(const struct chain *c, const char *map, uint32_t number, struc
 
 	if (!counts || cpus < 0)
 		return -ENOMEM;
-	if (bpf_map_lookup_elem(chain_map(c, map), &number, counts))
+	if (bpf_map_lookup_elem(fd, key, counts))
 		return -errno;
 	for (i = 0; i < cpus; i++) {
 		sum.packets += counts[i].packets;
@@ -169,6 +170,26 @@ int lb_look_count(const struct chain *c, const char *map, uint32_t number, struc
 	}
 	*ret = sum;
 	return 0;
+}
+
+int lb_look_count(const struct chain *c, const char *map, uint32_t number, struct chain_count *ret)
+{
+	return count_look(chain_map(c, map), &number, ret);
+}
+
+int lb_look_decaps(const struct chain *c, lb_decap_fn each, void *arg)
+{
+	int fd = chain_map(c, "lb_decap_counts"), r = 0, n;
+	struct lb_addr key, *before = NULL;
+	struct chain_count count;
+
+	/* where the key before was replaced meanwhile the kernel begins anew */
+	for (n = 0; n < LB_DECAPS && !r && !bpf_map_get_next_key(fd, before, &key); n++) {
+		before = &key;
+		if (!count_look(fd, &key, &count))
+			r = each(arg, &key, &count);
+	}
+	return r;
 }
 
 const uint64_t *lb_look_again(const struct chain *c)

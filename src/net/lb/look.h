@@ -29,6 +29,9 @@ int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_
 
 /* Of all CPUs; the map is lb_vip_counts or lb_real_counts.  -errno. */
 int lb_look_count(const struct chain *c, const char *map, uint32_t number, struct chain_count *ret);
+/* What was taken out of tunnels, by where these ended. */
+typedef int (*lb_decap_fn)(void *arg, const struct lb_addr *end, const struct chain_count *count);
+int lb_look_decaps(const struct chain *c, lb_decap_fn each, void *arg);
 /*
  * SYNs that were seen again, of LB_REALS backends by number: how often, since it got its number, a backend was sent a SYN that it had
  * got before.  A mapping, so reading is free and may be done often; NULL: there is none.  Of a

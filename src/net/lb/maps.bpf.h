@@ -159,6 +159,14 @@ struct {
 	__type(value, struct chain_count);
 } lb_real_counts SEC(".maps");
 
+/* taken out of tunnels, by where they ended; where tunnels to all addresses end here, the least recently used go first */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_PERCPU_HASH);
+	__uint(max_entries, LB_DECAPS);
+	__type(key, struct lb_addr);
+	__type(value, struct chain_count);
+} lb_decap_counts SEC(".maps");
+
 /* The table of the packet's generation, or NULL. */
 #define LB_TABLE(name, m)                             \
 	({                                            \
