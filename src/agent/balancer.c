@@ -216,13 +216,20 @@ static uint32_t room_of(const struct wish_if *f, const struct balancer *b)
 	return room;
 }
 
+int balancer_make(struct balancer *b, const struct wish_if *f, struct wish_made *ret, struct err *err)
+{
+	struct hop hop = { 0 };
+	int r = next_hop(b, f, &hop, err);
+
+	return r < 0 ? r : wish_make(f, &hop, ret, err);
+}
+
 int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 {
 	struct lb_opts opts = { .vips = room_of(f, b), .conns = f->table, .global = f->global };
 	CLEANUP(wish_made_fini) struct wish_made made = { 0 };
 	struct chain *old = NULL;
 	struct pin_about about;
-	struct hop hop = { 0 };
 	enum how how = HOW_NEW;
 	enum chain_hook hook = f->tc ? CHAIN_ON_TC : CHAIN_ON_XDP;
 	enum attach_want want = f->tc ? ATTACH_WANT_TC : f->generic ? ATTACH_WANT_GENERIC : ATTACH_AUTO;
@@ -230,9 +237,7 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 	int r = attach_free(&b->attach, want, err);
 
 	if (!r)
-		r = next_hop(b, f, &hop, err);
-	if (!r)
-		r = wish_make(f, &hop, &made, err);
+		r = balancer_make(b, f, &made, err);
 	if (!r)
 		r = pin_about_build(hook, opts.vips, opts.conns, &about, err);
 	if (!r)

@@ -24,6 +24,7 @@
 
 struct chain;
 struct lb;
+struct wish_made;
 
 #define BALANCER_STATE "/var/lib/saker"
 
@@ -79,6 +80,9 @@ int balancer_each(int (*each)(void *arg, const char *interface), void *arg);
 
 /* $SAKER_STATE, or what is usual. */
 void balancer_folder(char *out, size_t size);
+
+/* What net/lb takes of a wish here and now, the next hop included; it borrows of f. */
+int balancer_make(struct balancer *b, const struct wish_if *f, struct wish_made *ret, struct err *err);
 
 /* For balancer_overlay.c */
 int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err);

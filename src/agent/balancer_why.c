@@ -18,7 +18,7 @@
 #include "net/wish.h"
 #include "packet/parse.h"
 
-static const char *action_text(int action)
+const char *balancer_action_text(int action)
 {
 	static const char *const names[] = { "aborted",
 					     "dropped",
@@ -30,7 +30,7 @@ static const char *action_text(int action)
 	return action >= 0 && action < (int)ARRAY_LEN(names) ? names[action] : "unknown";
 }
 
-static void put_flow(struct buf *out, const struct packet_flow *f)
+void balancer_put_flow(struct buf *out, const struct packet_flow *f)
 {
 	char src[INET6_ADDRSTRLEN] = "?", dst[INET6_ADDRSTRLEN] = "?";
 	int family = f->family == 4 ? AF_INET : AF_INET6;
@@ -67,6 +67,16 @@ static int find_vip(void *arg, const struct lb_prefix_key *key, const struct lb_
 	return 1;
 }
 
+bool balancer_vip_text(const struct chain *c, uint32_t number, char out[WISH_VIP_TEXT])
+{
+	struct vip_search vip = { .number = number };
+
+	if (!number || lb_look_vips(c, find_vip, &vip) <= 0)
+		return false;
+	memcpy(out, vip.text, WISH_VIP_TEXT);
+	return true;
+}
+
 static const char *real_text(const struct why_answer *a, char out[LB_ADDR_TEXT])
 {
 	struct lb_addr addr = { .family = a->to.family };
@@ -96,10 +106,10 @@ static void why_text(struct buf *out, const struct chain *c, const struct packet
 	char text[LB_ADDR_TEXT];
 	size_t i;
 
-	put_flow(out, &in->flow);
+	balancer_put_flow(out, &in->flow);
 	if (in->flow.proto == PROTO_TCP)
 		buf_printf(out, "%s", in->tcp_flags & TCP_SYN ? " SYN" : "");
-	buf_printf(out, ": %s\n", action_text(a->action));
+	buf_printf(out, ": %s\n", balancer_action_text(a->action));
 	if (w)
 		buf_printf(out, "  stage       %s: %s (%s)\n", w->stage, w->text, w->name);
 	if (a->meta.rule && lb_look_vips(c, find_vip, &vip) > 0)
@@ -124,9 +134,9 @@ static void why_json(struct buf *out, const struct chain *c, const struct packet
 	size_t i;
 
 	buf_str(out, "{\"packet\":\"");
-	put_flow(out, &in->flow);
+	balancer_put_flow(out, &in->flow);
 	buf_printf(out, "\",\"action\":\"%s\",\"stage\":\"%s\",\"reason\":\"%s\",\"rule\":%u,\"vip\":",
-		   action_text(a->action), w ? w->stage : "", w ? w->name : "", a->meta.rule);
+		   balancer_action_text(a->action), w ? w->stage : "", w ? w->name : "", a->meta.rule);
 	if (a->meta.rule && lb_look_vips(c, find_vip, &vip) > 0)
 		buf_json(out, vip.text, strlen(vip.text));
 	else

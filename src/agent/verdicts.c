@@ -47,9 +47,12 @@ static void addr_put(uint8_t out[16], const __be32 addr[4], uint8_t family)
 	}
 }
 
-static void head_text(const struct chain_sample *s, char out[2 * CHAIN_HEAD + 1])
+/* More is drawn (for net/shadow), and not worth its room in a recording. */
+#define HEAD_KEPT 64
+
+static void head_text(const struct chain_sample *s, char out[2 * HEAD_KEPT + 1])
 {
-	uint32_t i, bytes = MIN(s->bytes, (uint32_t)CHAIN_HEAD);
+	uint32_t i, bytes = MIN(s->bytes, (uint32_t)HEAD_KEPT);
 
 	for (i = 0; i < bytes; i++)
 		(void)snprintf(out + 2 * (size_t)i, 3, "%02x", s->head[i]);
@@ -72,7 +75,7 @@ static int take(void *arg, const struct chain_sample *s)
 		.dport = WIRE16(s->flow.dport),
 		.protocol = s->flow.proto
 	};
-	char head[2 * CHAIN_HEAD + 1];
+	char head[2 * HEAD_KEPT + 1];
 	const char *strings[] = { v->b.attach.name,
 				  words ? words->stage : "",
 				  words ? words->name : "",
@@ -93,18 +96,34 @@ static int take(void *arg, const struct chain_sample *s)
 	return event_build(&room, sizeof(room), &e, strings) < 0 ? 0 : v->each(v->arg, &room.h);
 }
 
-static int take_lock(struct verdicts *v, struct err *err)
+/* Who holds the lock wrote here who it is. */
+static void reader_name(int fd, char *out, size_t size)
 {
-	char path[PATH_MAX];
+	ssize_t n = pread(fd, out, size - 1, 0);
 
-	balancer_path(&v->b, "verdicts", path, sizeof(path));
-	v->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (v->lock < 0)
+	out[MAX(n, 0)] = 0;
+	out[strcspn(out, "\n")] = 0;
+}
+
+int verdicts_lock(const struct balancer *b, const char *who, int *ret, struct err *err)
+{
+	char path[PATH_MAX], reader[64];
+	int fd;
+
+	balancer_path(b, "verdicts", path, sizeof(path));
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
 		return err_errno(err, errno, "cannot open '%s'", path);
-	if (!flock(v->lock, LOCK_EX | LOCK_NB))
-		return 0;
-	return err_set(err, EBUSY, "the verdicts of interface '%s' are read by somebody else: only one can",
-		       v->b.attach.name);
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		reader_name(fd, reader, sizeof(reader));
+		(void)close(fd);
+		return err_set(err, EBUSY, "the verdicts of interface '%s' are read by %s: only one can",
+			       b->attach.name, reader[0] ? reader : "somebody else");
+	}
+	if (!ftruncate(fd, 0))
+		(void)dprintf(fd, "%s, process %d\n", who, (int)getpid());
+	*ret = fd;
+	return 0;
 }
 
 int verdicts_open(const char *interface, verdicts_fn each, void *arg, struct verdicts **ret, struct err *err)
@@ -125,7 +144,7 @@ int verdicts_open(const char *interface, verdicts_fn each, void *arg, struct ver
 	if (!v->b.chain)
 		r = err_set(err, ENOENT, "no packet function of saker runs on interface '%s'", interface);
 	if (!r)
-		r = take_lock(v, err);
+		r = verdicts_lock(&v->b, "somebody else (`saker lb watch`, or a recording)", &v->lock, err);
 	if (!r)
 		r = samples_open(v->b.chain, take, v, &v->samples, err);
 	if (r < 0)

@@ -9,6 +9,7 @@
  */
 #include <stdint.h>
 
+struct balancer;
 struct err;
 struct event_header;
 struct verdicts;
@@ -23,5 +24,11 @@ struct verdicts *verdicts_close(struct verdicts *v); /* NULL ok; returns NULL */
 int verdicts_turn(struct verdicts *v, int timeout_ms);
 /* The key `sample`, and `sample-drops`. */
 void verdicts_rates(const struct verdicts *v, uint32_t *ret_sample, uint32_t *ret_drops);
+
+/*
+ * The right to read the ring of an interface, until *ret is closed; who: what others are told that ask for it, too.  -EBUSY: who
+ * has it is named.
+ */
+int verdicts_lock(const struct balancer *b, const char *who, int *ret, struct err *err);
 
 #endif

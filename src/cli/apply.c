@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/parse.h"
+#include "cli/apply_shadow.h"
 #include "cli/cli.h"
 #include "cli/lb.h"
 
@@ -22,6 +23,8 @@ struct apply_args {
 	const char *file; /* NULL: what is kept */
 	bool json;
 	uint32_t confirm_s;
+	struct apply_shadow shadow;
+	bool shadow_said; /* something that --shadow only takes */
 };
 
 /* ---- reading a document ---- */
@@ -140,26 +143,81 @@ static int apply_document(const struct apply_args *a)
 	return r;
 }
 
+static int shadow_document(const struct apply_args *a)
+{
+	CLEANUP(wish_fini) struct wish wish = { 0 };
+	struct err err = ERR_INIT;
+	int r = document(a->file, false, &wish, &err);
+
+	if (!r && wish.nifs != 1)
+		r = err_set(&err, EINVAL, "--shadow looks at one interface, and '%s' is of %zu", a->file, wish.nifs);
+	if (!r)
+		r = apply_shadow(&wish.ifs[0], &a->shadow, &err);
+	if (r < 0)
+		(void)fprintf(stderr, "saker apply: %s\n", err.text);
+	return r;
+}
+
 static const struct argp_option apply_options[] = {
 	{ "confirm", 'c', "SECONDS", 0, "Undo it after this time, unless `saker confirm` comes before", 0 },
+	{ "shadow", 's', NULL, 0, "Change nothing: count what it would do with the packets that pass", 0 },
+	{ "for", 'f', "SECONDS", 0, "With --shadow: for so long; else until it is ended", 0 },
+	{ "one-in", 'n', "N", 0, "With --shadow: look at 1 in N packets (100)", 0 },
+	{ "json", 'j', NULL, 0, "With --shadow: print one JSON object", 0 },
 	{ 0 },
 };
+
+static void parse_one_in(const char *arg, struct apply_args *a, struct argp_state *state)
+{
+	uint64_t n;
+
+	if (parse_number(arg, &n) < 0 || !n || n > UINT32_MAX)
+		argp_error(state, "--one-in wants a number from 1 on, not '%s'", arg);
+	a->shadow.one_in = (uint32_t)n;
+}
+
+static void check_apply(const struct apply_args *a, struct argp_state *state)
+{
+	if (a->shadow_said && !a->shadow.on)
+		argp_error(state, "--for, --one-in and --json are for --shadow");
+	if (a->shadow.on && a->confirm_s)
+		argp_error(state, "--shadow changes nothing that could be confirmed");
+	if (a->shadow.on && !a->file)
+		argp_error(state, "say which document --shadow is to look at");
+}
 
 static error_t parse_apply(int key, char *arg, struct argp_state *state)
 {
 	struct apply_args *a = state->input;
 	uint64_t ns;
 
+	a->shadow_said = a->shadow_said || key == 'f' || key == 'n' || key == 'j';
 	switch (key) {
 	case 'c':
 		if (parse_duration(arg, &ns) < 0 || ns < NS_PER_SEC || ns / NS_PER_SEC > CONFIRM_MAX_S)
 			argp_error(state, "--confirm wants a time from 1 s to a day, not '%s'", arg);
 		a->confirm_s = (uint32_t)(ns / NS_PER_SEC);
 		return 0;
+	case 's':
+		a->shadow.on = true;
+		return 0;
+	case 'f':
+		if (parse_duration(arg, &a->shadow.for_ns) < 0 || !a->shadow.for_ns)
+			argp_error(state, "--for wants a time, not '%s'", arg);
+		return 0;
+	case 'n':
+		parse_one_in(arg, a, state);
+		return 0;
+	case 'j':
+		a->shadow.json = true;
+		return 0;
 	case ARGP_KEY_ARG:
 		if (a->file)
 			argp_error(state, "one document at a time");
 		a->file = arg;
+		return 0;
+	case ARGP_KEY_END:
+		check_apply(a, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -168,10 +226,12 @@ static error_t parse_apply(int key, char *arg, struct argp_state *state)
 
 static int apply_main(int argc, char **argv)
 {
-	struct apply_args a = { 0 };
+	struct apply_args a = { .shadow.one_in = SHADOW_ONE_IN };
 
 	if (cli_parse(&cli_apply, parse_apply, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
+	if (a.shadow.on)
+		return shadow_document(&a) < 0 ? CLI_FAILED : CLI_OK;
 	return (a.file ? apply_document(&a) : balancer_each(apply_kept, &a)) < 0 ? CLI_FAILED : CLI_OK;
 }
 

@@ -302,6 +302,11 @@ uint32_t chain_hidden(const struct chain *c)
 	return ~c->control->generation & 1;
 }
 
+uint32_t chain_generation(const struct chain *c)
+{
+	return __atomic_load_n(&c->control->generation, __ATOMIC_ACQUIRE);
+}
+
 int chain_table(struct chain *c, const char *name, int table, struct err *err)
 {
 	uint32_t side = chain_hidden(c);

@@ -70,7 +70,8 @@ int chain_each_map(const struct chain *c, chain_each_fn each, void *arg);
 int chain_each_program(const struct chain *c, chain_each_fn each, void *arg);
 
 /* Transactions */
-uint32_t chain_hidden(const struct chain *c); /* 0 or 1 */
+uint32_t chain_hidden(const struct chain *c);	  /* 0 or 1 */
+uint32_t chain_generation(const struct chain *c); /* one more with every commit, whoever made it */
 /* Makes `table` (kept by the kernel, the caller closes it) the hidden side's table in the map of maps `name`. */
 int chain_table(struct chain *c, const char *name, int table, struct err *err);
 /* The hidden side is what packets see; returns when no packet sees the other one any more. */

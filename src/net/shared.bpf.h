@@ -39,7 +39,7 @@ struct chain_control {
 	__u32 sample_drops; /* of so many dropped ones; 0: as of the others */
 };
 
-#define CHAIN_HEAD 64		   /* first bytes of a frame */
+#define CHAIN_HEAD 128		   /* first bytes of a frame: IPv6 with two tags and all of TCP's options */
 #define CHAIN_SAMPLES (256U << 10) /* bytes of the ring, a power of two */
 
 /* A packet's verdict, in the ring; the flow is that of the packet as it was parsed last. */
@@ -82,6 +82,6 @@ enum chain_reason {
 };
 
 _Static_assert(sizeof(struct chain_meta) == 88, "no padding");
-_Static_assert(sizeof(struct chain_sample) == 144, "no padding");
+_Static_assert(sizeof(struct chain_sample) == 208, "no padding");
 
 #endif

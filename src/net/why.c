@@ -2,14 +2,12 @@
 #include "net/why.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
-#include <linux/pkt_cls.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -25,10 +23,7 @@
 struct why {
 	const struct chain *running;
 	struct chain *c; /* the copy */
-	unsigned ifindex;
-	int cpu, cpus;
-	cpu_set_t was;
-	bool moved;
+	struct trial trial;
 };
 
 /* What programs only read: the copy has the same. */
@@ -93,22 +88,6 @@ static int load_copy(struct why *w, struct err *err)
 	return r;
 }
 
-static int stay(struct why *w)
-{
-	cpu_set_t one;
-
-	w->cpu = sched_getcpu();
-	w->cpus = libbpf_num_possible_cpus();
-	if (w->cpu < 0 || w->cpus <= w->cpu || sched_getaffinity(0, sizeof(w->was), &w->was))
-		return -ENODATA;
-	CPU_ZERO(&one);
-	CPU_SET(w->cpu, &one);
-	if (sched_setaffinity(0, sizeof(one), &one))
-		return -errno;
-	w->moved = true;
-	return 0;
-}
-
 int why_new(const struct chain *running, unsigned ifindex, struct why **ret, struct err *err)
 {
 	struct why *w = calloc(1, sizeof(*w));
@@ -118,8 +97,7 @@ int why_new(const struct chain *running, unsigned ifindex, struct why **ret, str
 	if (!w)
 		return err_set(err, ENOMEM, "out of memory");
 	w->running = running;
-	w->ifindex = ifindex;
-	r = stay(w) < 0 ? err_set(err, ENODATA, "cannot stay on one CPU") : 0;
+	r = trial_begin(&w->trial, ifindex, err);
 	if (!r)
 		r = chain_new_shell(&shell, err);
 	if (!r)
@@ -140,8 +118,7 @@ struct why *why_free(struct why *w)
 {
 	if (!w)
 		return NULL;
-	if (w->moved)
-		(void)sched_setaffinity(0, sizeof(w->was), &w->was);
+	trial_end(&w->trial);
 	(void)chain_free(w->c);
 	free(w);
 	return NULL;
@@ -200,63 +177,19 @@ static void nat_carry(struct why *w, const struct packet_flow *flow)
 
 /* ---- the run ---- */
 
-static int action_of(enum chain_hook hook, uint32_t said)
-{
-	if (hook == CHAIN_ON_XDP)
-		return (int)said;
-	return said == TC_ACT_SHOT ? XDP_DROP : said == TC_ACT_REDIRECT ? WHY_SENT : XDP_PASS;
-}
-
-static int run(struct why *w, const void *frame, size_t len, struct why_answer *a, struct err *err)
-{
-	struct xdp_md ctx = { .data_end = (uint32_t)len, .ingress_ifindex = w->ifindex };
-	struct __sk_buff skb = { .ifindex = w->ifindex };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = (uint32_t)len, .data_out = a->out,
-		    .data_size_out = sizeof(a->out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = 1);
-	int program = chain_program(w->c, "chain_entry");
-
-	if (chain_hook(w->c) == CHAIN_ON_TC) {
-		opts.ctx_in = &skb;
-		opts.ctx_size_in = sizeof(skb);
-	}
-	if (bpf_prog_test_run_opts(program, &opts)) {
-		/* an interface without queues of its own for XDP: the packet comes from nowhere, then */
-		opts.ctx_in = NULL;
-		opts.ctx_size_in = 0;
-		opts.data_size_out = sizeof(a->out);
-		if (bpf_prog_test_run_opts(program, &opts))
-			return err_errno(err, errno, "cannot run the packet through the programs");
-	}
-	a->action = action_of(chain_hook(w->c), opts.retval);
-	a->out_len = opts.data_size_out;
-	return 0;
-}
-
 static bool counted_here(const struct why *w, const char *map, uint32_t key, size_t value)
 {
-	CLEANUP_FREE struct chain_count *counts = calloc((size_t)w->cpus, value);
+	CLEANUP_FREE struct chain_count *counts = calloc((size_t)w->trial.cpus, value);
 
-	return counts && !bpf_map_lookup_elem(chain_map(w->c, map), &key, counts) && counts[w->cpu].packets;
+	return counts && !bpf_map_lookup_elem(chain_map(w->c, map), &key, counts) && counts[w->trial.cpu].packets;
 }
 
 static void forget(const struct why *w, const char *map, uint32_t key)
 {
-	CLEANUP_FREE struct chain_count *none = calloc((size_t)w->cpus, sizeof(*none));
+	CLEANUP_FREE struct chain_count *none = calloc((size_t)w->trial.cpus, sizeof(*none));
 
 	if (none)
 		(void)bpf_map_update_elem(chain_map(w->c, map), &key, none, BPF_ANY);
-}
-
-static int read_meta(struct why *w, struct why_answer *a, struct err *err)
-{
-	size_t step = (sizeof(struct chain_meta) + 7) / 8 * 8;
-	CLEANUP_FREE uint8_t *all = calloc((size_t)w->cpus, step);
-	uint32_t zero = 0;
-
-	if (!all || bpf_map_lookup_elem(chain_map(w->c, "chain_meta"), &zero, all))
-		return err_set(err, EIO, "cannot read the packet's metadata");
-	memcpy(&a->meta, all + (size_t)w->cpu * step, sizeof(a->meta));
-	return 0;
 }
 
 static int see_real(void *arg, uint32_t number, const struct lb_real *real)
@@ -299,9 +232,12 @@ int why_packet(struct why *w, const void *frame, size_t len, struct why_answer *
 	(void)packet_parse(frame, (const uint8_t *)frame + len, config.gue_port, &meta);
 	conns_carry(w, &meta.flow, ret);
 	nat_carry(w, &meta.flow);
-	r = run(w, frame, len, ret, err);
-	if (!r)
-		r = read_meta(w, ret, err);
+	ret->out_len = sizeof(ret->out);
+	r = trial_run(&w->trial, w->c, frame, len, ret->out, &ret->out_len, err);
+	if (r < 0)
+		return r;
+	ret->action = r;
+	r = trial_meta(&w->trial, w->c, &ret->meta, err);
 	if (!r)
 		read_counts(w, ret);
 	return r;

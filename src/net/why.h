@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "net/lb/shared.bpf.h"
+#include "net/trial.h"
 
 struct chain;
 struct err;
@@ -24,7 +25,7 @@ struct why;
 #define WHY_FRAME 4096
 #define WHY_NOTES 16
 #define WHY_CPUS 8
-#define WHY_SENT 5 /* traffic control does not tell by which interface */
+#define WHY_SENT TRIAL_SENT
 
 struct why_answer {
 	struct chain_meta meta; /* reason and rule of the verdict, and the packet as it was parsed last */
