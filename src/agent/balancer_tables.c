@@ -100,12 +100,12 @@ static void ends_prometheus(const struct seen_writing *w, const struct seen *s, 
 
 /* ---- for people ---- */
 
-static void name_text(struct buf *out, const struct lb_fill *f)
+void tables_name_text(struct buf *out, const struct lb_fill *f)
 {
 	if (f->cpu >= 0)
-		buf_printf(out, "  %s of CPU %d: ", f->table, f->cpu);
+		buf_printf(out, "%s of CPU %d: ", f->table, f->cpu);
 	else
-		buf_printf(out, "  %s: ", f->table);
+		buf_printf(out, "%s: ", f->table);
 }
 
 void tables_fill_text(struct buf *out, const struct lb_fill *f)
@@ -140,7 +140,8 @@ void tables_urgent(struct buf *out, const struct seen *s)
 	for (i = 0; i < s->nfills; i++) {
 		if (!lb_fill_urgent(&s->fills[i]))
 			continue;
-		name_text(out, &s->fills[i]);
+		buf_str(out, "  ");
+		tables_name_text(out, &s->fills[i]);
 		tables_fill_text(out, &s->fills[i]);
 	}
 }
@@ -154,7 +155,8 @@ void tables_text(struct buf *out, const struct seen *s)
 	(void)lb_look_decaps(s->c, end_put, &ends);
 	buf_str(out, "tables\n");
 	for (i = 0; i < s->nfills; i++) {
-		name_text(out, &s->fills[i]);
+		buf_str(out, "  ");
+		tables_name_text(out, &s->fills[i]);
 		tables_fill_text(out, &s->fills[i]);
 	}
 	for (i = 0; i < n; i++) {

@@ -28,7 +28,8 @@ struct table_looks {
 /* Made of the counters of verdicts and notes; returns how many rows were filled. */
 size_t tables_looks(const struct seen *s, struct table_looks rows[TABLES_LOOKS]);
 
-/* One line: "full in about 12 s at 40 new a second; from then on ...". */
+/* "connections of CPU 0: ", and one line: "full in about 12 s at 40 new a second; from then on ...". */
+void tables_name_text(struct buf *out, const struct lb_fill *f);
 void tables_fill_text(struct buf *out, const struct lb_fill *f);
 void tables_text(struct buf *out, const struct seen *s);
 /* Only what is urgent, a line each. */

@@ -6,12 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/balancer_tables.h"
 #include "agent/keeper_internal.h"
 #include "base/array.h"
+#include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/lb/look.h"
+
+#define FILL_NS (5 * NS_PER_SEC) /* a look at the tables of two CPUs takes some ms */
 
 struct sign_addr sign_addr_of(const struct lb_addr *addr)
 {
@@ -321,6 +325,24 @@ static void sample_again(struct kept *i, struct group *g, uint64_t now_ns)
 	}
 }
 
+/* A table that will be full soon, or where entries in use give way, is said once, until there is none. */
+static void look_for_full(struct kept *i)
+{
+	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	struct lb_fill rows[LB_FILL_TABLES];
+	size_t n = lb_fill_look(i->b.chain, rows), k;
+
+	for (k = 0; k < n && !lb_fill_urgent(&rows[k]); k++)
+		;
+	if (k < n && !i->filling) {
+		tables_name_text(&text, &rows[k]);
+		tables_fill_text(&text, &rows[k]);
+		if (text.len && !text.failed)
+			keeper_say(i->keeper, "%s: %.*s", i->name, (int)text.len - 1, text.data);
+	}
+	i->filling = k < n;
+}
+
 void kept_turn(struct kept *i, uint64_t now_ns)
 {
 	bool sample = i->open && i->b.chain && now_ns >= i->sampled_ns + NS_PER_SEC / 2;
@@ -334,6 +356,10 @@ void kept_turn(struct kept *i, uint64_t now_ns)
 		if (i->again)
 			sample_again(i, i->groups[k], now_ns);
 		group_turn(i, i->groups[k], now_ns);
+	}
+	if (sample && now_ns >= i->filled_ns + FILL_NS) {
+		i->filled_ns = now_ns;
+		look_for_full(i);
 	}
 	kept_judge(i, now_ns);
 	if (i->npending)

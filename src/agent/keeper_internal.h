@@ -47,7 +47,8 @@ struct kept {
 	size_t ngroups;
 	struct pending *pending;
 	size_t npending;
-	uint64_t retry_ns, sampled_ns;
+	uint64_t retry_ns, sampled_ns, filled_ns;
+	bool filling;		/* a table is to be full soon, which was said */
 	bool failed, unwritten; /* which was said */
 	struct actions actions;
 };

@@ -179,6 +179,13 @@ kill $keeps
 ok "without it none is" wait_for 20 drained true
 ok "which is said" grep -q '10.90.14.2 drains from .*none is left' agent.said
 ok "and shown" grep -q 'draining.*none is left' <(lb lb show)
+
+# ---- a table that gets full ----
+sed 's/udp-idle: 2s/table: 64/' wish.yaml >small.yaml
+ok "a small table" lb apply small.yaml
+full() { get 4 >/dev/null; grep -q 'eth0: connections of CPU [0-9]*: .* of 64[;:].*full' agent.said; }
+ok "the agent says that it will be full, or is" wait_for 40 full
+ok "and so does show" wait_for 40 eval "get 2 >/dev/null; lb lb show | grep -q 'connections of CPU .* of 64'"
 kill $AGENT
 wait $AGENT
 equal "the agent ends when it is asked to" $? 0
