@@ -230,6 +230,7 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 	CLEANUP(wish_made_fini) struct wish_made made = { 0 };
 	struct chain *old = NULL;
 	struct pin_about about;
+	struct err quick = ERR_INIT;
 	enum how how = HOW_NEW;
 	enum chain_hook hook = f->tc ? CHAIN_ON_TC : CHAIN_ON_XDP;
 	enum attach_want want = f->tc ? ATTACH_WANT_TC : f->generic ? ATTACH_WANT_GENERIC : ATTACH_AUTO;
@@ -254,6 +255,7 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 	(void)chain_free(old);
 	if (r < 0)
 		return r;
+	(void)lb_ready(b->lb, &quick); /* else the next change takes longer */
 	say_how(b, how, other);
 	say_empty(b, f);
 	balancer_beside(b, f);

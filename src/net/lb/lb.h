@@ -100,6 +100,12 @@ int lb_prepare(struct lb *lb, const struct lb_wish *wish, struct err *err);
 /* lb_prepare() and chain_commit() in one. */
 int lb_apply(struct lb *lb, const struct lb_wish *wish, const struct chain_plan *plan, struct err *err);
 
+/*
+ * After chain_commit(): the side that is hidden now gets tables as large as those that packets see, where its own are smaller.  So the
+ * waiting for packets to end that this takes (tables.c) is not the next change's, which may be in a hurry.
+ */
+int lb_ready(struct lb *lb, struct err *err);
+
 /* The numbers of what was wished once; 0: never was. */
 uint32_t lb_backend_number(const struct lb *lb, const struct lb_addr *addr);
 uint32_t lb_vip_number(const struct lb *lb, const struct lb_wish_vip *vip);

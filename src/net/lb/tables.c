@@ -290,3 +290,35 @@ int lb_tables_write(struct lb *lb, const struct lb_wish *wish, struct err *err)
 	}
 	return write_reals(lb, err);
 }
+
+/* What a table that may be emptied and filled again has room for; 0: there is none. */
+static uint32_t table_room(const struct lb *lb, const struct table *t, uint32_t side)
+{
+	CLEANUP_CLOSE int fd = lb_table_open(lb->chain, t->name, side);
+	struct bpf_map_info info = { 0 };
+	uint32_t bytes = sizeof(info);
+
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &bytes) ? info.max_entries : 0;
+}
+
+int lb_ready(struct lb *lb, struct err *err)
+{
+	static const struct table *const tables[] = { &table_vips, &table_prefixes, &table_reals,  &table_routes,
+						      &table_ids,  &table_downs,    &table_decaps, &table_marks };
+	uint32_t hidden = chain_hidden(lb->chain);
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < ARRAY_LEN(tables) && !r; i++) {
+		LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = tables[i]->flags);
+		uint32_t room = table_room(lb, tables[i], !hidden);
+
+		if (room > TABLE_AGAIN || room <= table_room(lb, tables[i], hidden))
+			continue;
+		CLEANUP_CLOSE int fd =
+			bpf_map_create(tables[i]->type, tables[i]->name, tables[i]->key, tables[i]->value, room, &opts);
+		r = fd < 0 ? err_errno(err, errno, "cannot make a table '%s' of %u entries", tables[i]->name, room)
+			   : chain_table(lb->chain, tables[i]->name, fd, err);
+	}
+	return r;
+}
