@@ -66,6 +66,8 @@ lbkill_avoided() {
 	[ "$(tail -n 200 "$PLACE/new" | awk -v t="$(cat "$PLACE/killed_ns")" '$1 > t && $2 == "ok" && $3 < 900 { n++; next } { n = 0 } END { print n + 0 }')" -ge 150 ]
 }
 
+lbkill_ended() { ! kill -0 "$1" 2>/dev/null; }
+
 lbkill_run() {
 	local how=$1 flows i held new status=0
 	flows=$(dirname "$SAKER")/../tests/flows
@@ -98,12 +100,16 @@ lbkill_run() {
 	kill $new $held "${lbkill_agents[@]}"
 	wait $new $held "${lbkill_agents[@]}" 2>/dev/null
 	# as it was
-	if [ "$how" = report ]; then
-		lbkill_serve b2
-	else
+	if [ "$how" != report ]; then
 		ip -n "${LBWORLD}net" link set b2 up
 		ip -n "${LBWORLD}net" route replace 10.90.12.0/24 dev b2 src 10.90.12.1
 	fi
+	# sockets whose client went while its packets were lost would challenge a SYN from the same port (RFC 5961, section 4): a second's wait
+	for i in 1 2 3; do
+		kill -9 "$(cat "$PLACE/b$i.pid")" 2>/dev/null
+		lbkill_until 10 lbkill_ended "$(cat "$PLACE/b$i.pid")"
+		lbkill_serve b$i
+	done
 	SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" detach eth0 2>/dev/null
 	return $status
 }
