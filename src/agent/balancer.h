@@ -101,6 +101,8 @@ int balancer_take(struct balancer *b, struct err *err); /* b->chain, if there is
 int balancer_put_back(struct balancer *b, struct err *err);
 int balancer_file_read(const struct balancer *b, const char *suffix, struct buf *ret, struct err *err); /* -ENOENT */
 int balancer_file_write(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err);
+/* The same, but not brought to the disk: for what is of no use after a restart of the host. */
+int balancer_file_replace(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err);
 /* The same in two steps: all that can go wrong for want of room does so in the first. */
 int balancer_file_stage(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err);
 int balancer_file_settle(const struct balancer *b, const char *suffix, struct err *err);

@@ -44,7 +44,7 @@ int balancer_file_read(const struct balancer *b, const char *suffix, struct buf 
 	return ret->len > WISH_BYTES ? err_set(err, E2BIG, "'%s' is too large", path) : 0;
 }
 
-static int write_whole(const char *path, const struct buf *text, struct err *err)
+static int write_whole(const char *path, const struct buf *text, bool sync, struct err *err)
 {
 	CLEANUP_CLOSE int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t done = 0;
@@ -58,7 +58,7 @@ static int write_whole(const char *path, const struct buf *text, struct err *err
 			return err_errno(err, errno, "cannot write '%s'", path);
 		done += (size_t)n;
 	}
-	return fsync(fd) ? err_errno(err, errno, "cannot write '%s'", path) : 0;
+	return sync && fsync(fd) ? err_errno(err, errno, "cannot write '%s'", path) : 0;
 }
 
 static int folder_sync(const char *path, struct err *err)
@@ -75,7 +75,7 @@ static void next_path(const struct balancer *b, const char *suffix, char *out, s
 	(void)snprintf(out, size, "%s/.%s.%s.next", b->state, b->attach.key, suffix);
 }
 
-int balancer_file_stage(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err)
+static int write_next(const struct balancer *b, const char *suffix, const struct buf *text, bool sync, struct err *err)
 {
 	char next[PATH_MAX];
 	int r;
@@ -83,21 +83,38 @@ int balancer_file_stage(const struct balancer *b, const char *suffix, const stru
 	if (text->failed)
 		return err_set(err, ENOMEM, "out of memory");
 	next_path(b, suffix, next, sizeof(next));
-	r = write_whole(next, text, err);
+	r = write_whole(next, text, sync, err);
 	if (r < 0)
 		(void)unlink(next);
 	return r;
 }
 
-int balancer_file_settle(const struct balancer *b, const char *suffix, struct err *err)
+static int rename_next(const struct balancer *b, const char *suffix, struct err *err)
 {
 	char path[PATH_MAX], next[PATH_MAX];
 
 	balancer_path(b, suffix, path, sizeof(path));
 	next_path(b, suffix, next, sizeof(next));
-	if (rename(next, path))
-		return err_errno(err, errno, "cannot write '%s'", path);
-	return folder_sync(b->state, err);
+	return rename(next, path) ? err_errno(err, errno, "cannot write '%s'", path) : 0;
+}
+
+int balancer_file_stage(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err)
+{
+	return write_next(b, suffix, text, true, err);
+}
+
+int balancer_file_settle(const struct balancer *b, const char *suffix, struct err *err)
+{
+	int r = rename_next(b, suffix, err);
+
+	return r < 0 ? r : folder_sync(b->state, err);
+}
+
+int balancer_file_replace(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err)
+{
+	int r = write_next(b, suffix, text, false, err);
+
+	return r < 0 ? r : rename_next(b, suffix, err);
 }
 
 void balancer_file_drop(const struct balancer *b, const char *suffix)

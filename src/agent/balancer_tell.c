@@ -376,6 +376,24 @@ static int tell_state(struct balancer_tell *t, const struct serve_lb_question *q
 	return r;
 }
 
+/* The balancer that is asked for, which runs; the caller closes it. */
+static int running_open(struct balancer_tell *t, const struct serve_lb_question *q, struct balancer *b,
+			const char **ret_name, struct err *err)
+{
+	int r;
+
+	names_read(t);
+	*ret_name = name_of(t, q->on);
+	if (!*ret_name)
+		return err_set(err, ENOENT, "no interface of this host has a balancer");
+	r = balancer_open(b, *ret_name, false, err);
+	if (!r && !b->chain) {
+		r = err_set(err, ENOENT, "no balancer runs on interface '%s'", *ret_name);
+		balancer_close(b);
+	}
+	return r;
+}
+
 /* ---- Prometheus ---- */
 
 static int tell_metrics(struct balancer_tell *t, const struct serve_lb_question *q, struct buf *out, struct err *err)
@@ -383,23 +401,17 @@ static int tell_metrics(struct balancer_tell *t, const struct serve_lb_question 
 	struct balancer b;
 	const char *name;
 	struct seen *s;
-	int r;
+	int r = running_open(t, q, &b, &name, err);
 
-	names_read(t);
-	name = name_of(t, q->on);
-	if (!name)
-		return err_set(err, ENOENT, "no interface of this host has a balancer");
-	r = balancer_open(&b, name, false, err);
 	if (r < 0)
 		return r;
-	s = b.chain ? seen_new(b.chain) : NULL;
+	s = seen_new(b.chain);
 	if (s) {
 		seen_prometheus(out, s, &b, q->what == SERVE_LB_OPENMETRICS);
 		r = said_refresh(&t->said, &b) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
 		said_prometheus(out, &t->said, name);
 	} else {
-		r = b.chain ? err_set(err, ENOMEM, "out of memory")
-			    : err_set(err, ENOENT, "no balancer runs on interface '%s'", name);
+		r = err_set(err, ENOMEM, "out of memory");
 	}
 	(void)seen_free(s);
 	balancer_close(&b);
@@ -411,17 +423,11 @@ static int tell_why(struct balancer_tell *t, const struct serve_lb_question *q, 
 	struct why *w = NULL;
 	struct balancer b;
 	const char *name;
-	int r;
+	int r = running_open(t, q, &b, &name, err);
 
-	names_read(t);
-	name = name_of(t, q->on);
-	if (!name)
-		return err_set(err, ENOENT, "no interface of this host has a balancer");
-	r = balancer_open(&b, name, false, err);
 	if (r < 0)
 		return r;
-	r = b.chain ? why_new(b.chain, b.attach.ifindex, &w, err)
-		    : err_set(err, ENOENT, "no balancer runs on interface '%s'", name);
+	r = why_new(b.chain, b.attach.ifindex, &w, err);
 	if (!r)
 		r = balancer_why_tuple(b.chain, w, q->text, true, out, err);
 	(void)why_free(w);

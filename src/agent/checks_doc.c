@@ -2,12 +2,9 @@
 #include "agent/checks_doc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "agent/balancer.h"
 #include "agent/checks.h"
@@ -93,8 +90,6 @@ int checks_doc_write(const struct checks *c, const struct check_list *l, size_t 
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
 	struct balancer b = { .lock = -1 };
-	char path[PATH_MAX], next[PATH_MAX];
-	CLEANUP_CLOSE int fd = -1;
 	int r = attach_place(&b.attach, l->wishes[wish]->name, err);
 
 	if (r < 0)
@@ -103,32 +98,19 @@ int checks_doc_write(const struct checks *c, const struct check_list *l, size_t 
 	put_doc(&text, c, l, wish);
 	if (text.failed || text.len > CHECKS_DOC_BYTES)
 		return err_set(err, E2BIG, "what its checks found is too much for a file");
-	balancer_path(&b, "checks", path, sizeof(path));
-	(void)snprintf(next, sizeof(next), "%s/.%s.checks.next", b.state, b.attach.key);
-	/* not brought to the disk: after a restart of the host it is of no use */
-	fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len || rename(next, path))
-		return err_errno(err, errno ? errno : ENOSPC, "cannot write '%s'", path);
-	return 0;
+	return balancer_file_replace(&b, "checks", &text, err);
 }
 
 /* ---- reading ---- */
 
 int checks_doc_read(const struct balancer *b, json_t **ret, struct err *err)
 {
-	CLEANUP(buf_fini) struct buf text = BUF_INIT;
-	json_error_t why;
 	json_t *doc;
-	int r = balancer_file_read(b, "checks", &text, err);
+	int r = health_doc_open(b, "checks", CHECKS_DOC_FORMAT, &doc, err);
 
 	if (r < 0)
 		return r;
-	doc = json_loadb(text.data ? text.data : "", text.len, 0, &why);
-	if (!doc)
-		return err_set(err, EINVAL, "'%s.checks' is damaged: %s", b->attach.key, why.text);
-	if (strcmp(health_doc_text(doc, "format"), CHECKS_DOC_FORMAT) != 0)
-		r = err_set(err, EINVAL, "'%s.checks' is of another version of saker", b->attach.key);
-	else if (!health_doc_same_boot(doc))
+	if (!health_doc_same_boot(doc))
 		r = err_set(err, ENOENT, "'%s.checks' is from before the host's restart", b->attach.key);
 	if (r < 0)
 		json_decref(doc);

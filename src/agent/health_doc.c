@@ -187,53 +187,46 @@ static void put_doc(struct buf *out, const struct kept *i, uint64_t now_ns)
 	buf_printf(out, "],\n\"left_out\":%" PRIu64 "}\n", i->actions.left_out);
 }
 
-/* Beside and renamed, but not brought to the disk: it says what is, and that is another thing after a restart of the host. */
-static int replace(const struct kept *i, const struct buf *text)
-{
-	char path[PATH_MAX], next[PATH_MAX];
-	CLEANUP_CLOSE int fd = -1;
-
-	balancer_path(&i->b, "health", path, sizeof(path));
-	(void)snprintf(next, sizeof(next), "%s/.%s.health.next", i->b.state, i->b.attach.key);
-	fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text->data, text->len) != (ssize_t)text->len)
-		return -1;
-	return rename(next, path);
-}
-
 void health_doc_write(struct kept *i, uint64_t now_ns)
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
+	struct err err = ERR_INIT;
 
 	put_doc(&text, i, now_ns);
-	if (text.failed || text.len > HEALTH_DOC_BYTES || replace(i, &text)) {
+	if (text.len > HEALTH_DOC_BYTES ? err_set(&err, E2BIG, "it is too much")
+					: balancer_file_replace(&i->b, "health", &text, &err)) {
 		if (!i->unwritten)
 			keeper_say(i->keeper, "interface '%s': what is known of its backends cannot be written: %s",
-				   i->name, text.len > HEALTH_DOC_BYTES ? "it is too much" : strerror(errno));
+				   i->name, err.text);
 		i->unwritten = true;
 	}
 }
 
 /* ---- reading ---- */
 
-int health_doc_read(const struct balancer *b, json_t **ret, struct err *err)
+int health_doc_open(const struct balancer *b, const char *suffix, const char *format, json_t **ret, struct err *err)
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
 	json_error_t why;
 	json_t *doc;
-	int r = balancer_file_read(b, "health", &text, err);
+	int r = balancer_file_read(b, suffix, &text, err);
 
 	if (r < 0)
 		return r;
 	doc = json_loadb(text.data ? text.data : "", text.len, 0, &why);
-	if (doc && !strcmp(health_doc_text(doc, "format"), HEALTH_DOC_FORMAT)) {
+	if (doc && !strcmp(health_doc_text(doc, "format"), format)) {
 		*ret = doc;
 		return 0;
 	}
-	r = doc ? err_set(err, EINVAL, "'%s.health' is of another version of saker", b->attach.key)
-		: err_set(err, EINVAL, "'%s.health' is damaged: %s", b->attach.key, why.text);
+	r = doc ? err_set(err, EINVAL, "'%s.%s' is of another version of saker", b->attach.key, suffix)
+		: err_set(err, EINVAL, "'%s.%s' is damaged: %s", b->attach.key, suffix, why.text);
 	json_decref(doc);
 	return r;
+}
+
+int health_doc_read(const struct balancer *b, json_t **ret, struct err *err)
+{
+	return health_doc_open(b, "health", HEALTH_DOC_FORMAT, ret, err);
 }
 
 const json_t *health_doc_backend(const json_t *doc, const char *vip, const char *backend)

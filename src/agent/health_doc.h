@@ -24,6 +24,8 @@ void health_doc_write(struct kept *i, uint64_t now_ns);
 
 /* Reading.  -ENOENT: no agent has kept this interface.  The caller gives *ret back (json_decref()). */
 int health_doc_read(const struct balancer *b, json_t **ret, struct err *err);
+/* The same of any of an interface's documents: KEY.suffix, whose `format` must be this. */
+int health_doc_open(const struct balancer *b, const char *suffix, const char *format, json_t **ret, struct err *err);
 const json_t *health_doc_backend(const json_t *doc, const char *vip, const char *backend); /* NULL: nothing is known */
 uint64_t health_doc_u64(const json_t *object, const char *key);				   /* 0: there is none */
 uint64_t health_doc_hex(const json_t *object, const char *key);

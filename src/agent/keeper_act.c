@@ -23,18 +23,6 @@
 
 /* ---- events ---- */
 
-/* As events have addresses: IPv4 mapped into IPv6. */
-static void event_addr(uint8_t out[16], const struct sign_addr *a)
-{
-	if (a->family == AF_INET6) {
-		memcpy(out, a->bytes, 16);
-		return;
-	}
-	memset(out, 0, 16);
-	out[10] = out[11] = 0xff;
-	memcpy(out + 12, a->bytes, 4);
-}
-
 static void write_event(struct keeper *k, void *fixed, const char *const *strings, struct sign_event *ret)
 {
 	struct err err = ERR_INIT;
@@ -71,8 +59,8 @@ static void action_event(struct kept *i, const struct group *g, struct action *a
 				  .vip_protocol = g->vip.proto,
 				  .vip_bits = g->vip.bits };
 
-	event_addr(e.vip, &vip);
-	event_addr(e.backend, &c->addr);
+	sign_addr_event(&vip, e.vip);
+	sign_addr_event(&c->addr, e.backend);
 	EVIDENCE(&e, 1, c->evidence[0]);
 	EVIDENCE(&e, 2, c->evidence[1]);
 	EVIDENCE(&e, 3, c->evidence[2]);
@@ -80,20 +68,11 @@ static void action_event(struct kept *i, const struct group *g, struct action *a
 	write_event(i->keeper, &e, (const char *[]) { i->name, c->why, NULL }, &a->event);
 }
 
-static void vip_of(const struct kept *i, const char *text, struct lb_wish_vip *ret)
-{
-	struct err err = ERR_INIT;
-
-	(void)i;
-	if (wish_vip_parse(text, ret, &err) < 0)
-		*ret = (struct lb_wish_vip) { 0 };
-}
-
 #define CUT32(n) ((uint32_t)MIN((uint64_t)(n), (uint64_t)UINT32_MAX))
 
 void kept_effect(struct kept *i, struct action *a, enum healthstate state)
 {
-	struct lb_wish_vip vip;
+	struct lb_wish_vip vip = { 0 };
 	struct sign_addr addr;
 	struct event_effect e = { .h = { .type = EVENT_EFFECT },
 				  .number = a->number,
@@ -116,13 +95,13 @@ void kept_effect(struct kept *i, struct action *a, enum healthstate state)
 	char text[LB_ADDR_TEXT];
 	struct lb_addr to = lb_addr_of(&a->c.addr);
 
-	vip_of(i, a->vip, &vip);
+	(void)wish_vip_parse(a->vip, &vip, NULL);
 	addr = sign_addr_of(&vip.addr);
 	e.vip_port = vip.port;
 	e.vip_protocol = vip.proto;
 	e.vip_bits = vip.bits;
-	event_addr(e.vip, &addr);
-	event_addr(e.backend, &a->c.addr);
+	sign_addr_event(&addr, e.vip);
+	sign_addr_event(&a->c.addr, e.backend);
 	EVIDENCE(&e, 1, a->event);
 	write_event(i->keeper, &e, (const char *[]) { i->name, a->verdict_why, NULL }, NULL);
 	keeper_say(i->keeper, "%s: action %" PRIu64 " (%s %s of %s): %s: %s", i->name, a->number,
@@ -152,7 +131,7 @@ void kept_check(struct keeper *k, struct sign *s)
 		return;
 	}
 	EVIDENCE(&e, 1, s->evidence);
-	event_addr(e.backend, &s->backend);
+	sign_addr_event(&s->backend, e.backend);
 	write_event(k, &e, (const char *[]) { s->text, NULL }, &s->evidence);
 	(void)map_set(&k->checks, key, s->evidence.seq << 1 | passed);
 }
