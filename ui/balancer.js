@@ -7,9 +7,9 @@
 import { Actions, join, ofEvents } from './actions.js';
 import { ask, get } from './api.js';
 import { byId, el, fill } from './dom.js';
-import { Keyed, put } from './keyed.js';
-import { Rates } from './rates.js';
-import { count, rough } from './text.js';
+import { put } from './keyed.js';
+import { Tables } from './tables.js';
+import { count } from './text.js';
 import { Vips, isTroubled } from './vips.js';
 import { Why } from './why.js';
 
@@ -19,7 +19,6 @@ export class Balancer {
 	#timer = 0;
 	#shown = false;
 	#asking = null;
-	#reasons = new Map();
 
 	/* hooks: changed(): what the address says; event(id), short(id): of events */
 	constructor(hooks) {
@@ -30,7 +29,7 @@ export class Balancer {
 		this.actions = new Actions(byId('lb-acted'), hooks);
 		this.why = new Why({ on: () => this.data?.interface, reason: (name) => this.data?.reasons?.find((r) => r.reason === name)?.text });
 		this.recorded = { actions: [], left_out: 0 };
-		this.reasons = new Keyed(byId('lb-reasons'), () => reasonRow());
+		this.tables = new Tables();
 		byId('lb-filter').addEventListener('input', () => this.#draw());
 		byId('lb-troubled').addEventListener('click', () => this.#onlyTroubled());
 		document.addEventListener('visibilitychange', () => this.#shown && this.#now());
@@ -65,8 +64,7 @@ export class Balancer {
 		try {
 			const { actions, left_out: beyond } = await get('actions');
 
-			this.why = new Why({ on: () => this.data?.interface, reason: (name) => this.data?.reasons?.find((r) => r.reason === name)?.text });
-		this.recorded = { actions: actions.map(ofEvents), left_out: beyond };
+			this.recorded = { actions: actions.map(ofEvents), left_out: beyond };
 			this.#draw();
 		} catch (e) {
 			this.#fail(e);
@@ -145,7 +143,8 @@ export class Balancer {
 
 		this.vips.update(data, chosen);
 		put(byId('lb-count'), chosen.length === data.vips.length ? `${count(chosen.length)} VIPs` : `${count(chosen.length)} of ${count(data.vips.length)} VIPs`);
-		this.#tables(data);
+		if (data.connections)
+			this.tables.update(data);
 	}
 
 	#head(data) {
@@ -168,53 +167,16 @@ export class Balancer {
 	#turn(name) {
 		this.state.on = name;
 		this.vips.forget();
-		this.#reasons.clear();
+		this.tables.forget();
 		this.#opened();
 	}
 
 	/* Actions: the agent's own account, and what recordings have of them. */
 	#acted(data) {
 		const live = data?.actions || [], now = data?.boot_ms ? { boot_ns: data.boot_ms * 1e6 } : null;
-		const agent = !this.live ? 'As the recordings have it.' : data?.agent_trouble || (data?.agent_runs ? ''
+		const agent = !this.live ? 'As the recordings have it.' : data?.agent_trouble || data?.checks_trouble || (data?.agent_runs ? ''
 			: data?.agent ? 'No agent runs: this is what was known when the last one ended.' : 'No agent runs, so nobody watches the backends: `saker agent`.');
 
 		this.actions.update(join(live, this.recorded.actions), now, (data?.actions_left_out || 0) + this.recorded.left_out, agent);
 	}
-
-	#tables({ connections, reasons, boot_ms: ms }) {
-		if (!connections)
-			return;
-		const met = reasons.filter(({ packets }) => packets).map((reason) => {
-			if (!this.#reasons.has(reason.reason))
-				this.#reasons.set(reason.reason, new Rates());
-			const rates = this.#reasons.get(reason.reason);
-
-			rates.add(ms, { packets: reason.packets });
-			return { ...reason, rate: rates.rate('packets') };
-		});
-
-		const fresh = met.find(({ reason }) => reason === 'LB_MISS_SYN')?.rate;
-
-		put(byId('lb-fill'), `${fresh === undefined ? '' : `${rough(fresh)} new connections a second; `}${count(connections.all)} are remembered; the fullest CPU's table has ` +
-			`${count(connections.fullest)} of ${count(connections.room)}`);
-		met.sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind));
-		this.reasons.update(met, ({ reason }) => reason);
-	}
-}
-
-const ORDER = ['drop', 'note', 'send', 'pass'];
-const KINDS = { drop: '✕ dropped', note: '· noted', send: '→ sent', pass: '↓ to the host' };
-
-function reasonRow() {
-	const [kind, number, rate, text] = ['kind', 'number', 'rate', 'text'].map((name) => el('td', { class: name }));
-	const node = el('tr', {}, kind, number, rate, text);
-
-	return { node, update: (r) => {
-		node.className = r.kind;
-		node.dataset.reason = r.reason;
-		put(kind, KINDS[r.kind] || r.kind);
-		put(number, count(r.packets));
-		put(rate, r.rate ? `${rough(r.rate)}/s` : '');
-		put(text, r.text);
-	} };
 }

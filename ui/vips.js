@@ -3,6 +3,7 @@
  * vips - the VIPs of a balancer, a row each, which unfolds to its backends: their state, weight, share, rates, checks. States have a
  * sign and a word, so none is told by colour alone.
  */
+import { checkLong, checkShort, checksOf } from './checks.js';
 import { el } from './dom.js';
 import { Keyed, put } from './keyed.js';
 import { Rates, spark } from './rates.js';
@@ -12,7 +13,7 @@ const STEP = 100; /* rows that are shown at first, and with each `more` */
 const STATES = new Map([['ejected', ['✕', 'ejected']], ['down', ['▼', 'down']], ['suspect', ['◐', 'suspect']],
 	['slow_start', ['◔', 'slow start']], ['draining', ['◇', 'draining']], ['healthy', ['●', 'healthy']], ['unknown', ['○', 'not watched']]]);
 const TROUBLED = ['ejected', 'down', 'suspect', 'slow_start'];
-const COLUMNS = ['', 'backend', 'weight', 'share', 'packets/s', 'bytes/s', 'connections'];
+const COLUMNS = ['', 'backend', 'weight', 'share', 'packets/s', 'bytes/s', 'connections', 'last check'];
 
 export function isTroubled({ states }) {
 	return TROUBLED.some((name) => states[name]);
@@ -154,10 +155,10 @@ function backends(root, vips, name) {
 		const all = vip.open || [], shown = all.slice(0, limit);
 		const whole = { wished: vip.weight, packets: sum(all.map((b) => vips.rates(`${name} ${b.backend}`).since('packets')?.more || 0)) };
 
-		rows.update(shown.map((b) => ({ ...b, whole })), (b) => b.backend);
+		rows.update(shown.map((b) => ({ ...b, whole, of: vip.check, now: vips.data.boot_ms })), (b) => b.backend);
 		more.hidden = shown.length === all.length;
 		put(more, `${plural(all.length - shown.length, 'more backend')}: show ${Math.min(STEP, all.length - shown.length)}`);
-		put(note, vip.open ? (all.length ? '' : 'No backend: its packets are dropped.') : '…');
+		put(note, vip.open ? (all.length ? checksOf(vip.check) : 'No backend: its packets are dropped.') : '…');
 	};
 }
 
@@ -170,7 +171,7 @@ function share(part, whole) {
 }
 
 function backendRow(vips, vip, { backend }) {
-	const cells = Object.fromEntries(['state', 'name', 'weight', 'share', 'packets', 'bytes', 'connections'].map((kind) => [kind, el('td', { class: kind })]));
+	const cells = Object.fromEntries(['state', 'name', 'weight', 'share', 'packets', 'bytes', 'connections', 'check'].map((kind) => [kind, el('td', { class: kind })]));
 	const words = el('span', { class: 'known' }), below = el('tr', {}, el('td', { colspan: COLUMNS.length }, words));
 	const update = (b) => {
 		const rates = vips.rates(`${vip} ${backend}`), now = weightNow(b);
@@ -184,6 +185,10 @@ function backendRow(vips, vip, { backend }) {
 		put(cells.packets, perSecond(rates.rate('packets')));
 		put(cells.bytes, bytes(rates.rate('bytes')));
 		put(cells.connections, b.connections === undefined ? '' : count(b.connections));
+		const check = checkShort(b.check, b.of, b.now);
+
+		put(cells.check, check.text);
+		cells.check.className = `check ${check.kind}`;
 		put(words, known(b));
 		below.hidden = !words.textContent;
 	};
@@ -197,12 +202,14 @@ function weightNow({ weight, health }) {
 }
 
 /* Why it is in its state and since when; what its checks say; what speaks against it. */
-function known({ health: h, syns_again: again }) {
+function known({ health: h, syns_again: again, check: found, of }) {
+	const said = checkLong(found, of);
+
 	if (!h)
-		return again ? `${plural(again, 'SYN')} again` : '';
+		return [again ? plural(again, 'SYN again', 'SYNs again') : '', said].filter(Boolean).join(' · ');
 	const since = h.since_unix_ns ? `for ${span(Date.now() * 1e6 - h.since_unix_ns)}` : '';
-	const check = h.check === 'none' ? '' : `check ${h.check}${h.check === 'fails' && h.check_text ? `: ${h.check_text}` : ''}${h.check_in_row > 1 ? ` (${count(h.check_in_row)} in a row)` : ''}`;
-	const against = [[h.again, 'SYN again', 'SYNs again'], [h.resets, 'reset'], [h.overflow, 'overflow'], [h.failed, 'failed check']]
+	const check = found ? said : h.check === 'none' ? '' : `check ${h.check}${h.check === 'fails' && h.check_text ? `: ${h.check_text}` : ''}${h.check_in_row > 1 ? ` (${count(h.check_in_row)} in a row)` : ''}`;
+	const against = [[h.again, 'SYN again', 'SYNs again'], [h.resets, 'reset'], [h.overflow, 'overflow'], [found ? 0 : h.failed, 'failed check']]
 		.filter(([n]) => n).map(([n, one, many]) => plural(n, one, many));
 
 	return [h.why, since, check, ...against, h.silent ? 'its host is not heard' : '', h.rtt_us ? `round trip ${duration(h.rtt_us * 1e3)}` : '',

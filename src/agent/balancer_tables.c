@@ -108,7 +108,7 @@ void tables_name_text(struct buf *out, const struct lb_fill *f)
 		buf_printf(out, "%s: ", f->table);
 }
 
-void tables_fill_text(struct buf *out, const struct lb_fill *f)
+static void fill_words(struct buf *out, const struct lb_fill *f)
 {
 	buf_printf(out, "%" PRIu64 " of %" PRIu64, f->entries, f->room);
 	if (!f->full_in_s && f->unused_s != LB_FILL_UNKNOWN)
@@ -130,6 +130,11 @@ void tables_fill_text(struct buf *out, const struct lb_fill *f)
 	if (f->young)
 		buf_printf(out, "; of 1000 new ones %u take the place of one that was used in the last %u s", f->young,
 			   f->idle_s);
+}
+
+void tables_fill_text(struct buf *out, const struct lb_fill *f)
+{
+	fill_words(out, f);
 	buf_char(out, '\n');
 }
 
@@ -200,7 +205,9 @@ void tables_json(struct buf *out, const struct seen *s)
 		number_json(out, "unused_s", f->unused_s);
 		number_json(out, "young_permille", f->young);
 		number_json(out, "idle_s", f->idle_s);
-		buf_char(out, '}');
+		buf_printf(out, ",\"urgent\":%s,\"text\":\"", lb_fill_urgent(f) ? "true" : "false");
+		fill_words(out, f); /* words and numbers: nothing to escape */
+		buf_str(out, "\"}");
 	}
 	buf_str(out, "],\"lookups\":[");
 	for (i = 0; i < n; i++) {

@@ -10,7 +10,10 @@
 #include "agent/balancer.h"
 #include "agent/balancer_said.h"
 #include "agent/balancer_seen.h"
+#include "agent/balancer_tables.h"
 #include "agent/balancer_why.h"
+#include "agent/checks_doc.h"
+#include "agent/checks_seen.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -30,10 +33,12 @@ struct balancer_tell {
 	struct stat wish_file;
 	struct wish wish;
 	struct said said;
+	struct checks_seen checks;
 };
 
 struct telling_vips {
 	const struct said *said;
+	struct checks_seen *checks;
 	const struct seen *seen;	   /* NULL: nothing runs */
 	struct lb_wish_vip open[OPEN_MAX]; /* whose backends are told, too */
 	size_t nopen;
@@ -49,6 +54,7 @@ struct balancer_tell *balancer_tell_free(struct balancer_tell *t)
 	if (t) {
 		wish_fini(&t->wish);
 		said_fini(&t->said);
+		checks_seen_fini(&t->checks);
 	}
 	free(t);
 	return NULL;
@@ -184,7 +190,8 @@ static const json_t *said_of(const struct telling_vips *t, const char *vip, cons
 	return t->said->doc ? said_backend(t->said, vip, lb_addr_text(&b->addr, text)) : NULL;
 }
 
-static void backend_json(struct buf *out, const char *vip, const struct wish_backend *b, const struct telling_vips *t)
+static void backend_json(struct buf *out, const char *vip, const struct wish_backend *b, const struct telling_vips *t,
+			 const json_t *checked)
 {
 	const struct seen_real *r = seen_real(t->seen, &b->addr);
 	const json_t *said = said_of(t, vip, b);
@@ -205,6 +212,7 @@ static void backend_json(struct buf *out, const char *vip, const struct wish_bac
 			   r->sent.packets, r->sent.bytes, r->conns, r->again);
 	buf_str(out, ",\"health\":");
 	said_json(out, said);
+	checks_seen_backend_json(out, checks_seen_backend(t->checks, checked, text));
 	buf_char(out, '}');
 }
 
@@ -274,20 +282,23 @@ static const char *mode_of(const struct wish_vip *v)
 static void vip_json(struct buf *out, const struct wish_vip *v, const struct telling_vips *t)
 {
 	const struct seen_vip *seen = seen_vip(t->seen, &v->vip);
+	const json_t *checked;
 	char text[WISH_VIP_TEXT];
 	size_t i;
 
 	buf_printf(out, "{\"vip\":\"%s\",\"mode\":\"%s\"", wish_vip_text(&v->vip, text), mode_of(v));
+	checked = checks_seen_vip(t->checks, text);
 	flags_json(out, v->vip.flags);
 	states_json(out, text, v, t);
 	vip_said_json(out, said_vip(t->said, text));
+	checks_seen_vip_json(out, checked);
 	if (seen)
 		buf_printf(out, ",\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64, seen->sent.packets, seen->sent.bytes);
 	if (is_open(t, &v->vip)) {
 		buf_str(out, ",\"open\":[");
 		for (i = 0; i < v->nbackends; i++) {
 			buf_str(out, i ? "," : "");
-			backend_json(out, text, &v->backends[i], t);
+			backend_json(out, text, &v->backends[i], t, checked);
 		}
 		buf_char(out, ']');
 	}
@@ -320,6 +331,14 @@ static void agent_json(struct buf *out, const struct said *said)
 	}
 }
 
+static void checks_json(struct buf *out, const struct checks_seen *checks)
+{
+	if (!checks->trouble[0])
+		return;
+	buf_str(out, ",\"checks_trouble\":");
+	buf_json(out, checks->trouble, strlen(checks->trouble));
+}
+
 static int state_json(struct balancer_tell *t, const struct balancer *b, const char *open, struct buf *out,
 		      struct err *err)
 {
@@ -335,8 +354,10 @@ static int state_json(struct balancer_tell *t, const struct balancer *b, const c
 		return err_set(err, ENOMEM, "out of memory");
 	if (said_refresh(&t->said, b) < 0)
 		return err_set(err, ENOMEM, "out of memory");
+	checks_seen_refresh(&t->checks, b);
 	v->seen = s;
 	v->said = &t->said;
+	v->checks = &t->checks;
 	open_parse(v, open);
 	attach_json(out, b);
 	buf_str(out, ",\"vips\":[");
@@ -348,9 +369,12 @@ static int state_json(struct balancer_tell *t, const struct balancer *b, const c
 	if (s) {
 		buf_printf(out, ",\"connections\":{\"all\":%" PRIu64 ",\"fullest\":%" PRIu64 ",\"room\":%u},", s->conns,
 			   s->fullest, lb_look_room(b->chain));
+		tables_json(out, s);
+		buf_char(out, ',');
 		seen_reasons_json(out, b->chain, true);
 	}
 	agent_json(out, &t->said);
+	checks_json(out, &t->checks);
 	return 0;
 }
 
@@ -398,6 +422,7 @@ static int running_open(struct balancer_tell *t, const struct serve_lb_question 
 
 static int tell_metrics(struct balancer_tell *t, const struct serve_lb_question *q, struct buf *out, struct err *err)
 {
+	bool open = q->what == SERVE_LB_OPENMETRICS;
 	struct balancer b;
 	const char *name;
 	struct seen *s;
@@ -407,9 +432,12 @@ static int tell_metrics(struct balancer_tell *t, const struct serve_lb_question 
 		return r;
 	s = seen_new(b.chain);
 	if (s) {
-		seen_prometheus(out, s, &b, q->what == SERVE_LB_OPENMETRICS);
+		seen_prometheus(out, s, &b, open);
 		r = said_refresh(&t->said, &b) < 0 ? err_set(err, ENOMEM, "out of memory") : 0;
 		said_prometheus(out, &t->said, name);
+		checks_seen_refresh(&t->checks, &b);
+		if (t->checks.doc)
+			checks_doc_prometheus(out, t->checks.doc, name, open);
 	} else {
 		r = err_set(err, ENOMEM, "out of memory");
 	}

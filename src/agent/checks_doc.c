@@ -167,7 +167,16 @@ void checks_doc_text(struct buf *out, const json_t *doc)
 	each_backend(out, doc, NULL, text_backend);
 }
 
-static void prometheus_backend(struct buf *out, const json_t *vip, const json_t *backend, const char *interface)
+/* saker_lb_NAME{interface=,vip=,backend= without its end. */
+static void labels(struct buf *out, const char *name, const json_t *vip, const json_t *backend, const char *interface)
+{
+	buf_printf(out, "saker_lb_%s{interface=\"", name);
+	buf_label(out, interface);
+	buf_printf(out, "\",vip=\"%s\",backend=\"%s\"", health_doc_text(vip, "vip"),
+		   health_doc_text(backend, "backend"));
+}
+
+static void prometheus_counts(struct buf *out, const json_t *vip, const json_t *backend, const char *interface)
 {
 	const json_t *counts = json_object_get(backend, "counts");
 	const char *name;
@@ -175,12 +184,36 @@ static void prometheus_backend(struct buf *out, const json_t *vip, const json_t 
 
 	json_object_foreach((json_t *)(uintptr_t)counts, name, n)
 	{
-		buf_str(out, "saker_lb_checks_total{interface=\"");
-		buf_label(out, interface);
-		buf_printf(out, "\",vip=\"%s\",backend=\"%s\",outcome=\"%s\"} %" PRIu64 "\n",
-			   health_doc_text(vip, "vip"), health_doc_text(backend, "backend"), name,
-			   (uint64_t)json_integer_value(n));
+		labels(out, "checks_total", vip, backend, interface);
+		buf_printf(out, ",outcome=\"%s\"} %" PRIu64 "\n", name, (uint64_t)json_integer_value(n));
 	}
+}
+
+/* Neither: too few have been made. */
+static void prometheus_good(struct buf *out, const json_t *vip, const json_t *backend, const char *interface)
+{
+	const char *health = health_doc_text(backend, "health");
+
+	if (!strcmp(health, "unknown"))
+		return;
+	labels(out, "check_good", vip, backend, interface);
+	buf_printf(out, "} %d\n", !strcmp(health, "good"));
+}
+
+static void prometheus_last(struct buf *out, const json_t *vip, const json_t *backend, const char *interface)
+{
+	labels(out, "check_last", vip, backend, interface);
+	buf_printf(out, ",outcome=\"%s\"} 1\n", health_doc_text(backend, "last"));
+}
+
+static void prometheus_age(struct buf *out, const json_t *vip, const json_t *backend, const char *interface)
+{
+	uint64_t at_ns = health_doc_u64(backend, "checked_boot_ns"), now_ns = clock_boot_ns();
+
+	if (!at_ns)
+		return;
+	labels(out, "check_age_seconds", vip, backend, interface);
+	buf_printf(out, "} %.3f\n", now_ns > at_ns ? (double)(now_ns - at_ns) / 1e9 : 0);
 }
 
 static void prometheus_took(struct buf *out, const json_t *vip, const char *interface)
@@ -199,17 +232,26 @@ static void prometheus_took(struct buf *out, const json_t *vip, const char *inte
 	}
 }
 
-void checks_doc_prometheus(struct buf *out, const json_t *doc, const char *interface)
+static void family(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf_printf(out, "# HELP saker_lb_%s %s\n# TYPE saker_lb_%s %s\n", name, help, name, type);
+}
+
+void checks_doc_prometheus(struct buf *out, const json_t *doc, const char *interface, bool open)
 {
 	const json_t *vips = json_object_get(doc, "vips");
 	size_t i;
 
-	buf_str(out,
-		"# HELP saker_lb_checks_total Checks of backends, by what came of them.\n# TYPE saker_lb_checks_total "
-		"counter\n");
-	each_backend(out, doc, interface, prometheus_backend);
-	buf_str(out, "# HELP saker_lb_check_seconds How long checks took that passed.\n# TYPE saker_lb_check_seconds "
-		     "gauge\n");
+	/* OpenMetrics has a counter's name without `_total` here */
+	family(out, open ? "checks" : "checks_total", "counter", "Checks of backends, by what came of them.");
+	each_backend(out, doc, interface, prometheus_counts);
+	family(out, "check_good", "gauge", "Whether a backend is good by its checks alone (rise, fall).");
+	each_backend(out, doc, interface, prometheus_good);
+	family(out, "check_last", "gauge", "What came of the last check that was sent.");
+	each_backend(out, doc, interface, prometheus_last);
+	family(out, "check_age_seconds", "gauge", "How long ago that was.");
+	each_backend(out, doc, interface, prometheus_age);
+	family(out, "check_seconds", "gauge", "How long checks took that passed.");
 	for (i = 0; i < json_array_size(vips); i++)
 		prometheus_took(out, json_array_get(vips, i), interface);
 }

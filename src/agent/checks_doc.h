@@ -26,6 +26,7 @@ int checks_doc_write(const struct checks *c, const struct check_list *l, size_t 
 /* Reading.  -ENOENT: nothing was checked by an agent since the host started.  The caller gives *ret back (json_decref()). */
 int checks_doc_read(const struct balancer *b, json_t **ret, struct err *err);
 void checks_doc_text(struct buf *out, const json_t *doc);
-void checks_doc_prometheus(struct buf *out, const json_t *doc, const char *interface);
+/* open: as OpenMetrics 1.0, else Prometheus's text format 0.0.4. */
+void checks_doc_prometheus(struct buf *out, const json_t *doc, const char *interface, bool open);
 
 #endif

@@ -207,7 +207,7 @@ static void stats_checks(struct buf *out, const struct lb_args *a, const struct 
 	if (r < 0)
 		return;
 	if (a->prometheus) {
-		checks_doc_prometheus(out, doc, b->attach.name);
+		checks_doc_prometheus(out, doc, b->attach.name, false);
 	} else if (!a->json) {
 		checks_doc_text(out, doc);
 	} else if (out->len > 2 && !strcmp(out->data + out->len - 2, "}\n")) {

@@ -52,6 +52,7 @@ lbworld_run lb "$SAKER" serve --balancer --listen 127.0.0.1:0 --token token-of-t
 e2e_kill_later $!
 ok "it is served for Prometheus" wait_for 20 grep -q http address
 metrics() { lbworld_run lb curl -sf --max-time 20 -H 'Authorization: Bearer token-of-this-test' "$@" "$(grep -o 'http://[^/]*' address)/metrics"; }
+lb lb stats --json >before.json
 metrics >plain.txt
 metrics -H 'Accept: application/openmetrics-text' >open.txt
 lb lb stats --json >stats.json
@@ -59,8 +60,11 @@ ok "which reads it in both formats, with what stats says" /usr/bin/python3 - <<'
 import json
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client import parser as text
-stats = json.load(open('stats.json'))
+stats, before = json.load(open('stats.json')), json.load(open('before.json'))
+def checks(doc):
+    return {(v['vip'], b['backend'], outcome): n for v in doc['checks']['vips'] for b in v['backends'] for outcome, n in b['counts'].items()}
 for families in text.text_string_to_metric_families(open('plain.txt').read()), openmetrics.text_string_to_metric_families(open('open.txt').read()):
+    families = list(families)
     samples = [s for f in families for s in f.samples]
     def values(name):
         return {s.labels.get('backend', s.labels.get('vip')): s.value for s in samples if s.name == name}
@@ -71,5 +75,17 @@ for families in text.text_string_to_metric_families(open('plain.txt').read()), o
     down = [s.labels for s in samples if s.name == 'saker_lb_backend_state' and s.labels['state'] == 'down']
     assert ['10.90.11.2'] == [s['backend'] for s in down if s['vip'] == '10.99.0.1:80/tcp'], down
     assert values('saker_lb_backend_share')['10.90.11.2'] == 0
+    # the server of the first backend was killed: its checks are refused, the others' pass
+    assert values('saker_lb_check_good') == {'10.90.11.2': 0, '10.90.12.2': 1, '10.90.13.2': 1}, values('saker_lb_check_good')
+    assert {s.labels['backend']: s.labels['outcome'] for s in samples if s.name == 'saker_lb_check_last'} == {'10.90.11.2': 'refused', '10.90.12.2': 'passed', '10.90.13.2': 'passed'}
+    assert set(values('saker_lb_check_age_seconds')) == {'10.90.11.2', '10.90.12.2', '10.90.13.2'}
+    counted = {(s.labels['vip'], s.labels['backend'], s.labels['outcome']): s.value for s in samples if s.name == 'saker_lb_checks_total'}
+    least, most = checks(before), checks(stats)
+    assert set(counted) == set(most) and all(least.get(k, 0) <= n <= most[k] for k, n in counted.items()), (least, counted, most)
+    assert any(f.name in ('saker_lb_checks', 'saker_lb_checks_total') and f.type == 'counter' for f in families), 'the type of checks'
+    # the forecast of the tables' fill
+    assert {s.labels['table']: s.value for s in samples if s.name == 'saker_lb_fill_room'} == {t['table']: t['room'] for t in stats['tables']}
+    assert all(s.value >= 0 for s in samples if s.name == 'saker_lb_fill_full_seconds')
+    assert [s.labels['table'] for s in samples if s.name == 'saker_lb_fill_entries'] == [t['table'] for t in stats['tables']]
 END
 e2e_end

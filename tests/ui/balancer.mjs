@@ -70,6 +70,37 @@ await test('rates, and backends with their counters', async () => {
 	await page.close();
 });
 
+/* What they are compared with: what the command line says of the same, before and after. */
+await test('checks of each backend; how full tables are, and will be', async () => {
+	const page = await open(chrome, server.url), cell = (backend) => page.text(`.backends tbody[data-backend="${backend}"] .check`);
+	const checked = () => JSON.parse(saker('lb', 'stats', '--json')).checks.vips.find((v) => v.vip === vip);
+	const passed = (doc) => doc.backends.map((b) => b.counts.passed || 0);
+
+	await page.click(`[data-vip="${vip}"]`);
+	await page.until(() => [...document.querySelectorAll('.backends td.check')].filter((td) => /^✓ [\d.]+ (µs|ms|s), \d+ s ago$/.test(td.innerText)).length === 3);
+	assert.match(await page.raw.locator('.backends .notes').first().innerText(), /^Checked by tcp each 400 ms: of \d+ checks that passed half took at most [\d.]+ (µs|ms|s), 99 of 100 [\d.]+ (µs|ms|s)\.$/);
+	assert.deepEqual(checked().backends.map((b) => b.last), ['passed', 'passed', 'passed']);
+	/* it goes on: the page's answer has what the file has */
+	const before = passed(checked()), { vips: told, tables } = await page.until((least) => {
+		const { data } = window.saker.app.balancer, open = data.vips[0].open || [];
+
+		return open.length === 3 && open.every((b, i) => b.check.counts.passed > least[i]) ? data : null;
+	}, before);
+	const after = passed(checked());
+
+	told[0].open.forEach((b, i) => assert.ok(b.check.counts.passed <= after[i]));
+	assert.match(await cell('10.90.11.2'), /^✓/);
+	const wanted = JSON.parse(saker('lb', 'stats', '--json')).tables;
+
+	assert.deepEqual(tables.map((t) => [t.table, t.room]), wanted.map((t) => [t.table, t.room]));
+	const words = await page.raw.locator('#lb-fills li').allInnerTexts();
+
+	assert.equal(words.length, wanted.length);
+	assert.match(words[0], /^connections of CPU \d+\s+\d+ of \d+(; full in about \d+ s at \d+ new a second; from then on the least recently used.* go|; none is new in the last second)/);
+	assert.equal(words[0].match(/of (\d+)[:;]/)[1], String(wanted[0].room));
+	await page.close();
+});
+
 await test('the address leads to the same backends, dark and narrow', async () => {
 	const page = await open(chrome, `${server.url}#view=balancer&vip=${encodeURIComponent(vip)}`, { colorScheme: 'dark', viewport: { width: 420, height: 800 } });
 
@@ -122,10 +153,12 @@ function told(answer) {
 		at_unix_ns: 1, expiry_boot_ns: 0, why: `${HOSTILE} was killed by SIGKILL`, event: EVENT, evidence: [EVENT], effect: number === 1000002 ? null : { verdict: 'shadow',
 			why: HOSTILE, window_ns: 5e9, before: { packets: 100, others: 200, again: 0, resets: 5, failed: 0, check_ns: 0 }, after: { packets: 0, others: 300, again: 0, resets: 0,
 				failed: 2, check_ns: 0 } } })) });
+	answer.tables = [{ table: 'nat', cpu: null, entries: 9, room: 10, urgent: true, young_permille: 0, unused_s: 20, idle_s: 30, text: '9 of 10; full in about 12 s at 1 new a second; from then on the least recently used go' }];
 	answer.vips[0].health = { mode: 'live', out: 66, eject_max: 80 };
 	answer.vips[0].states = { down: 1, healthy: 2 };
 	if (backend)
-		Object.assign(backend, { state: 'down', syns_again: 4, health: { share: 0, state: 'down', shadow: false, since_unix_ns: Date.now() * 1e6 - 5e9, why: HOSTILE, check: 'fails',
+		Object.assign(backend, { check: { health: 'bad', last: 'refused', in_row: 3, checked_boot_ns: answer.boot_ms * 1e6 - 7e9, took_us: 0, late: 0, counts: { passed: 5, refused: 3, not_sent: 1 },
+			text: HOSTILE }, state: 'down', syns_again: 4, health: { share: 0, state: 'down', shadow: false, since_unix_ns: Date.now() * 1e6 - 5e9, why: HOSTILE, check: 'fails',
 			check_in_row: 3, check_text: HOSTILE, again: 4, resets: 1, overflow: 0, failed: 3, silent: true, rtt_us: 0, load: 0 } });
 	return answer;
 }
@@ -148,7 +181,9 @@ await test('health and actions by sign and word; what others say is text', async
 		const words = await page.text('.backends tbody[data-backend="10.90.11.2"]');
 
 		assert.match(words, /0 of 10/);
-		assert.match(words, /<img src=x onerror="window.owned=1">\\u202e · for \d+ s · check fails: .* \(3 in a row\) · 4 SYNs again · 1 reset · 3 failed checks · its host is not heard/);
+		assert.match(words, /✕ refused, [78] s ago/);
+		assert.match(await page.text('#lb-fills .urgent'), /⚠ nat\s+9 of 10; full in about 12 s/);
+		assert.match(words, /<img src=x onerror="window.owned=1">\\u202e · for \d+ s · check tcp: <img .* \(3 in a row\) · 3 of 8 checks failed · 1 check not sent · 4 SYNs again · 1 reset · its host is not heard/);
 		assert.match(await page.text(`[data-vip="${vip}"]`), /live, 66 % is out \(at most 80 %\)/);
 		const live = await page.text('[data-action="1000002"]'), shadow = await page.text('[data-action="1000001"]');
 
