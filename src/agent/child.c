@@ -13,6 +13,8 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 
+#define NOBODY 65534
+
 static bool env_number(const char *name, unsigned long *ret)
 {
 	const char *text = getenv(name);
@@ -57,6 +59,22 @@ int child_become_invoker(void)
 		(void)setenv("LOGNAME", pw->pw_name, 1);
 	}
 	return 0;
+}
+
+int child_give_up_root(bool nobody, struct err *err)
+{
+	uid_t uid;
+	gid_t gid;
+	int r;
+
+	child_invoker(&uid, &gid);
+	if (!uid && nobody) {
+		if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
+			return err_errno(err, errno, "cannot give up root");
+		return 0;
+	}
+	r = child_become_invoker();
+	return r ? err_errno(err, r, "cannot become the user who called sudo") : 0;
 }
 
 /* What the recorder handles or ignores is as the caller of the recorder had it. */

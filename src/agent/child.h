@@ -30,6 +30,8 @@ void child_invoker(uid_t *ret_uid, gid_t *ret_gid);
 
 /* Gives up root for the invoking user; 0 or an errno. */
 int child_become_invoker(void);
+/* The same, with a sentence.  nobody: where root itself called, the user 65534 instead. */
+int child_give_up_root(bool nobody, struct err *err);
 
 /* as_root: keep root instead of becoming the invoking user; ignored: bit per signal that the command is to ignore. */
 int child_start(struct child *c, char *const *argv, bool as_root, uint64_t ignored, struct err *err);

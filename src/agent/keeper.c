@@ -16,6 +16,7 @@
 #include "agent/health_doc.h"
 #include "agent/keeper_internal.h"
 #include "agent/loop.h"
+#include "agent/page.h"
 #include "base/array.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -326,5 +327,7 @@ int keeper_run(struct keeper *k, struct err *err)
 	if (keep_all(k) < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	keeper_say(k, "keeps %zu interface%s", k->nkept, k->nkept == 1 ? "" : "s");
+	if (k->opts->page)
+		page_ready(k->opts->page);
 	return loop_run(k->loop, err);
 }

@@ -25,6 +25,7 @@ struct diary;
 struct err;
 struct keeper;
 struct loop;
+struct page;
 
 /* Who comes from that address may speak for that backend, too. */
 struct keeper_peer {
@@ -40,6 +41,7 @@ struct keeper_opts {
 	const char *key;	 /* file */
 	const struct keeper_peer *peers;
 	unsigned int npeers;
+	struct page *page; /* that shows what is kept and recorded, once it is; NULL: none */
 };
 
 /* Life cycle.  opts is borrowed. */

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/balancer_door.h"
 #include "agent/child.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -39,21 +40,27 @@ static struct serve *serve_it(const struct page_opts *opts, struct err *err)
 {
 	static char room[64];
 	static const char *path;
-	struct serve_opts so = { .npaths = 1,
+	struct door *door = NULL; /* its child ends with this process */
+	struct serve_opts so = { .npaths = opts->dir ? 1 : 0,
 				 .address = opts->address,
 				 .port = opts->port_given ? opts->port : SERVE_PORT,
 				 .port_given = opts->port_given,
 				 .live = true };
 	struct serve *s = NULL;
-	const char *by_fd = reachable(opts->dir, room, sizeof(room));
-	int r = child_become_invoker();
+	const char *by_fd = opts->dir ? reachable(opts->dir, room, sizeof(room)) : NULL;
 
-	if (r) {
-		(void)err_errno(err, r, "cannot become the invoking user");
+	if (opts->balancers && door_open("", &door, err) < 0)
 		return NULL;
+	if (child_give_up_root(!opts->dir, err) < 0)
+		return NULL;
+	if (door) {
+		so.lb = door_ask;
+		so.lb_arg = door;
 	}
-	path = access(opts->dir, R_OK | X_OK) < 0 ? by_fd : opts->dir;
-	so.paths = &path;
+	if (opts->dir) {
+		path = access(opts->dir, R_OK | X_OK) < 0 ? by_fd : opts->dir;
+		so.paths = &path;
+	}
 	if (serve_start(&so, &s, err) >= 0 && serve_loaded(s, err) < 0)
 		s = serve_free(s);
 	return s;
@@ -100,7 +107,7 @@ static void __attribute__((noreturn)) page_main(int from, const struct page_opts
 			continue;
 		s = serve_it(opts, &err);
 		if (!s) {
-			(void)fprintf(stderr, "saker record: no page: %s\n", err.text);
+			(void)fprintf(stderr, "%s: no page: %s\n", opts->who, err.text);
 			_exit(1);
 		}
 		(void)fprintf(stderr, "live at %s\n", serve_url(s));

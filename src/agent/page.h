@@ -2,10 +2,11 @@
 #ifndef SAKER_AGENT_PAGE_H
 #define SAKER_AGENT_PAGE_H
 /*
- * page - the process beside a recorder that serves its recording while it grows (`saker record --live`).
+ * page - the process beside a recorder that serves its recording while it grows (`saker record --live`), or beside an agent that serves
+ * its own, and the balancers of this host (`saker agent --page`).
  *
  * No HTTP is spoken with root's rights: the process is forked before anything is loaded, waits until the recording is there,
- * becomes the user who called sudo, and then serves.  It is never recorded.  It ends with its recorder, however that ends;
+ * becomes the user who called sudo, and then serves.  What looks at balancers keeps root, in a process of its own (agent/balancer_door.h).  It is never recorded.  It ends with its recorder, however that ends;
  * unless it is told to stay.
  *
  * Threads: one.  Memory: in the other process, that of serve/.
@@ -26,7 +27,9 @@ struct page {
 	}
 
 struct page_opts {
-	const char *dir;     /* of the recording */
+	const char *who;     /* the command, for what it says */
+	const char *dir;     /* of the recording; NULL: none, only balancers */
+	bool balancers;	     /* shows those of this host, too */
 	const char *address; /* NULL: the default of serve/ */
 	uint16_t port;
 	bool port_given;

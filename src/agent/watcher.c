@@ -11,6 +11,7 @@
 #include "agent/asked.h"
 #include "agent/diary.h"
 #include "agent/hostid.h"
+#include "agent/page.h"
 #include "agent/record.h"
 #include "agent/watch.h"
 #include "base/cleanup.h"
@@ -257,6 +258,8 @@ static void watcher_ready(void *arg)
 	struct watcher *w = arg;
 
 	(void)fprintf(stderr, "saker agent: watches port %u\n", w->opts->port);
+	if (w->opts->page)
+		page_ready(w->opts->page);
 }
 
 static int run(struct watcher *w, struct err *err)
@@ -270,7 +273,8 @@ static int run(struct watcher *w, struct err *err)
 				  .observe = OBSERVE_PROCESS | OBSERVE_SOCKET,
 				  .demanded = OBSERVE_PROCESS | OBSERVE_SOCKET,
 				  .max_bytes = w->opts->max_bytes,
-				  .budget_percent = BUDGET_PERCENT };
+				  .budget_percent = BUDGET_PERCENT,
+				  .page_tgid = w->opts->page ? (uint32_t)w->opts->page->pid : 0 };
 	struct record_result result;
 	struct listeners l = { 0 };
 	uint32_t pids[HOLDERS_MAX];

@@ -17,6 +17,7 @@
 #include "peer/sign.h"
 
 struct err;
+struct page;
 
 #define WATCHER_BALANCERS 8
 #define WATCHER_ADDRS 48 /* FRAME_ADDRS */
@@ -35,6 +36,7 @@ struct watcher_opts {
 	uint16_t port;
 	const char *dir;    /* of the recording; NULL: none */
 	uint64_t max_bytes; /* of it; 0: no limit */
+	struct page *page;  /* that shows it, and is not recorded; NULL: none */
 };
 
 /* Until *stop is a signal's number.  SIGTERM: the balancers are asked for no new connections first. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* saker agent - the process of a host that looks after its balancers, or, on a backend's host, tells balancers what happens there. */
 #include <argp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/asked.h"
 #include "agent/keeper.h"
+#include "agent/page.h"
 #include "agent/watcher.h"
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -15,12 +17,14 @@
 
 #define PEERS_MAX 1024
 
-enum { OPT_LISTEN = 256, OPT_KEY, OPT_PEER, OPT_REPORT_TO, OPT_FOR, OPT_PORT };
+enum { OPT_LISTEN = 256, OPT_KEY, OPT_PEER, OPT_REPORT_TO, OPT_FOR, OPT_PORT, OPT_PAGE };
 
 static const struct argp_option agent_options[] = {
 	{ "output", 'o', "DIR", 0, "Record what the agent learns, decides and does; DIR must be new or empty", 0 },
 	{ "max-size", 's', "BYTES", 0, "Of that recording: the oldest goes first", 0 },
 	{ "key", OPT_KEY, "FILE", 0, "The key that agents of both kinds share", 0 },
+	{ "page", OPT_PAGE, "ADDRESS:PORT", OPTION_ARG_OPTIONAL,
+	  "Show the balancers of this host, and that recording, on a page in the browser (see saker-serve(1))", 0 },
 	{ NULL, 0, NULL, 0, "On a balancer:", 1 },
 	{ "listen", OPT_LISTEN, "ADDRESS:PORT", 0, "Hear the agents on backends' hosts", 1 },
 	{ "peer", OPT_PEER, "HOST=BACKEND,...", 0,
@@ -36,6 +40,9 @@ struct agent_args {
 	struct keeper_opts keeper;
 	struct watcher_opts watcher;
 	struct keeper_peer peers[PEERS_MAX];
+	struct cli_listen page_at;
+	struct page page;
+	bool paged;
 	const char *word; /* for the agent that runs; NULL: run one */
 };
 
@@ -110,7 +117,7 @@ static void check(const struct agent_args *a, struct argp_state *state)
 	if (a->word) {
 		if (strcmp(a->word, "leave") != 0 && strcmp(a->word, "stay") != 0)
 			argp_error(state, "'%s' is neither leave nor stay", a->word);
-		if (!w->port || w->nto || k->listen_port)
+		if (!w->port || w->nto || k->listen_port || a->paged)
 			argp_error(state, "%s wants --port, and nothing else", a->word);
 		return;
 	}
@@ -143,6 +150,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_LISTEN:
 		parse_listen(arg, &a->keeper, state);
+		return 0;
+	case OPT_PAGE:
+		a->paged = true;
+		if (arg && !cli_listen(arg, &a->page_at))
+			argp_error(state, "'%s' is no address to listen on (try 127.0.0.1:7070)", arg);
 		return 0;
 	case OPT_PEER:
 		parse_peer(arg, a, state);
@@ -194,6 +206,33 @@ static int run_watcher(struct agent_args *a, struct err *err)
 	return watcher_run(&a->watcher, &agent_stop, err);
 }
 
+/* Before anything is loaded or opened that the other process should not have. */
+static int start_page(struct agent_args *a, struct err *err)
+{
+	const struct page_opts po = { .who = "saker agent",
+				      .dir = a->keeper.record_dir,
+				      .balancers = true,
+				      .address = a->page_at.address[0] ? a->page_at.address : NULL,
+				      .port = a->page_at.port,
+				      .port_given = a->page_at.port_given };
+
+	a->keeper.page = a->watcher.page = a->paged ? &a->page : NULL;
+	if (!a->paged)
+		return 0;
+	(void)signal(SIGPIPE, SIG_IGN); /* a page that has gone ends no agent */
+	return page_start(&a->page, &po, err);
+}
+
+static int run_agent(struct agent_args *a, struct err *err)
+{
+	int r = start_page(a, err);
+
+	if (r >= 0)
+		r = a->watcher.nto ? run_watcher(a, err) : run_keeper(&a->keeper, err);
+	page_end(&a->page, false, &agent_stop);
+	return r;
+}
+
 static int agent_main(int argc, char **argv)
 {
 	CLEANUP_FREE struct agent_args *a = calloc(1, sizeof(*a));
@@ -202,12 +241,13 @@ static int agent_main(int argc, char **argv)
 
 	if (!a)
 		return CLI_FAILED;
+	a->page = (struct page)PAGE_INIT;
 	if (cli_parse(&cli_agent, parse_option, argc, argv, 0, a) != 0)
 		return CLI_USAGE;
 	if (a->word)
 		r = asked_ask(a->watcher.port, a->word, &err);
 	else
-		r = a->watcher.nto ? run_watcher(a, &err) : run_keeper(&a->keeper, &err);
+		r = run_agent(a, &err);
 	if (r < 0)
 		(void)fprintf(stderr, "saker agent: %s\n", err.text);
 	return r < 0 ? CLI_FAILED : CLI_OK;

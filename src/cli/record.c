@@ -365,7 +365,8 @@ static void summary_json(const struct record_args *a, const struct record_result
 /* Before anything is loaded or opened that the other process should not have. */
 static int start_page(struct record_args *a, struct err *err)
 {
-	struct page_opts po = { .dir = a->opts.dir,
+	struct page_opts po = { .who = "saker record",
+				.dir = a->opts.dir,
 				.address = a->listen.address[0] ? a->listen.address : NULL,
 				.port = a->listen.port,
 				.port_given = a->listen.port_given };

@@ -2,7 +2,6 @@
 /* saker serve - recordings on a page in the browser. */
 #include <argp.h>
 #include <errno.h>
-#include <grp.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +19,6 @@
 
 #define PATHS_MAX 64
 #define LARGE_BYTES (128 * 1024)
-#define NOBODY 65534
 
 enum { OPT_TOKEN = 256, OPT_OPEN, OPT_LIVE };
 
@@ -89,14 +87,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* Nobody's recordings need root, and what looks at the balancer has a process of its own. */
-static int become_nobody(struct err *err)
-{
-	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) || setresuid(NOBODY, NOBODY, NOBODY))
-		return err_errno(err, errno, "cannot give up root");
-	return 0;
-}
-
 /* sudo is not needed to look: with recordings of the user who called it, no root serves them. */
 static int give_up_root(const struct serve_args *a, struct err *err)
 {
@@ -104,16 +94,13 @@ static int give_up_root(const struct serve_args *a, struct err *err)
 	unsigned int i;
 	uid_t uid;
 	gid_t gid;
-	int r;
 
 	child_invoker(&uid, &gid);
 	for (i = 0; i < a->opts.npaths; i++)
 		if (stat(a->paths[i], &st) < 0 || st.st_uid != uid)
 			return 0;
-	if (!a->opts.npaths && !uid)
-		return become_nobody(err);
-	r = child_become_invoker();
-	return r ? err_errno(err, r, "cannot become the user who called sudo") : 0;
+	/* nobody's recordings need root, and what looks at the balancer has a process of its own */
+	return child_give_up_root(!a->opts.npaths, err);
 }
 
 /* While there still is root. */

@@ -41,9 +41,18 @@ ok "a wish is applied" lb apply wish.yaml
 touch load
 while [ -e load ]; do lbworld_run client curl -s -m 5 -o /dev/null http://$LBWORLD_VIP/; done &
 e2e_kill_later $!
-SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" agent -o rec 2>agent.said &
-e2e_kill_later $!
+# the agent has a page of its own, as the user who called sudo
+SUDO_UID=65534 SUDO_GID=65534 SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" agent -o rec --page=127.0.0.1:0 2>agent.said &
+agent=$!
+e2e_kill_later $agent
 ok "an agent keeps it" wait_for 20 grep -q keeps agent.said
+ok "and shows a page" wait_for 20 grep -q '^live at http' agent.said
+own=$(sed -n 's/^live at //p' agent.said)
+paged() { lbworld_run lb curl -sf --max-time 20 -H "Authorization: Bearer ${own#*token=}" "${own%%/\?*}$1"; }
+equal "of its recording and its balancer" "$(paged /api/info | jq -c '[(.recordings | length), .live, .balancer]')" '[1,true,true]'
+equal "with all VIPs" "$(paged /api/balancer | jq -c '[.vips[].vip]')" "[\"$VIP\",\"10.99.0.2:443/tcp\"]"
+page=$(pgrep -P $agent) door=$(pgrep -P "$page")
+equal "who serves it is nobody of importance" "$(awk '/^Uid:/ {print $2 $3 $4 $5} /^CapEff:/ {print $2}' "/proc/$page/status")" $'65534655346553465534\n0000000000000000'
 e2e_include '' < <(lbworld_run lb node "$here/ui/balancer.mjs" "$WORK" $VIP)
 rm -f load
 
@@ -88,4 +97,9 @@ for families in text.text_string_to_metric_families(open('plain.txt').read()), o
     assert all(s.value >= 0 for s in samples if s.name == 'saker_lb_fill_full_seconds')
     assert [s.labels['table'] for s in samples if s.name == 'saker_lb_fill_entries'] == [t['table'] for t in stats['tables']]
 END
+kill -INT $agent
+wait $agent
+gone() { [ ! -e "/proc/$1" ]; }
+ok "the agent's page ends with the agent" wait_for 20 gone "$page"
+ok "and what looked at the balancer for it" wait_for 20 gone "$door"
 e2e_end
