@@ -147,60 +147,6 @@ static void say_empty(struct balancer *b, const struct wish_if *f)
 	}
 }
 
-/* Does anything need to know where packets leave?  *to: the first backend elsewhere; *six: one has an IPv6 address. */
-static bool wish_sends(const struct wish_if *f, struct lb_addr *to, bool *six)
-{
-	bool sends = f->marks.count || f->routes.count || f->ids.count;
-	size_t i, k;
-
-	for (i = 0; i < f->nvips; i++) {
-		for (k = 0; k < f->vips[i].nbackends; k++) {
-			const struct wish_backend *b = &f->vips[i].backends[k];
-
-			sends = true;
-			*six = *six || b->addr.family == 6;
-			if (!to->family && !b->local)
-				*to = b->addr;
-		}
-	}
-	return sends;
-}
-
-/* L2 asks the kernel for the MACs that are not said. */
-static bool wants_kernel(const struct wish_if *f)
-{
-	static const uint8_t none[6];
-	size_t i, k;
-
-	for (i = 0; i < f->nvips; i++) {
-		for (k = 0; k < f->vips[i].nbackends && f->vips[i].vip.flags & LB_VIP_L2; k++) {
-			if (!memcmp(f->vips[i].backends[k].mac, none, sizeof(none)))
-				return true;
-		}
-	}
-	return false;
-}
-
-/* A chain that only opens tunnels needs no next hop; a host that forwards knows for each packet. */
-static int next_hop(struct balancer *b, const struct wish_if *f, struct hop *hop, struct err *err)
-{
-	const char *name = b->attach.name, *router = f->router;
-	struct lb_addr to = { 0 };
-	char sysctl[HOP_SYSCTL];
-	bool six = false, sends = wish_sends(f, &to, &six);
-	bool forwards = hop_forwards(name, 4) && (!six || hop_forwards(name, 6));
-
-	if ((!strcmp(router, WISH_BY_ROUTES) || wants_kernel(f)) && !forwards)
-		return err_set(err, EINVAL,
-			       "the kernel says where packets leave only where it forwards: `sysctl -w %s=1`%s",
-			       hop_sysctl(name, 4, sysctl), six ? ", and the same of ipv6" : "");
-	if (!sends && !router[0])
-		router = "00:00:00:00:00:00";
-	else if (!router[0] && forwards)
-		router = WISH_BY_ROUTES;
-	return hop_find(name, b->attach.ifindex, router, &to, hop, err);
-}
-
 /* The rings that there is room for; room said is a least. */
 static uint32_t room_of(const struct wish_if *f, const struct balancer *b)
 {
@@ -214,14 +160,6 @@ static uint32_t room_of(const struct wish_if *f, const struct balancer *b)
 	if (b->chain && !pin_about_read(b->chain, &have, &err) && have.vips > room)
 		room = have.vips;
 	return room;
-}
-
-int balancer_make(struct balancer *b, const struct wish_if *f, struct wish_made *ret, struct err *err)
-{
-	struct hop hop = { 0 };
-	int r = next_hop(b, f, &hop, err);
-
-	return r < 0 ? r : wish_make(f, &hop, ret, err);
 }
 
 int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
@@ -295,6 +233,7 @@ int balancer_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm
 		r = balancer_put_back(b, err);
 	if (r < 0)
 		return r;
+	b->next = HOP_ASK;
 	(void)balancer_file_read(b, "yaml", &before, &none);
 	one_yaml(f, &text);
 	r = balancer_file_stage(b, "yaml", &text, err); /* a full disk is found before anything runs */
@@ -304,6 +243,8 @@ int balancer_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm
 		r = balancer_run_laid(b, f, err);
 	if (!r)
 		r = balancer_file_settle(b, "yaml", err);
+	if (!r)
+		balancer_ways_ask(b, f); /* they run already: nobody waits for it but the person */
 	if (r < 0) {
 		balancer_file_drop(b, "yaml");
 		balancer_file_remove(b, "pending");
@@ -380,6 +321,7 @@ int balancer_detach(struct balancer *b, struct err *err)
 		return err_set(err, ENOENT, "interface '%s' has no program of saker", b->attach.name);
 	}
 	wish_fini(&kept);
+	balancer_ways_leave(b);
 	r = balancer_beside_detach(b, err);
 	if (!r)
 		r = attach_detach(&b->attach, err);

@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "net/attach.h"
+#include "net/hop.h"
 #include "net/overlay.h"
 #include "net/pin.h"
 #include "net/wish.h"
@@ -37,6 +38,7 @@ struct balancer {
 	struct buf said;     /* what a person should know of the last apply, a line each */
 	bool guarded;	     /* a change waits to be confirmed; this is its time */
 	uint64_t guard_boot_ns;
+	enum hop_how next; /* how the next hop's link address is found */
 };
 
 /* The program that sends checks and what has a mark of the wish's through tunnels (net/lb/health.bpf.c). */
@@ -80,6 +82,19 @@ int balancer_each(int (*each)(void *arg, const char *interface), void *arg);
 
 /* $SAKER_STATE, or what is usual. */
 void balancer_folder(char *out, size_t size);
+
+/* balancer_way.c: where packets go next. */
+struct balancer_way {
+	struct lb_addr router; /* family 0: its MAC was said, or routes say */
+	struct lb_config runs, wanted;
+	bool holds; /* what runs is what is wanted, as far as the link layer goes */
+};
+int balancer_way(struct balancer *b, const struct wish_if *f, struct balancer_way *ret, struct err *err);
+/* Makes it so at once.  Returns 1 if anything was written; -EWOULDBLOCK: somebody changes the balancer now. */
+int balancer_follow(struct balancer *b, const struct wish_if *f, struct balancer_way *ret, struct err *err);
+/* By routes: asks for the next hops, says who does not answer in a second, and has the kernel keep them. */
+void balancer_ways_ask(struct balancer *b, const struct wish_if *f);
+void balancer_ways_leave(struct balancer *b);
 
 /* What net/lb takes of a wish here and now, the next hop included; it borrows of f. */
 int balancer_make(struct balancer *b, const struct wish_if *f, struct wish_made *ret, struct err *err);

@@ -88,6 +88,7 @@ int balancer_lay(struct balancer *b, struct overlay *o, struct err *err)
 
 	if (r < 0)
 		return r;
+	b->next = HOP_KEEP; /* a silent router must not hold up what is done about backends */
 	r = wish.nifs ? run_with(b, &wish.ifs[0], o, true, err)
 		      : err_set(err, ENOENT, "interface '%s' has no wish", b->attach.name);
 	wish_fini(&wish);

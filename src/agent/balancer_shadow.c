@@ -157,6 +157,7 @@ static int copy_make(struct balancer_shadow *s, const struct wish_if *f, struct 
 	struct overlay o;
 	int r = 0;
 
+	s->b.next = HOP_ASK;
 	balancer_overlay(&s->b, &o);
 	if (!wish_if_copy(&laid, f))
 		r = err_set(err, ENOMEM, "out of memory");

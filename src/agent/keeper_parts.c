@@ -5,10 +5,11 @@
 #include "agent/checks.h"
 #include "agent/keeper.h"
 
-extern const struct keeper_part keeper_link;
+extern const struct keeper_part keeper_link, keeper_way;
 
 const struct keeper_part *const keeper_parts[] = {
 	&keeper_checks,
 	&keeper_link,
+	&keeper_way,
 	NULL,
 };

@@ -22,6 +22,8 @@
 #include "net/lb/look.h"
 #include "packet/wire.h"
 
+#define MAC_TEXT 18
+
 /* Opens the interface, and says so where nothing runs. */
 static int look_open(const struct lb_args *a, struct balancer *b, struct err *err)
 {
@@ -97,7 +99,64 @@ static void show_state(struct buf *out, const struct balancer *b)
 							      : 0.0);
 }
 
-static void show_json(struct buf *out, const struct balancer *b, const struct wish *w, const struct lb_health *h)
+static const char *mac_text(const uint8_t mac[6], char out[MAC_TEXT])
+{
+	(void)snprintf(out, MAC_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	return out;
+}
+
+/* Where packets go next, and whether that is still so by what the kernel knows; false: nothing is sent, or it cannot be said. */
+static bool look_way(struct balancer *b, const struct wish *w, struct balancer_way *ret)
+{
+	static const uint8_t none[6];
+	struct err err = ERR_INIT;
+
+	if (!w->nifs || !attach_ours(&b->attach) || balancer_way(b, &w->ifs[0], ret, &err) < 0)
+		return false;
+	return ret->runs.flags & LB_BY_ROUTE || memcmp(ret->runs.router_mac, none, 6) != 0;
+}
+
+static void show_way(struct buf *out, struct balancer *b, const struct wish *w)
+{
+	struct balancer_way way;
+	char router[LB_ADDR_TEXT], runs[MAC_TEXT], now[MAC_TEXT];
+
+	if (!look_way(b, w, &way))
+		return;
+	if (way.runs.flags & LB_BY_ROUTE) {
+		buf_str(out, "  packets go next where this host's routes say\n");
+		return;
+	}
+	buf_printf(out, "  packets go next to the MAC %s", mac_text(way.runs.router_mac, runs));
+	if (way.router.family)
+		buf_printf(out, ", of %s", lb_addr_text(&way.router, router));
+	if (memcmp(way.runs.router_mac, way.wanted.router_mac, 6) != 0)
+		buf_printf(out, "; but that has the MAC %s now: `saker apply` or `saker agent` brings packets there",
+			   mac_text(way.wanted.router_mac, now));
+	buf_char(out, '\n');
+}
+
+static void way_json(struct buf *out, struct balancer *b, const struct wish *w)
+{
+	struct balancer_way way;
+	char text[LB_ADDR_TEXT];
+	bool by_route;
+
+	if (!look_way(b, w, &way)) {
+		buf_str(out, ",\"next_hop\":null");
+		return;
+	}
+	by_route = way.runs.flags & LB_BY_ROUTE;
+	buf_printf(out, ",\"next_hop\":{\"by\":\"%s\",\"holds\":%s", by_route ? "routes" : "mac",
+		   way.holds ? "true" : "false");
+	if (!by_route)
+		buf_printf(out, ",\"mac\":\"%s\"", mac_text(way.runs.router_mac, text));
+	if (way.router.family)
+		buf_printf(out, ",\"address\":\"%s\"", lb_addr_text(&way.router, text));
+	buf_char(out, '}');
+}
+
+static void show_json(struct buf *out, struct balancer *b, const struct wish *w, const struct lb_health *h)
 {
 	buf_str(out, "{\"interface\":");
 	buf_json(out, b->attach.name, strlen(b->attach.name));
@@ -108,6 +167,7 @@ static void show_json(struct buf *out, const struct balancer *b, const struct wi
 		   b->guarded ? "true" : "false", attach_tc_how_name(attach_tc_look(&b->attach, BALANCER_EGRESS, true)),
 		   attach_tc_how_name(attach_tc_look(&b->attach, BALANCER_INGRESS, false)));
 	wish_json(w, out);
+	way_json(out, b, w);
 	lb_health_json(out, h);
 	buf_str(out, "}\n");
 }
@@ -131,6 +191,7 @@ int lb_show(const struct lb_args *a, struct err *err)
 	} else if (!r) {
 		s = b.chain ? seen_new(b.chain) : NULL;
 		show_state(&out, &b);
+		show_way(&out, &b, &wish);
 		if (s)
 			tables_urgent(&out, s);
 		lb_health_head(&out, &health);

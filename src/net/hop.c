@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/hop.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,193 +13,59 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <linux/neighbour.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "net/route.h"
 #include "net/wish.h"
 
-#define ASK_TURNS 50
+#define ASK_TURNS 60
+#define ASK_SOON 10 /* turns of 1 ms; the others: */
 #define ASK_TURN_MS 20
-#define DISCARD_PORT 9 /* RFC 863: nobody answers; the packet makes the kernel ask for the neighbour */
+#define ASK_EVERYBODY 25 /* until this turn only that one is asked whom the kernel knows */
 
-/* ---- rtnetlink (RFC 3549), as much as is wanted here ---- */
+/* ---- neighbours ---- */
 
-struct request {
-	struct nlmsghdr head;
-	char body[128];
-};
-
-static void request_begin(struct request *q, uint16_t type, uint16_t flags, size_t body)
+/*
+ * One turn of those that have not answered; returns how many are left.  All are asked, also those that the kernel has heard
+ * of lately: a router may have been replaced a moment ago.
+ */
+static size_t ask_turn(struct route_neighbour *rows, size_t n, unsigned turn)
 {
-	memset(q, 0, sizeof(*q));
-	q->head.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
-	q->head.nlmsg_type = type;
-	q->head.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-}
+	size_t i, left = 0;
 
-static void request_attr(struct request *q, uint16_t type, const void *data, size_t len)
-{
-	struct rtattr *a = (struct rtattr *)((char *)q + NLMSG_ALIGN(q->head.nlmsg_len));
-
-	a->rta_type = type;
-	a->rta_len = (uint16_t)RTA_LENGTH(len);
-	memcpy(RTA_DATA(a), data, len);
-	q->head.nlmsg_len = (uint32_t)(NLMSG_ALIGN(q->head.nlmsg_len) + RTA_ALIGN(a->rta_len));
-}
-
-/* Calls each(arg, message) until it returns true. */
-static int ask(const struct request *q, bool (*each)(void *arg, const struct nlmsghdr *m), void *arg)
-{
-	CLEANUP_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	_Alignas(struct nlmsghdr) char room[32768];
-	bool many = q->head.nlmsg_flags & NLM_F_DUMP;
-
-	if (fd < 0 || send(fd, q, q->head.nlmsg_len, 0) < 0)
-		return -errno;
-	for (;;) {
-		ssize_t n = recv(fd, room, sizeof(room), 0);
-		size_t left = n > 0 ? (size_t)n : 0;
-		const struct nlmsghdr *m = (const void *)room;
-
-		if (n <= 0)
-			return n ? -errno : -ENOENT;
-		for (; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
-			if (m->nlmsg_type == NLMSG_DONE)
-				return -ENOENT;
-			if (m->nlmsg_type == NLMSG_ERROR)
-				return ((const struct nlmsgerr *)NLMSG_DATA(m))->error ?: -ENOENT;
-			if (each(arg, m))
-				return 0;
-		}
-		if (!many)
-			return -ENOENT;
+	for (i = 0; i < n; i++) {
+		if (turn && rows[i].sure)
+			continue;
+		(void)route_neighbour_look(&rows[i]);
+		if (rows[i].fixed || (turn && rows[i].sure))
+			continue;
+		left++;
+		/* who had the link address may be no more */
+		if (!turn || turn == ASK_EVERYBODY)
+			(void)route_neighbour_ask(&rows[i], turn);
 	}
+	return left;
 }
 
-static size_t addr_bytes(const struct lb_addr *a)
+size_t hop_ask(struct route_neighbour *rows, size_t n)
 {
-	return a->family == 4 ? 4 : 16;
-}
+	size_t i, unknown = 0;
+	unsigned turn;
 
-static uint8_t addr_family(const struct lb_addr *a)
-{
-	return a->family == 4 ? AF_INET : AF_INET6;
-}
-
-/* ---- the route ---- */
-
-struct route_answer {
-	struct lb_addr gateway; /* family 0: none is needed */
-	unsigned ifindex;
-};
-
-static bool route_read(void *arg, const struct nlmsghdr *m)
-{
-	struct route_answer *answer = arg;
-	const struct rtmsg *route = NLMSG_DATA(m);
-	const struct rtattr *a = RTM_RTA(route);
-	size_t left = RTM_PAYLOAD(m);
-
-	if (m->nlmsg_type != RTM_NEWROUTE)
-		return false;
-	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type == RTA_OIF && RTA_PAYLOAD(a) == 4)
-			memcpy(&answer->ifindex, RTA_DATA(a), 4);
-		if (a->rta_type == RTA_GATEWAY && (RTA_PAYLOAD(a) == 4 || RTA_PAYLOAD(a) == 16)) {
-			answer->gateway.family = RTA_PAYLOAD(a) == 4 ? 4 : 6;
-			memcpy(answer->gateway.addr, RTA_DATA(a), RTA_PAYLOAD(a));
-		}
+	for (turn = 0; ask_turn(rows, n, turn) && turn < ASK_TURNS; turn++)
+		(void)poll(NULL, 0, turn < ASK_SOON ? 1 : ASK_TURN_MS);
+	for (i = 0; i < n; i++) {
+		unknown += !rows[i].known;
+		(void)route_neighbour_keep(&rows[i]);
 	}
-	return true;
+	return unknown;
 }
 
-static int route_to(const struct lb_addr *to, struct route_answer *answer)
+void hop_keep(struct route_neighbour *n)
 {
-	struct rtmsg route = { .rtm_family = addr_family(to), .rtm_dst_len = (uint8_t)(8 * addr_bytes(to)) };
-	struct request q;
-
-	memset(answer, 0, sizeof(*answer));
-	request_begin(&q, RTM_GETROUTE, 0, sizeof(route));
-	memcpy(NLMSG_DATA(&q.head), &route, sizeof(route));
-	request_attr(&q, RTA_DST, to->addr, addr_bytes(to));
-	return ask(&q, route_read, answer);
-}
-
-/* ---- the neighbour ---- */
-
-struct neighbour {
-	struct lb_addr addr;
-	unsigned ifindex;
-	uint8_t mac[6];
-};
-
-static bool neighbour_read(void *arg, const struct nlmsghdr *m)
-{
-	struct neighbour *want = arg;
-	const struct ndmsg *nd = NLMSG_DATA(m);
-	const struct rtattr *a = (const void *)((const char *)nd + NLMSG_ALIGN(sizeof(*nd)));
-	size_t left = m->nlmsg_len - NLMSG_LENGTH(sizeof(*nd));
-	const uint8_t *mac = NULL;
-	bool same = false;
-
-	if (m->nlmsg_type != RTM_NEWNEIGH || (unsigned)nd->ndm_ifindex != want->ifindex ||
-	    nd->ndm_state & (NUD_INCOMPLETE | NUD_FAILED))
-		return false;
-	for (; RTA_OK(a, left); a = RTA_NEXT(a, left)) {
-		if (a->rta_type == NDA_DST && RTA_PAYLOAD(a) == addr_bytes(&want->addr))
-			same = !memcmp(RTA_DATA(a), want->addr.addr, addr_bytes(&want->addr));
-		if (a->rta_type == NDA_LLADDR && RTA_PAYLOAD(a) == 6)
-			mac = RTA_DATA(a);
-	}
-	if (same && mac)
-		memcpy(want->mac, mac, 6);
-	return same && mac;
-}
-
-static int neighbour_look(struct neighbour *want)
-{
-	struct ndmsg nd = { .ndm_family = addr_family(&want->addr), .ndm_ifindex = (int)want->ifindex };
-	struct request q;
-
-	request_begin(&q, RTM_GETNEIGH, NLM_F_DUMP, sizeof(nd));
-	memcpy(NLMSG_DATA(&q.head), &nd, sizeof(nd));
-	return ask(&q, neighbour_read, want);
-}
-
-static void provoke(const struct neighbour *want)
-{
-	CLEANUP_CLOSE int fd = socket(addr_family(&want->addr), SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(DISCARD_PORT) };
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6,
-				    .sin6_port = htons(DISCARD_PORT),
-				    .sin6_scope_id = want->ifindex };
-	char name[IF_NAMESIZE];
-
-	if (fd < 0 || !if_indextoname(want->ifindex, name))
-		return;
-	(void)setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name));
-	memcpy(&four.sin_addr, want->addr.addr, 4);
-	memcpy(&six.sin6_addr, want->addr.addr, 16);
-	if (want->addr.family == 4)
-		(void)sendto(fd, "", 0, MSG_DONTWAIT, (const struct sockaddr *)&four, sizeof(four));
-	else
-		(void)sendto(fd, "", 0, MSG_DONTWAIT, (const struct sockaddr *)&six, sizeof(six));
-}
-
-static int neighbour_find(struct neighbour *want)
-{
-	int i, r = neighbour_look(want);
-
-	for (i = 0; r == -ENOENT && i < ASK_TURNS; i++) {
-		if (i % 10 == 0)
-			provoke(want);
-		(void)poll(NULL, 0, ASK_TURN_MS);
-		r = neighbour_look(want);
-	}
-	return r;
+	(void)route_neighbour_look(n);
+	if (!n->ours)
+		(void)route_neighbour_keep(n);
 }
 
 /* ---- both ---- */
@@ -269,7 +135,7 @@ static int next_address(const char *interface, unsigned ifindex, const struct lb
 {
 	static const struct lb_addr anywhere = { .addr = { 0x08080808 }, .family = 4 };
 	const struct lb_addr *where = to->family ? to : &anywhere;
-	struct route_answer answer;
+	struct route_way answer;
 	char text[LB_ADDR_TEXT], sysctl[HOP_SYSCTL];
 	int r = route_to(where, &answer);
 
@@ -295,10 +161,10 @@ static int next_address(const char *interface, unsigned ifindex, const struct lb
 	return 0;
 }
 
-int hop_find(const char *interface, unsigned ifindex, const char *router, const struct lb_addr *to, struct hop *ret,
-	     struct err *err)
+int hop_find(const char *interface, unsigned ifindex, const char *router, const struct lb_addr *to, enum hop_how how,
+	     struct hop *ret, struct err *err)
 {
-	struct neighbour want = { .ifindex = ifindex };
+	struct route_neighbour want = { .ifindex = ifindex };
 	struct hop hop = { 0 };
 	char text[LB_ADDR_TEXT];
 	int r = own_read(interface, &hop, err);
@@ -314,13 +180,20 @@ int hop_find(const char *interface, unsigned ifindex, const char *router, const 
 		r = next_address(interface, ifindex, to, &want.addr, err);
 	if (r < 0)
 		return r;
-	r = neighbour_find(&want);
-	if (r < 0)
-		return err_set(
-			err, EHOSTUNREACH,
-			"the next hop %s does not answer on interface '%s', so its MAC is unknown: say `router: MAC`",
-			lb_addr_text(&want.addr, text), interface);
-	memcpy(hop.router_mac, want.mac, 6);
+	hop.router = want.addr;
+	if (how == HOP_ASK)
+		(void)hop_ask(&want, 1);
+	else if (how == HOP_KEEP)
+		hop_keep(&want);
+	else
+		(void)route_neighbour_look(&want);
+	if (want.known)
+		memcpy(hop.router_mac, want.mac, 6);
 	*ret = hop;
-	return 0;
+	return want.known
+		       ? 0
+		       : err_set(err, EHOSTUNREACH,
+				 "the next hop %s does not answer on interface '%s', so its MAC is unknown: is it up? "
+				 "`router: MAC` says it without asking",
+				 lb_addr_text(&want.addr, text), interface);
 }

@@ -101,9 +101,64 @@ equal "wrk has done requests" "$(awk '/requests in/ { print ($1 > 1000) }' kept.
 fails "no connection had an error" grep -q 'Socket errors\|Non-2xx' kept.wrk
 equal "nor a reset" $((after - before)) 0
 
+# ---- the router is replaced: its address has another MAC ----
+# a router that is new asks for the balancer's MAC before it can send to it, and so tells its own: here, since a new MAC empties the table
+router_mac() { ip -n "${LBWORLD}net" link set dev lb address "$1"; }
+running() { lb lb show --json | jq -r .next_hop.mac; }
+goes_to() { [ "$(running)" = "$1" ]; }
+equal "the next hop is told" "$(running)" "$(ip -n "${LBWORLD}net" -j link show dev lb | jq -r '.[0].address')"
+router_mac 02:00:00:00:77:01
+fails "without an agent packets go to the old MAC" one
+equal "which is said" "$(lb lb show --json | jq -c '[.next_hop.address, .next_hop.holds]')" '["10.90.2.1",false]'
+ok "in words, too" grep -q 'has the MAC 02:00:00:00:77:01 now' <(lb lb show)
+ok "the next wish finds the new one" lb apply wish.yaml
+equal "packets go there" "$(running)" 02:00:00:00:77:01
+ok "and are answered" one
+SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" agent 2>agent.said &
+AGENT=$!
+e2e_kill_later $AGENT
+ok "an agent" wait_for 20 grep -q keeps agent.said
+before=$(resets)
+load moved
+ok "traffic" wait_for 20 flowing
+for i in 2 3; do
+	router_mac 02:00:00:00:77:0$i
+	ok "another router under load, $i: the agent writes its MAC" wait_for 20 goes_to 02:00:00:00:77:0$i
+	ok "and packets go on" flowing
+done
+ok "it says so" grep -q 'has the MAC 02:00:00:00:77:03 now, not 02:00:00:00:77:02' agent.said
+after=$(resets)
+kill -INT $LOAD
+wait $LOAD
+fails "no connection had an error" grep -q 'Socket errors\|Non-2xx' moved.wrk
+equal "nor a reset" $((after - before)) 0
+kill -INT $AGENT
+wait $AGENT
+ip -n "${LBWORLD}net" link set dev lb arp off
+ok "a router that is silent just now, and a change" lb apply wish.yaml
+lb apply wish.yaml 2>said
+ok "packets go on to the MAC that it had, which is said" grep -q 'does not answer.*the MAC that it had' said
+ok "indeed" one
+sed 's/table/router: 10.90.2.9\n    table/' wish.yaml >nobody.yaml
+lb apply nobody.yaml 2>said
+ok "a router that never was is refused" grep -q 'the next hop 10.90.2.9 does not answer' said
+equal "and nothing changed" "$(running)" 02:00:00:00:77:03
+
+# ---- by routes the kernel knows the next hop, if it has asked ----
+lbworld_run lb sysctl -qw net.ipv4.ip_forward=1
+ip -n "${LBWORLD}lb" neigh del 10.90.2.1 dev eth0
+lb apply wish.yaml 2>said
+ok "by routes, a silent router: said" grep -q 'the next hop 10.90.2.1 does not answer' said
+ip -n "${LBWORLD}net" link set dev lb arp on
+lb apply wish.yaml 2>said
+fails "one that answers: not" grep -q 'does not answer' said
+equal "the kernel knows it before a packet comes" "$(ip -n "${LBWORLD}lb" -j neigh show 10.90.2.1 | jq -r '.[0].lladdr')" 02:00:00:00:77:03
+ok "and keeps it" grep -q managed <(ip -n "${LBWORLD}lb" neigh show 10.90.2.1)
+equal "show says that routes say" "$(lb lb show --json | jq -r .next_hop.by)" routes
+ok "it answers" one
+
 # ---- NAT: what backends answer comes back through the balancer, as the router is told ----
 printf 'interfaces:\n  eth0:\n    vips:\n      - {vip: "%s", mode: nat, backends: [10.90.11.2, 10.90.12.2]}\n' $VIP >nat.yaml
-lbworld_run lb sysctl -qw net.ipv4.ip_forward=1
 for i in 1 2; do
 	ip -n "${LBWORLD}net" rule add iif b$i lookup 100
 done
@@ -115,4 +170,6 @@ done >got
 equal "and answers" "$(grep -c '^b[12]$' got)" 6
 lb lb stats --json >stats
 equal "through the balancer in both directions" "$(jq '[.reasons[] | select(.reason | . == "LB_NAT_NEW" or . == "LB_REPLY") | .packets] | add > 20' stats)" true
+ok "detach" lb detach eth0
+fails "the kernel keeps no neighbour for it any more" grep -q managed <(ip -n "${LBWORLD}lb" neigh show)
 e2e_end
