@@ -126,6 +126,11 @@ static void say_how(struct balancer *b, enum how how, bool other)
 	else if (how == HOW_MOVED)
 		buf_str(s, "the tables were of another layout or size: made anew with the connections; counters begin "
 			   "at 0\n");
+	if (b->attach.gap_ns)
+		buf_printf(s,
+			   "interface '%s' runs it as %s now; for %.1f ms, while that changed, packets went past it to "
+			   "the host\n",
+			   b->attach.name, attach_mode_text(b->attach.mode), (double)b->attach.gap_ns / 1e6);
 	if (b->attach.mode == ATTACH_GENERIC)
 		buf_printf(s, "interface '%s' runs it in generic mode, which is slower%s%s\n", b->attach.name,
 			   b->attach.why[0] ? ": " : "", b->attach.why);
@@ -162,6 +167,27 @@ static uint32_t room_of(const struct wish_if *f, const struct balancer *b)
 	return room;
 }
 
+/*
+ * Generic mode may have been wished before, or be all that the driver allows, which only a try shows: one is made where the wish is
+ * another one in this.
+ */
+static enum attach_want want_of(const struct balancer *b, const struct wish_if *f)
+{
+	struct err none = ERR_INIT;
+	struct wish kept;
+	bool again;
+
+	if (f->tc)
+		return ATTACH_WANT_TC;
+	if (f->generic)
+		return ATTACH_WANT_GENERIC;
+	if (b->attach.mode != ATTACH_GENERIC || balancer_wish(b, &kept, &none) < 0)
+		return ATTACH_AUTO;
+	again = kept.nifs && kept.ifs[0].generic;
+	wish_fini(&kept);
+	return again ? ATTACH_WANT_AGAIN : ATTACH_AUTO;
+}
+
 int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 {
 	struct lb_opts opts = { .vips = room_of(f, b), .conns = f->table, .global = f->global };
@@ -171,7 +197,7 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 	struct err quick = ERR_INIT;
 	enum how how = HOW_NEW;
 	enum chain_hook hook = f->tc ? CHAIN_ON_TC : CHAIN_ON_XDP;
-	enum attach_want want = f->tc ? ATTACH_WANT_TC : f->generic ? ATTACH_WANT_GENERIC : ATTACH_AUTO;
+	enum attach_want want = want_of(b, f);
 	bool other = b->chain && chain_hook(b->chain) != hook;
 	int r = attach_free(&b->attach, want, err);
 

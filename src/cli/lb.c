@@ -18,6 +18,7 @@
 
 static const struct argp_option lb_options[] = {
 	{ "on", 'i', "INTERFACE", 0, "Which interface, if there is more than one", 0 },
+	{ "hook", 'k', "HOOK", 0, "vip add, import: where the programs stand on the interface: xdp, tc or generic", 0 },
 	{ "weight", 'w', "N", 0, "Of a backend, 0 to 65535; 0: no new connections", 0 },
 	{ "mode", 'm', "MODE", 0, "How packets go: of a backend ipip or gue, of a VIP nat or l2", 0 },
 	{ "flag", 'f', "FLAG", 0, "Of a VIP, any number of times", 0 },
@@ -48,6 +49,11 @@ static error_t parse_value(int key, char *arg, struct argp_state *state)
 		if (wish_mode_parse(arg, &a->mode) < 0)
 			argp_error(state, "mode is ipip, gue, nat or l2, not '%s'", arg);
 		a->mode_said = true;
+		return 0;
+	case 'k':
+		if (strcmp(arg, "xdp") != 0 && strcmp(arg, "tc") != 0 && strcmp(arg, "generic") != 0)
+			argp_error(state, "a hook is xdp, tc or generic, not '%s'", arg);
+		a->hook = arg;
 		return 0;
 	case 'f':
 		flag = wish_flag_parse(arg);
@@ -141,6 +147,14 @@ static int vip_of(const struct lb_args *a, struct lb_wish_vip *ret, struct err *
 	return 0;
 }
 
+void lb_hook_set(const struct lb_args *a, struct wish_if *f)
+{
+	if (!a->hook)
+		return;
+	f->tc = !strcmp(a->hook, "tc");
+	f->generic = !strcmp(a->hook, "generic");
+}
+
 static int change_vip(const struct lb_args *a, struct wish_if *f, struct err *err)
 {
 	struct lb_wish_vip vip;
@@ -148,6 +162,7 @@ static int change_vip(const struct lb_args *a, struct wish_if *f, struct err *er
 
 	if (r < 0)
 		return r;
+	lb_hook_set(a, f);
 	vip.flags = a->flags;
 	wish_vip_mode_set(&vip, a->mode_said ? a->mode : f->mode);
 	return strcmp(a->words[1], "add") ? wish_vip_del(f, &vip, err) : wish_vip_add(f, &vip, err);
@@ -363,6 +378,10 @@ static int lb_main(int argc, char **argv)
 	}
 	if (i == ARRAY_LEN(verbs)) {
 		(void)fprintf(stderr, "saker lb: say %s (`saker lb --help`)\n", cli_lb.args_doc);
+		return CLI_USAGE;
+	}
+	if (a.hook && verbs[i].run != run_import && (verbs[i].run != run_vip || strcmp(a.words[1], "add") != 0)) {
+		(void)fputs("saker lb: --hook is for vip add and import\n", stderr);
 		return CLI_USAGE;
 	}
 	r = verbs[i].run(&a, &err);

@@ -23,6 +23,7 @@ struct lb_args {
 	uint64_t number;
 	enum wish_mode mode;
 	bool mode_said;
+	const char *hook; /* "xdp", "tc", "generic"; NULL: not said */
 };
 
 /* Each: 0, or -errno with *err set. */
@@ -37,6 +38,8 @@ int lb_watch(const struct lb_args *a, struct err *err);
 int lb_import(const struct lb_args *a, struct err *err);
 /* A wish, or what becomes one; "-": standard input.  More than WISH_BYTES need not be read to the end. */
 int lb_wish_read(const char *file, struct buf *text, struct err *err);
+/* What --hook says into the wish; nothing if it was not said. */
+void lb_hook_set(const struct lb_args *a, struct wish_if *f);
 /* balancer_apply(), and what it has to say on standard error. */
 int lb_wish_apply(struct balancer *b, const struct wish_if *f, uint32_t confirm_s, struct err *err);
 

@@ -44,6 +44,7 @@ int lb_import(const struct lb_args *a, struct err *err)
 			      errors.rows[i].text);
 	if (!wish.ifs[0].nvips)
 		return err_set(err, EINVAL, "there is no service in '%s' that a wish can say", a->words[1]);
+	lb_hook_set(a, &wish.ifs[0]);
 	errors.count = 0;
 	wish_check(&wish.ifs[0], &errors);
 	if (errors.count)

@@ -20,6 +20,7 @@
 #include <linux/magic.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "net/attach_tc.h"
 
@@ -346,25 +347,60 @@ static int tc_set(struct attach *a, int program, struct err *err)
 	return r;
 }
 
-static int xdp_set(struct attach *a, int program, bool generic, struct err *err)
+static int link_new(struct attach *a, int program, bool generic)
 {
-	int r = -EOPNOTSUPP;
+	int r = generic ? -EOPNOTSUPP : link_make(a, program, XDP_FLAGS_DRV_MODE);
 
+	a->why[0] = 0;
+	if (r >= 0)
+		return r;
+	(void)snprintf(a->why, sizeof(a->why), "%s",
+		       generic		  ? "it was asked for"
+		       : r == -EOPNOTSUPP ? "the driver has no XDP, or not with its present settings"
+					  : strerror(-r));
+	return link_make(a, program, XDP_FLAGS_SKB_MODE);
+}
+
+/* Is ours in the wrong mode, as far as can be known? */
+static bool wrong_mode(const struct attach *a, enum attach_want want)
+{
+	return want == ATTACH_WANT_GENERIC ? a->mode == ATTACH_NATIVE
+					   : want == ATTACH_WANT_AGAIN && a->mode == ATTACH_GENERIC;
+}
+
+static int mode_change(struct attach *a, int program, enum attach_want want, struct err *err)
+{
+	uint64_t began_ns = clock_boot_ns();
+	bool was_generic = a->mode == ATTACH_GENERIC;
+	struct err none = ERR_INIT;
+	int r = xdp_detach(a, err);
+
+	if (r < 0)
+		return r;
+	r = link_new(a, program, want == ATTACH_WANT_GENERIC);
+	if (r < 0) {
+		(void)err_errno(err, -r, "cannot change the mode of XDP on interface '%s'", a->name);
+		if (link_new(a, program, was_generic) >= 0)
+			(void)link_pin(a, &none);
+		return r;
+	}
+	a->gap_ns = clock_boot_ns() - began_ns;
+	return link_pin(a, err);
+}
+
+static int xdp_set(struct attach *a, int program, enum attach_want want, struct err *err)
+{
+	int r;
+
+	if (a->link >= 0 && wrong_mode(a, want))
+		return mode_change(a, program, want, err);
 	if (a->link >= 0) {
 		if (bpf_link_update(a->link, program, NULL))
 			return err_errno(err, errno, "cannot replace the program on interface '%s'", a->name);
 		hook_read(a);
 		return 0;
 	}
-	a->why[0] = 0;
-	r = generic ? -EOPNOTSUPP : link_make(a, program, XDP_FLAGS_DRV_MODE);
-	if (r < 0) {
-		(void)snprintf(a->why, sizeof(a->why), "%s",
-			       generic		  ? "it was asked for"
-			       : r == -EOPNOTSUPP ? "the driver has no XDP, or not with its present settings"
-						  : strerror(-r));
-		r = link_make(a, program, XDP_FLAGS_SKB_MODE);
-	}
+	r = link_new(a, program, want == ATTACH_WANT_GENERIC);
 	if (r < 0)
 		return err_errno(err, -r, "cannot put the chain on interface '%s'", a->name);
 	return link_pin(a, err);
@@ -375,12 +411,13 @@ int attach_set(struct attach *a, int program, enum attach_want want, struct err 
 {
 	int r = attach_free(a, want, err);
 
+	a->gap_ns = 0;
 	if (!r && want == ATTACH_WANT_TC) {
 		r = tc_set(a, program, err);
 		if (!r)
 			r = xdp_detach(a, err);
 	} else if (!r) {
-		r = xdp_set(a, program, want == ATTACH_WANT_GENERIC, err);
+		r = xdp_set(a, program, want, err);
 		if (!r)
 			r = tc_detach(a, err);
 	}

@@ -28,7 +28,8 @@ enum attach_mode {
 	ATTACH_TC,	/* at ingress of traffic control: after GRO, beside an XDP program of others */
 };
 
-enum attach_want { ATTACH_AUTO, ATTACH_WANT_GENERIC, ATTACH_WANT_TC };
+/* ATTACH_WANT_AGAIN: as ATTACH_AUTO, and where ours runs in generic mode the driver is tried once more. */
+enum attach_want { ATTACH_AUTO, ATTACH_WANT_AGAIN, ATTACH_WANT_GENERIC, ATTACH_WANT_TC };
 
 struct attach {
 	char name[IF_NAMESIZE];
@@ -42,6 +43,7 @@ struct attach {
 	enum attach_mode mode;
 	uint32_t program; /* id of ours; where there is none, that of XDP, of others; 0: none */
 	char why[160];	  /* why not native, where it is generic; else empty */
+	uint64_t gap_ns;  /* of attach_set(): so long no program was there; 0: there was one always */
 };
 
 /* Life cycle.  The folder need not be there, and is not made.  -ENODEV: there is no such interface. */
@@ -62,7 +64,11 @@ bool attach_ours(const struct attach *a); /* is a program of ours on the interfa
  * -EBUSY: somebody else's program is on the interface's XDP hook; *err names it.  -EOPNOTSUPP: it has no Ethernet headers.
  */
 int attach_free(const struct attach *a, enum attach_want want, struct err *err);
-/* Puts the program, of the type for what is wanted, on the interface, or in the place of ours without a packet between. */
+/*
+ * Puts the program, of the type for what is wanted, on the interface, or in the place of ours without a packet between.  Only from native
+ * to generic XDP and back there is a gap, for the kernel does not have both (net/core/dev.c, dev_xdp_attach); what fails there leaves
+ * the mode that was.
+ */
 int attach_set(struct attach *a, int program, enum attach_want want, struct err *err);
 /* Takes ours off; the folder is the caller's to remove. */
 int attach_detach(struct attach *a, struct err *err);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 200
+# timeout: 400
 #
 # The balancer is changed under load: wishes, programs and tables. No connection may be lost: wrk counts on one side, the kernels of
 # client and backends on both. Then the other ways to a backend, NAT and L2.
@@ -94,6 +94,17 @@ lb apply wish.yaml 2>said
 ok "tables of another layout are made anew" grep -q 'made anew with the connections' said
 equal "and connections carried over" "$(lb lb flows --json -n 10000 | jq '.flows | length >= 40')" true
 ok "which go on" flowing
+for mode in generic native; do
+	sed "s/table/generic: $([ $mode = generic ] && echo true || echo false)\n    table/" wish.yaml >mode.yaml
+	flows=$(lb lb flows --json -n 10000 | jq '.flows | length')
+	lb apply mode.yaml 2>said
+	equal "the mode of XDP changes to $mode" "$(lb lb show --json | jq -r .mode)" $mode
+	ok "it is said how long packets went past it" grep -q 'packets went past it' said
+	equal "connections are still known" "$(lb lb flows --json -n 10000 | jq ".flows | length >= $flows")" true
+	ok "and go on" flowing
+	lb apply mode.yaml 2>said
+	fails "the same wish again changes nothing in that" grep -q 'went past' said
+done
 after=$(resets)
 kill -INT $LOAD # this makes resets of its own
 wait $LOAD

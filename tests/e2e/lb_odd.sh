@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 200
+# timeout: 400
 #
 # The balancer where something is odd: names, wishes at the limits, full disks, processes that are killed, restarts of the host.
 set -u
@@ -51,6 +51,21 @@ if [ "$(stat -L -c %i /proc/self/ns/net)" = 4026531833 ]; then # NET_NS_INIT_INO
 else
 	skip "the name in the host's first namespace" "it is not known which it is"
 fi
+
+# ---- where the programs stand ----
+interface h0
+mode() { lb lb show --json --on h0 | jq -r .mode; }
+for hook in xdp/native tc/tc generic/generic xdp/native; do
+	ok "a VIP with --hook ${hook%/*}" lb lb vip add "10.99.0.$peers:80/tcp" --on h0 --hook "${hook%/*}"
+	equal "stands there" "$(mode)" "${hook#*/}"
+	peers=$((peers + 1))
+done
+ok "another one, without a word" lb lb vip add 10.99.0.99:80/tcp --on h0
+equal "stays there" "$(mode)" native
+lb lb vip del 10.99.0.99:80/tcp --on h0 --hook tc 2>said
+equal "elsewhere it has no meaning" "$? $(cat said)" "2 saker lb: --hook is for vip add and import"
+equal "import takes it, too" "$(echo '-A -t 10.0.0.1:80 -s mh' | lb lb import - --on h0 --hook tc --json 2>/dev/null | jq -r .interfaces.h0.hook)" tc
+ok "detach" lb detach h0
 
 # ---- killed at some call: what is there afterwards is shown, and the next wish runs ----
 interface q0
