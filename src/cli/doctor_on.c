@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "cli/cli.h"
+#include "cli/doctor_lost.h"
 #include "cli/doctor_on.h"
 #include "net/attach.h"
 #include "net/attach_tc.h"
@@ -79,7 +80,7 @@ static void on_json(struct buf *b, const struct on *on)
 	buf_printf(
 		b,
 		",\"tested\":%s,\"mtu\":%d,\"one_buffer\":%s,\"gro\":%s,\"xdp\":\"%s\",\"program\":%u,\"foreign\":%s,"
-		"\"egress\":\"%s\",\"ethernet\":%s,\"forwards4\":%s,\"forwards6\":%s}\n",
+		"\"egress\":\"%s\",\"ethernet\":%s,\"forwards4\":%s,\"forwards6\":%s",
 		is_veth(on) ? "true" : "false", on->mtu, on->mtu <= ONE_BUFFER ? "true" : "false",
 		on->gro < 0 ? "null"
 		: on->gro   ? "true"
@@ -87,6 +88,8 @@ static void on_json(struct buf *b, const struct on *on)
 		attach_mode_name(on->attach.mode), on->attach.program, foreign(on) ? "true" : "false",
 		attach_tc_how_name(on->egress), on->attach.ethernet ? "true" : "false",
 		on->forwards4 ? "true" : "false", on->forwards6 ? "true" : "false");
+	doctor_lost(b, on->attach.name, true);
+	buf_str(b, "}\n");
 }
 
 static void text_hook(struct buf *b, const struct on *on)
@@ -138,6 +141,7 @@ static void on_text(struct buf *b, const struct on *on)
 	buf_printf(b, "      forwarding  IPv4 %s, IPv6 %s%s\n", on->forwards4 ? "on" : "off",
 		   on->forwards6 ? "on" : "off",
 		   on->forwards4 ? "" : ": `router: routes` is not possible, packets leave by one router");
+	doctor_lost(b, on->attach.name, false);
 	if (is_veth(on))
 		buf_str(b,
 			"      peer        what is sent back is only seen where the other end has an XDP program, too; "

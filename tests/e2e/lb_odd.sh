@@ -67,6 +67,30 @@ equal "elsewhere it has no meaning" "$? $(cat said)" "2 saker lb: --hook is for 
 equal "import takes it, too" "$(echo '-A -t 10.0.0.1:80 -s mh' | lb lb import - --on h0 --hook tc --json 2>/dev/null | jq -r .interfaces.h0.hook)" tc
 ok "detach" lb detach h0
 
+# ---- settings of the host by which packets would be lost ----
+conf() { nsenter --net="$NETNS_DIR/$NS" -- sysctl -qw "$@"; }
+losses() { lb doctor --on h0 --json | jq -c '[.losses[].what]'; }
+conf net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.h0.rp_filter=0 net.ipv4.conf.all.arp_ignore=0 net.ipv4.conf.h0.arp_ignore=1
+equal "nothing is wished: nothing is told" "$(losses)" "[]"
+lb lb vip add $VIP --on h0 2>/dev/null
+equal "a VIP that is elsewhere" "$(losses)" "[]"
+ip -n $NS address add 10.99.0.1/32 dev lo
+equal "one that is an address of this host" "$(losses)" '["VIP"]'
+ok "is said to make martians" grep -q '^  --  VIP .*10.99.0.1 is an address of this host, too (lo).*martian' <(lb doctor --on h0)
+conf net.ipv4.conf.h0.accept_local=1
+ok "which accept_local ends" grep -q 'what the balancer leaves to the host ends here' <(lb doctor --on h0)
+printf 'interfaces:\n  h0:\n    decap: {ipip: true}\n' | lb apply - 2>/dev/null
+equal "a tunnel's end, with arp_ignore" "$(losses)" "[]"
+conf net.ipv4.conf.h0.arp_ignore=0
+equal "and without" "$(losses)" '["arp_ignore"]'
+conf net.ipv4.conf.h0.rp_filter=1
+ok "a strict rp_filter and no way to clients" grep -q 'rp_filter.*no route to 8.8.8.8' <(lb doctor --on h0)
+ip -n $NS address add 10.98.0.1/24 dev h0
+ip -n $NS route add default via 10.98.0.2 dev h0
+equal "and with one" "$(losses)" '["arp_ignore"]'
+ip -n $NS address del 10.99.0.1/32 dev lo
+lb detach h0 2>/dev/null
+
 # ---- killed at some call: what is there afterwards is shown, and the next wish runs ----
 interface q0
 # wish TABLE BACKENDS
