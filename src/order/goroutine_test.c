@@ -88,6 +88,10 @@ static const struct question questions[] = {
 	  "0/1/1 goroutine goid=1 program=7; a: 0/1/1 log; 0/1/2 log; x: 0/1/2 exec; 0/1/1 goroutine goid=1 program=8; "
 	  "b: 0/1/1 log",
 	  "a|b x<b" },
+	{ "who ends another's wait for a lock: what either did before comes before what the other does then, both ways",
+	  "0/1/1 goroutine goid=20 program=7; a: 0/1/1 log; 0/1/2 goroutine goid=25 program=7; b: 0/1/2 log;"
+	  "0/1/1 go_ready goid=25 by=20 program=7; c: 0/1/1 log; d: 0/1/2 log",
+	  "a|b a<c b<d a<d b<c c|d" },
 	{ "by way of another goroutine",
 	  "0/1/1 goroutine goid=5 program=7; a: 0/1/1 log; 0/1/1 go_ready goid=6 by=5 program=7; c: 0/1/1 log;"
 	  "0/1/2 goroutine goid=6 program=7; b: 0/1/2 log",

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 120
+# timeout: 240
 #
 # Go programs: each event is its goroutine's, program order is that of goroutines, hand-overs between them are seen; built
 # in every way that keeps their ids elsewhere.  The truth is what the program says of itself (tests/lib/goro).
@@ -14,12 +14,18 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 PY=/usr/bin/python3
 export GO111MODULE=off GOCACHE=${TMPDIR:-/tmp}/saker-gocache GOFLAGS="" CGO_ENABLED=0
 
-# check LABEL REC SCENE WORD...: records a scene of the program, and holds it against its truth
+# keep FILE...: for whoever looks at a failure
+keep() {
+	local at=$here/../build/check/goroutines
+	mkdir -p "$at" && rm -rf "${@/#/$at/}" && cp -r "$@" "$at" && echo "# kept in build/check/goroutines: $*"
+}
+
+# check LABEL REC PROGRAM SCENE...: records a scene of the program, and holds it against its truth
 check() {
 	local label=$1 rec=$2 program=$3
 	shift 3
 	ok "$label: it is recorded" eval "'$SAKER' record --as-root -o $rec -- bin/$program $* >$rec.truth"
-	"$PY" "$here/lib/goro_check.py" "$SAKER" "$rec" "$rec.truth" "$1" >compared 2>&1
+	"$PY" "$here/lib/goro_check.py" "$SAKER" "$rec" "$rec.truth" "$1" >compared 2>&1 || keep "$rec" "$rec.truth"
 	grep -q '^1\.\.' compared || sed -i '1i not ok 1 - it is compared' compared
 	e2e_include "$label: " <compared
 }
@@ -44,6 +50,7 @@ ok 'the program is built in every way' builds
 check 'goroutines on few threads' workers goro workers 6 12
 check 'goroutines that move between threads' move goro move 8 12
 check 'goroutines that hand over' hand goro hand 12
+check 'goroutines that wait for a lock' lock goro lock 4
 for way in stripped pie cgo cgo_stripped; do
 	check "$way" "$way" "$way" hand 8
 done

@@ -4,14 +4,18 @@
 
 Of each write: the goroutine, as the thread's `goroutine` events say, and the thread.  Of the order: the last write of a
 goroutine has all earlier ones of it in its past, and those of others only where the truth has a hand-over (then, in
-scene hand, all of them).
+scene hand, all of them).  In scene lock, of each pair of writes of two goroutines of which one ended the other's wait.
+
+Only edges that are claimed count, not candidates.  Of a past that is wrong the chain of edges is printed that leads there: a
+run in which goroutines wait for each other where the truth knows of nothing (a lock of a library's, say) shows a go_ready in it.
 """
+import collections
 import json
 import subprocess
 import sys
 
 saker, rec, truth_path, scene = sys.argv[1:5]
-hand = scene == "hand"
+hand, lock = scene == "hand", scene == "lock"
 count = failed = 0
 
 
@@ -20,7 +24,7 @@ def case(what, wrong):
     count += 1
     failed += bool(wrong)
     print(f"{'not ok' if wrong else 'ok'} {count} - {what}")
-    for line in wrong[:8]:
+    for line in wrong[:40]:
         print("#", line)
 
 
@@ -29,19 +33,50 @@ def lines(*args):
     return [json.loads(line) for line in out.splitlines()]
 
 
-writes, overs = [], []
+def past_of(event):
+    """What is claimed to be before the event: {id: (the edge's kind, where that leads)}."""
+    into, past, todo = collections.defaultdict(list), {}, collections.deque([event])
+    for e in lines("--causes", str(event)):
+        if not e["ambiguous"] and not e.get("early"):
+            into[e["to"]["id"]].append(e)
+    while todo:
+        to = todo.popleft()
+        for e in into[to]:
+            if e["from"]["id"] not in past:
+                past[e["from"]["id"]] = (e["kind"], to)
+                todo.append(e["from"]["id"])
+    return past
+
+
+def chain_of(past, event, end):
+    """The way from one event to another, a line for each of its ends and for what is no program order."""
+    yield f"    {described[event]}"
+    while event != end:
+        kind, to = past[event]
+        if kind != "program" or to == end:
+            yield f"    -{kind}-> {described[to]}"
+        elif past[to][0] != "program":
+            yield f"    ... {described[to]}"
+        event = to
+
+
+writes, overs, pairs = [], [], []
 for words in map(str.split, open(truth_path)):
-    (writes if words[0] == "w" else overs).append(list(map(int, words[1:])))
+    {"w": writes, "e": overs, "o": pairs}[words[0]].append(list(map(int, words[1:])))
 
 events = lines()
-now, sends = {}, {}
+now, sends, described = {}, {}, {}
 for e in events:
+    described[e["id"]] = f"{e['id']} {e['type']} of thread {e['tid']}"
     if e["context"] != "task":
         continue
     if e["type"] == "goroutine":
         now[e["tid"]] = e["goid"]
     elif e["type"] == "send":
         sends[e["sock"], e["offset"]] = dict(e, goroutine=now.get(e["tid"], 0))
+    described[e["id"]] += f", goroutine {now.get(e['tid'], 0)}"
+    if e["type"] == "go_ready":
+        described[e["id"]] += f": {e['by']} makes {e['goid']} run"
 
 wrong_goroutine, wrong_thread, missing = [], [], []
 own, at = {}, {}
@@ -60,21 +95,22 @@ for goid, tid, cookie, offset, size in writes:
 case(f"{len(writes)} writes of {len(own)} goroutines were recorded", missing or ([] if len(own) > 3 else ["too few"]))
 case("each is its goroutine's", wrong_goroutine)
 case("each is its thread's", wrong_thread)
-threads = {e["tid"]: set() for es in own.values() for e in es}
-for goid, es in own.items():
-    for e in es:
-        threads[e["tid"]].add(goid)
-shared = sum(len(g) > 1 for g in threads.values())
-moved = sum(len({e["tid"] for e in es}) > 1 for es in own.values())
-print(f"# {len(threads)} threads, {shared} of them with several goroutines; {moved} goroutines on several threads")
-case("goroutines share threads", [] if shared else ["none does"])
-if scene == "move":
-    case("goroutines move between threads", [] if moved else ["none does"])
+if not lock:
+    threads = {e["tid"]: set() for es in own.values() for e in es}
+    for goid, es in own.items():
+        for e in es:
+            threads[e["tid"]].add(goid)
+    shared = sum(len(g) > 1 for g in threads.values())
+    moved = sum(len({e["tid"] for e in es}) > 1 for es in own.values())
+    print(f"# {len(threads)} threads, {shared} of them with several goroutines; {moved} goroutines on several threads")
+    case("goroutines share threads", [] if shared else ["none does"])
+    if scene == "move":
+        case("goroutines move between threads", [] if moved else ["none does"])
 
 before = {b: a for a, b in overs}  # who handed over to whom
 missed, false, unordered = [], [], []
 for goid, es in own.items():
-    past = {e["from"]["id"] for e in lines("--causes", str(es[-1]["id"]))}
+    past = past_of(es[-1]["id"])
     for e in es[:-1]:
         if e["id"] not in past:
             missed.append(f"{e['id']} before {es[-1]['id']}, both of goroutine {goid}")
@@ -82,13 +118,30 @@ for goid, es in own.items():
     while g in before:
         g = before[g]
         chain.add(g)
-    for event in past & at.keys():
+    for event in past.keys() & at.keys() if not lock else ():
         if at[event] != goid and at[event] not in chain:
             false.append(f"event {event} of goroutine {at[event]} before {es[-1]['id']} of goroutine {goid}")
+            false += chain_of(past, event, es[-1]["id"]) if len(false) < 40 else []
     for g in chain if hand else ():
         unordered += [f"{e['id']} of {g} before {es[-1]['id']} of {goid}" for e in own[g] if e["id"] not in past]
 case("each goroutine's writes are in order", missed)
-case("writes of goroutines that have nothing to do with each other are not", false)
+if lock:
+    told = {((a, i), (b, j)) for a, i, b, j in pairs}
+    for a, b in {(a, b) for a, _, b, _ in pairs}:
+        of = {side: sorted(key for key in sends if key[0] == side) for side in (a, b)}
+        for y in of[b]:
+            past = past_of(sends[y]["id"])
+            for x in of[a]:
+                claimed = sends[x]["id"] in past
+                true = any(x <= i and j <= y for i, j in told if i[0] == a and j[0] == b)
+                if true and not claimed:
+                    unordered.append(f"{sends[x]['id']} before {sends[y]['id']}")
+                elif claimed and not true:
+                    false += [f"{sends[x]['id']} before {sends[y]['id']}", *chain_of(past, sends[x]["id"], sends[y]["id"])]
+    case("what either did before one ended the other's wait comes before what the other did then", unordered)
+    case("and nothing else does", false)
+else:
+    case("writes of goroutines that have nothing to do with each other are not", false)
 if hand:
     case(f"{len(overs)} hand-overs are seen", unordered or ([] if overs else ["there are none"]))
 print(f"1..{count}")

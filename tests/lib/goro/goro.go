@@ -6,9 +6,16 @@
 //				for the next number of a channel before it writes
 //	goro hand N		a chain of N goroutines: each waits for the one before it (unbuffered channel), then writes
 //	goro move N ROUNDS	goroutines that block in system calls, so that they move between threads
+//	goro lock N		N pairs of goroutines, of which one ends the other's wait for a lock
 //
 // Lines of the truth: `w GOID TID COOKIE OFFSET BYTES`, in the order of the writes of that goroutine; `e GOID GOID`: what
-// the second writes after this line comes after what the first wrote before it.
+// the second writes after this line comes after what the first wrote before it; `o COOKIE OFFSET COOKIE OFFSET`: the write there
+// comes before the other.
+//
+// What a goroutine does before it has told must have nothing in common with others, or they are ordered after all: package
+// fmt takes its buffers from a sync.Pool, and who comes there while another makes the pool's room waits for that one's lock
+// (sync/pool.go: pinSlow; seen in one of 60 runs of `move` on a machine with load).  So notes are numbers until they are
+// told, and nobody collects garbage.
 package main
 
 import (
@@ -16,9 +23,11 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 )
@@ -80,14 +89,22 @@ func newEnd() *end {
 	return &end{fd: fd, peer: peer, cookie: cookie(fd)}
 }
 
+// note: a line of the truth
+type note struct {
+	what    byte
+	numbers []uint64
+}
+
+func numbers(values ...uint64) []uint64 { return values }
+
 // write puts n bytes into the socket and notes who did it.  What is noted is kept by the goroutine: a lock would order them.
-func (e *end) write(n int, notes *[]string) {
+func (e *end) write(n int, notes *[]note) {
 	runtime.LockOSThread() // only so that the thread that is noted is the one that writes
 	tid := syscall.Gettid()
 	_, err := syscall.Write(e.fd, make([]byte, n))
 	runtime.UnlockOSThread()
 	check(err)
-	*notes = append(*notes, fmt.Sprintf("w %d %d %d %d %d", goid(), tid, e.cookie, e.offset, n))
+	*notes = append(*notes, note{'w', numbers(uint64(goid()), uint64(tid), e.cookie, uint64(e.offset), uint64(n))})
 	e.offset += n
 }
 
@@ -99,11 +116,15 @@ func (e *end) read(n int) {
 	}
 }
 
-func tell(notes []string) {
+func tell(notes []note) {
 	lock.Lock()
 	defer lock.Unlock()
-	for _, line := range notes {
-		fmt.Fprintln(truth, line)
+	for _, n := range notes {
+		fmt.Fprintf(truth, "%c", n.what)
+		for _, number := range n.numbers {
+			fmt.Fprintf(truth, " %d", number)
+		}
+		fmt.Fprintln(truth)
 	}
 }
 
@@ -115,7 +136,7 @@ func workers(n, rounds int) {
 	for i := 0; i < n; i++ {
 		all.Add(1)
 		go func() {
-			var notes []string
+			var notes []note
 			e := newEnd()
 			for r := 0; r < rounds; r++ {
 				e.write(1+r%7, &notes)
@@ -136,11 +157,11 @@ func hand(n int) {
 		out := make(chan int)
 		all.Add(1)
 		go func(in, out chan int, last bool) {
-			var notes []string
+			var notes []note
 			e := newEnd()
 			before := <-in
 			if before != 0 {
-				notes = append(notes, fmt.Sprintf("e %d %d", before, goid()))
+				notes = append(notes, note{'e', numbers(uint64(before), uint64(goid()))})
 			}
 			e.write(3, &notes)
 			if !last {
@@ -160,7 +181,7 @@ func move(n, rounds int) {
 	for i := 0; i < n; i++ {
 		all.Add(1)
 		go func(i int) {
-			var notes []string
+			var notes []note
 			e := newEnd()
 			for r := 0; r < rounds; r++ {
 				e.write(1+i%5, &notes)
@@ -180,6 +201,45 @@ func move(n, rounds int) {
 	all.Wait()
 }
 
+// waits: does the goroutine wait for a lock, as the runtime prints it?
+func waits(id int) bool {
+	room := make([]byte, 1<<16)
+	text := string(room[:runtime.Stack(room, true)])
+	head := "goroutine " + strconv.Itoa(id) + " ["
+	return strings.Contains(text, head+"semacquire") || strings.Contains(text, head+"sync.Mutex.Lock")
+}
+
+// pair: one has the lock until the other waits for it.  What either did before that comes before what the other does then.
+func pair() {
+	var common sync.Mutex
+	var notes [2][]note
+	var both sync.WaitGroup
+	var other int64
+	a, b := newEnd(), newEnd()
+	common.Lock()
+	both.Add(2)
+	go func() {
+		b.write(2, &notes[1])
+		atomic.StoreInt64(&other, int64(goid()))
+		common.Lock()
+		b.write(4, &notes[1])
+		both.Done()
+	}()
+	go func() {
+		a.write(1, &notes[0])
+		for id := 0; id == 0 || !waits(id); spin() {
+			id = int(atomic.LoadInt64(&other))
+		}
+		common.Unlock()
+		a.write(3, &notes[0])
+		both.Done()
+	}()
+	both.Wait()
+	tell(notes[0])
+	tell(notes[1])
+	tell([]note{{'o', numbers(a.cookie, 0, b.cookie, 2)}, {'o', numbers(b.cookie, 0, a.cookie, 1)}})
+}
+
 func number(i int) int {
 	n, err := strconv.Atoi(os.Args[i])
 	check(err)
@@ -187,6 +247,7 @@ func number(i int) int {
 }
 
 func main() {
+	debug.SetGCPercent(-1)
 	switch os.Args[1] {
 	case "workers":
 		workers(number(2), number(3))
@@ -194,6 +255,10 @@ func main() {
 		hand(number(2))
 	case "move":
 		move(number(2), number(3))
+	case "lock":
+		for n := number(2); n > 0; n-- {
+			pair()
+		}
 	}
 	check(truth.Flush())
 }
