@@ -9,8 +9,8 @@ import { Keyed, put } from './keyed.js';
 import { count, duration, moment, plural } from './text.js';
 
 const STEP = 20;
-const WHAT = { eject: 'eject', down: 'take out', return: 'bring back', restore: 'put back', drain: 'drain', weight: 'change the share of' };
-const VERDICT = { kept: ['✓', 'kept'], reverted: ['↶', 'reverted'], yielded: ['—', 'yielded to a person'], expired: ['—', 'expired'],
+export const WHAT = { eject: 'eject', down: 'take out', return: 'bring back', restore: 'put back', drain: 'drain', weight: 'change the share of' };
+export const VERDICT = { kept: ['✓', 'kept'], reverted: ['↶', 'reverted'], yielded: ['—', 'yielded to a person'], expired: ['—', 'expired'],
 	shadow: ['◌', 'not done: shadow'], ended: ['—', 'ended'], open: ['…', 'not judged yet'] };
 const FIGURES = [['packets', 'packets to it'], ['others', 'packets to the others'], ['again', 'SYNs again'], ['resets', 'resets'], ['failed', 'failed checks'],
 	['check_ns', 'a check took']];
@@ -50,7 +50,7 @@ export function join(live, recorded) {
 export class Actions {
 	#limit = STEP;
 
-	/* hooks: event(id): go there; short(id): as people read it */
+	/* hooks: event(id): go there; chain(id): there, with what it rests on; short(id): as people read it */
 	constructor(root, hooks) {
 		this.hooks = hooks;
 		this.list = el('ol', { class: 'actions', 'aria-label': 'Actions, the newest first' });
@@ -106,7 +106,7 @@ export class Actions {
 
 		if (id)
 			return el('div', { class: 'evidence' }, 'rests on ', parts.length ? el('ul', {}, parts) : 'no event that is in these recordings',
-				' ', link(id, 'in the diagram, with its causes'));
+				' ', el('button', { class: 'ref', onclick: () => this.hooks.chain(id) }, 'in the diagram, with its causes'));
 		return el('p', { class: 'evidence' }, evidence?.length
 			? `rests on ${evidence.map((e) => `event ${count(e.seq)} of ${e.host}`).join(', ')}` : 'rests on what the balancer itself counted');
 	}
@@ -133,7 +133,7 @@ function untilWords({ running, expiry_boot_ns: expiry, now }) {
 }
 
 /* Whole seconds: it is written anew each second. */
-function ago(ns) {
+export function ago(ns) {
 	return ns < 120e9 ? `${Math.round(ns / 1e9)} s` : duration(ns);
 }
 

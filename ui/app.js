@@ -5,6 +5,7 @@
  */
 import { Latest, get, waiting } from './api.js';
 import { Balancer } from './balancer.js';
+import { chainOf } from './chain.js';
 import { Detail } from './detail.js';
 import { Diagram } from './diagram.js';
 import { byId, choice, fill } from './dom.js';
@@ -28,7 +29,8 @@ class App {
 	#steps = new Latest();
 	#told = new Latest();
 	#back = [];
-	#selected = null; /* the answer of /api/event */
+	#selected = null;
+	#named = []; /* the answer of /api/event */
 
 	constructor() {
 		const go = (id) => this.go(id);
@@ -47,7 +49,7 @@ class App {
 		this.requests = new Requests({ show: (...span) => this.showSpan(...span), event: (id) => this.go(id, true),
 			changed: () => this.link?.changed(), failed: (e) => this.failed(e), say: (words) => this.#say(words) });
 		this.map = new ServiceMap({ service: (name) => this.#requestsOf(name), failed: (e) => this.failed(e) });
-		this.balancer = new Balancer({ changed: () => this.link?.changed(), event: (id) => this.go(id, true), short: (id) => this.short(id) });
+		this.balancer = new Balancer({ changed: () => this.link?.changed(), event: (id) => this.go(id, true), chain: (id) => this.chain(id), short: (id) => this.short(id) });
 		this.view = 'story';
 		this.live = new Live({ grown: (news) => this.#grown(news), follow: () => this.#follow(), failed: (e) => this.failed(e),
 			ended: () => this.#header() });
@@ -108,9 +110,11 @@ class App {
 		}
 	}
 
-	#select(answer, unfold) {
+	/* named: others that get captions */
+	#select(answer, unfold, named = []) {
 		this.#selected = answer;
-		this.diagram.select({ event: place(answer) });
+		this.#named = [answer, ...named.filter(({ id }) => id !== answer.id)].map((e) => ({ ...place(e), label: e.label }));
+		this.diagram.select({ event: place(answer), named: this.#named });
 		this.diagram.reveal(answer.lane, unfold);
 		this.diagram.scale.reveal(this.diagram.value(answer));
 		this.diagram.changed();
@@ -128,7 +132,7 @@ class App {
 			const [past, future] = await Promise.all(['causes', 'effects'].map((dir, i) =>
 				this.#cones[i].get('cone', { id, dir, limit: CONE })));
 			const others = (cone) => cone.events.filter((e) => e.id !== id);
-			const selection = { event: place(answer), past: others(past), future: others(future),
+			const selection = { event: place(answer), named: this.#named, past: others(past), future: others(future),
 				arrows: [...arrowsOf(past), ...arrowsOf(future)] };
 
 			this.diagram.select(selection);
@@ -158,15 +162,35 @@ class App {
 		try {
 			const events = await Promise.all(line.refs.map((id) => get('event', { id })));
 
-			this.live.pause();
-			for (const event of events)
-				this.diagram.reveal(event.lane, true);
-			this.#fit(events);
-			if (events.length)
-				this.#select(events[0], true);
+			const action = events.find(({ event }) => event.type === 'action');
+
+			this.#together(events, action ? await chainOf(action.id) : []);
 		} catch (e) {
 			this.failed(e);
 		}
+	}
+
+	/* What an agent did, with what it rests on and what came of it. */
+	async chain(id) {
+		try {
+			const chain = await chainOf(id);
+
+			this.#together(chain.slice(0, 1), chain);
+		} catch (e) {
+			this.failed(e);
+		}
+	}
+
+	/* The first of `events` is selected; these and `named`, which get captions, are in view with their lanes. */
+	#together(events, named) {
+		const all = [...events, ...named];
+
+		this.live.pause();
+		for (const event of all)
+			this.diagram.reveal(event.lane, true);
+		this.#fit(all.filter(({ event }) => event.type !== 'effect')); /* seconds later: what led here stays apart */
+		if (events.length)
+			this.#select(events[0], true, named);
 	}
 
 	#fit(events) {

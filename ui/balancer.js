@@ -8,8 +8,9 @@ import { Actions, join, ofEvents } from './actions.js';
 import { ask, get } from './api.js';
 import { byId, el, fill } from './dom.js';
 import { put } from './keyed.js';
+import { Now } from './now.js';
 import { Tables } from './tables.js';
-import { count } from './text.js';
+import { count, plural } from './text.js';
 import { Vips, isTroubled } from './vips.js';
 import { Why } from './why.js';
 
@@ -20,7 +21,7 @@ export class Balancer {
 	#shown = false;
 	#asking = null;
 
-	/* hooks: changed(): what the address says; event(id), short(id): of events */
+	/* hooks: changed(): what the address says; event(id), chain(id), short(id): of events */
 	constructor(hooks) {
 		this.hooks = hooks;
 		this.root = byId('balancer');
@@ -30,6 +31,7 @@ export class Balancer {
 		this.why = new Why({ on: () => this.data?.interface, reason: (name) => this.data?.reasons?.find((r) => r.reason === name)?.text });
 		this.recorded = { actions: [], left_out: 0 };
 		this.tables = new Tables();
+		this.now = new Now(byId('lb-now'));
 		byId('lb-filter').addEventListener('input', () => this.#draw());
 		byId('lb-troubled').addEventListener('click', () => this.#onlyTroubled());
 		document.addEventListener('visibilitychange', () => this.#shown && this.#now());
@@ -129,8 +131,10 @@ export class Balancer {
 		const { data } = this;
 
 		this.#acted(data);
+		this.root.classList.toggle('recorded', !this.live);
 		byId('lb-vips').hidden = !this.live;
 		byId('lb-tables').hidden = byId('lb-asked').hidden = !data?.connections;
+		byId('lb-now').hidden = !data?.interface;
 		if (!data)
 			return;
 		this.#head(data);
@@ -141,10 +145,21 @@ export class Balancer {
 		const words = byId('lb-filter').value.trim().toLowerCase(), troubled = byId('lb-troubled').getAttribute('aria-pressed') === 'true';
 		const chosen = data.vips.filter((vip) => (!words || vip.vip.includes(words)) && (!troubled || isTroubled(vip)));
 
+		this.#begun(data);
+		this.now.update(data);
 		this.vips.update(data, chosen);
-		put(byId('lb-count'), chosen.length === data.vips.length ? `${count(chosen.length)} VIPs` : `${count(chosen.length)} of ${count(data.vips.length)} VIPs`);
+		put(byId('lb-count'), chosen.length === data.vips.length ? plural(chosen.length, 'VIP') : `${count(chosen.length)} of ${plural(data.vips.length, 'VIP')}`);
 		if (data.connections)
 			this.tables.update(data);
+	}
+
+	/* Of one VIP there is nothing to choose. */
+	#begun({ vips }) {
+		const before = this.seen;
+
+		this.seen = true;
+		if (!before && vips.length === 1 && !this.vips.open.size)
+			this.vips.toggle(vips[0].vip);
 	}
 
 	#head(data) {

@@ -25,12 +25,12 @@ export function checkShort(check, of, now) {
 	return { text: `${what}, ${ago(age)}`, kind: old ? 'old' : passed ? 'good' : 'bad' };
 }
 
-/* What is wrong; '' where nothing is. */
-export function checkLong(check, of) {
+/* What is wrong; '' where nothing is. known: what the last one found is said already. */
+export function checkLong(check, of, known = false) {
 	if (!check)
 		return '';
 	const all = Object.entries(check.counts).filter(([name]) => name !== 'not_sent').reduce((sum, [, n]) => sum + n, 0), failed = all - (check.counts.passed || 0);
-	const now = check.last === 'passed' || check.last === 'none' ? '' : `check ${of.kind}: ${check.text}${check.in_row > 1 ? ` (${count(check.in_row)} in a row)` : ''}`;
+	const now = known || check.last === 'passed' || check.last === 'none' ? '' : `check ${of.kind}: ${check.text}${check.in_row > 1 ? ` (${count(check.in_row)} in a row)` : ''}`;
 	const unsent = check.counts.not_sent ? `${plural(check.counts.not_sent, 'check')} not sent${check.last === 'none' ? `: ${check.text}` : ''}` : '';
 
 	return [now, failed ? `${count(failed)} of ${plural(all, 'check')} failed` : '', unsent, check.late ? `${plural(check.late, 'check')} began late` : ''].filter(Boolean).join(' · ');

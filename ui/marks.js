@@ -32,6 +32,7 @@ const FORMS = {
 	tick: (c, x, y) => c.rect(x - 0.8, y - 5, 1.6, 10),
 	hex: (c, x, y) => polygon(c, x, y, HEX),
 	hexring: (c, x, y) => polygon(c, x, y, HEX),
+	packet: (c, x, y) => c.rect(x - 2, y - 3.4, 4, 6.8),
 	alarm: (c, x, y) => { polygon(c, x, y, [0, -6, 6, 5, -6, 5]); },
 };
 const HOLLOW = new Set(['ring', 'box', 'rhomb', 'peak', 'cross', 'plus', 'chevron', 'clock', 'trough', 'hexring']);
@@ -69,6 +70,8 @@ const EVENTS = [
 		words: 'trouble' },
 	{ form: 'hex', colour: 'accent', types: ['action'], words: 'action of an agent' },
 	{ form: 'hexring', colour: 'accent', types: ['effect', 'check', 'report', 'told'], words: 'effect, check, report' },
+	{ form: 'packet', colour: 'message', types: ['verdict'], words: 'packet of the sample' },
+	{ form: 'cross', colour: 'trouble', types: [], words: 'packet dropped' },
 	{ form: 'bar', colour: 'io', types: ['pipe'], words: 'file, pipe, disk' },
 	{ form: 'dot', colour: 'dot', types: [], words: 'other' },
 ];
@@ -79,6 +82,10 @@ const BY_MARK = { log: BY_WORD.get('log line'), trouble: BY_WORD.get('trouble'),
 
 /* The look of an event of /api/window: { form, colour } */
 export function eventLook(event) {
+	if (event.type === 'verdict' && event.mark === 'trouble')
+		return BY_WORD.get('packet dropped');
+	if (event.mark === 'state' && (event.type === 'told' || event.type === 'report')) /* how busy a host is, again and again */
+		return BY_WORD.get('other');
 	if (event.mark === 'trouble' && event.type !== 'log' && event.type !== 'exit')
 		return BY_WORD.get('trouble');
 	if (BY_TYPE.has(event.type))

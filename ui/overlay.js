@@ -3,10 +3,12 @@
  * overlay - what changes without the picture below it: the selected event, matches of a search, what the pointer is over.
  */
 import { drawArrowWithin, drawEvents, eventColour, eventLook } from './marks.js';
+import { LOG_Y, caption, cut } from './scene.js';
 import { colours, fonts } from './theme.js';
 import { duration } from './text.js';
 
 const TAU = 2 * Math.PI;
+const CHAR = 6.2, CAPTION_LEAST = 60; /* pixels */
 
 export class Overlay {
 	draw(c, diagram, marked) {
@@ -51,10 +53,11 @@ export class Overlay {
 		c.stroke();
 	}
 
-	#selection({ event }) {
+	#selection({ event, named }) {
 		const { c, d } = this;
 		const i = d.rows.indexOf(event.lane), x = this.#x(event);
 
+		this.#named(named || []);
 		if (i < 0 || !this.#onScreen(x))
 			return;
 		this.#doubt(event, x, d.rows.middle(i));
@@ -65,6 +68,34 @@ export class Overlay {
 		c.strokeStyle = colours.accent;
 		c.lineWidth = 2.5;
 		this.#ring(x, d.rows.middle(i), 8.5);
+	}
+
+	/* Captions that stay while the picture below steps back, each as long as the next one on its lane leaves it room. */
+	#named(events) {
+		const lanes = new Map();
+
+		for (const event of events) {
+			const i = this.d.rows.indexOf(event.lane), x = this.#x(event);
+
+			if (i >= 0 && this.#onScreen(x))
+				lanes.set(i, [...(lanes.get(i) || []), { event, x }]);
+		}
+		lanes.forEach((places, i) => {
+			places.sort((a, b) => a.x - b.x);
+			places.forEach(({ event, x }, k) => this.#caption(event, x, this.d.rows.middle(i) + LOG_Y, (places[k + 1]?.x ?? this.d.scale.width) - x));
+		});
+	}
+
+	#caption(event, x, y, room) {
+		const { c } = this, text = cut(caption(event), (room - 12) / CHAR);
+
+		if (room < CAPTION_LEAST || !event.label)
+			return;
+		c.font = fonts.small;
+		c.fillStyle = colours.panel;
+		c.fillRect(x - 5, y - 12, c.measureText(text).width + 5, 16);
+		c.fillStyle = event.mark === 'trouble' ? colours.trouble : colours.ink;
+		c.fillText(text, x - 3, y - 1);
 	}
 
 	/* The event itself, on a ground of its own: others of its past or future may lie on the same pixel. */

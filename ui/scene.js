@@ -9,7 +9,7 @@ import { colours, fonts } from './theme.js';
 import { brief, message, plural, printable } from './text.js';
 
 const AHEAD_Y = 200; /* pixels drawn above and below what is seen */
-const LOG_Y = 17; /* log lines stand that far below the lane's line */
+export const LOG_Y = 17; /* log lines stand that far below the lane's line */
 const CHAR = 6.7; /* width of a character of a log line: a guess that is measured at the first use */
 const CAPTION_ROOM = 64;
 const LINE_ROOM = 46;
@@ -455,7 +455,7 @@ function told(event) {
 	return event.label && event.mark !== 'state' && event.type !== 'cost';
 }
 
-function caption(event) {
+export function caption(event) {
 	return `${event.type} ${brief(event.label)}`;
 }
 
@@ -468,7 +468,7 @@ function mostOf(win) {
 	return most;
 }
 
-function cut(text, chars) {
+export function cut(text, chars) {
 	const line = printable(text.slice(0, Math.ceil(chars) + 40).split('\n')[0]);
 
 	return line.length <= chars ? line : chars < 3 ? '' : line.slice(0, Math.floor(chars) - 1) + '…';

@@ -13,7 +13,22 @@ const STEP = 100; /* rows that are shown at first, and with each `more` */
 const STATES = new Map([['ejected', ['✕', 'ejected']], ['down', ['▼', 'down']], ['suspect', ['◐', 'suspect']],
 	['slow_start', ['◔', 'slow start']], ['draining', ['◇', 'draining']], ['healthy', ['●', 'healthy']], ['unknown', ['○', 'not watched']]]);
 const TROUBLED = ['ejected', 'down', 'suspect', 'slow_start'];
-const COLUMNS = ['', 'backend', 'weight', 'share', 'packets/s', 'bytes/s', 'connections', 'last check'];
+const COLUMNS = ['', 'backend', 'last check', 'weight', 'share', 'packets/s', 'bytes/s', 'connections'];
+
+/* How many backends of these VIPs are in each state: { state: count }. */
+export function states(vips) {
+	const all = {};
+
+	for (const vip of vips)
+		for (const [state, n] of Object.entries(vip.states))
+			all[state] = (all[state] || 0) + n;
+	return all;
+}
+
+/* "● 3 healthy  ✕ 1 ejected" */
+export function stateWords(of) {
+	return [...STATES.keys()].filter((name) => of[name]).map((name) => `${sign(name)} ${count(of[name])} ${word(name)}`).join('  ');
+}
 
 export function isTroubled({ states }) {
 	return TROUBLED.some((name) => states[name]);
@@ -88,7 +103,7 @@ export class Vips {
 				this.rates(`${vip.vip} ${b.backend}`).add(ms, { packets: b.packets, bytes: b.bytes });
 	}
 
-	#toggle(name) {
+	toggle(name) {
 		if (!this.open.delete(name))
 			this.open.add(name);
 		this.hooks.opened();
@@ -98,7 +113,7 @@ export class Vips {
 		const cell = (kind) => el('span', { class: kind });
 		const [fold, mode, states, rate] = ['fold', 'mode', 'states', 'rate'].map(cell);
 		const picture = spark();
-		const button = el('button', { class: 'vip', 'data-vip': name, onclick: () => this.#toggle(name) }, fold, el('b', {}, name), mode, states, rate, picture.node);
+		const button = el('button', { class: 'vip', 'data-vip': name, onclick: () => this.toggle(name) }, fold, el('b', {}, name), mode, states, rate, picture.node);
 		const inner = el('div', { class: 'backends', hidden: true });
 		const table = backends(inner, this, name);
 		const update = (vip) => {
@@ -133,11 +148,8 @@ function rateWords(rates) {
 	return packets === undefined ? '' : `${perSecond(packets)} packets/s · ${bytes(rates.rate('bytes'))}/s`;
 }
 
-/* "● 3 healthy · ✕ 1 ejected" */
-function summary({ backends: all, states }) {
-	const parts = [...STATES.keys()].filter((name) => states[name]).map((name) => `${sign(name)} ${count(states[name])} ${word(name)}`);
-
-	return all ? parts.join('  ') : 'no backend';
+function summary({ backends: all, states: of }) {
+	return all ? stateWords(of) : 'no backend';
 }
 
 /* Fills a VIP's backends; what comes back brings them up to date. */
@@ -171,7 +183,7 @@ function share(part, whole) {
 }
 
 function backendRow(vips, vip, { backend }) {
-	const cells = Object.fromEntries(['state', 'name', 'weight', 'share', 'packets', 'bytes', 'connections', 'check'].map((kind) => [kind, el('td', { class: kind })]));
+	const cells = Object.fromEntries(['state', 'name', 'check', 'weight', 'share', 'packets', 'bytes', 'connections'].map((kind) => [kind, el('td', { class: kind })]));
 	const words = el('span', { class: 'known' }), below = el('tr', {}, el('td', { colspan: COLUMNS.length }, words));
 	const update = (b) => {
 		const rates = vips.rates(`${vip} ${backend}`), now = weightNow(b);
@@ -181,7 +193,7 @@ function backendRow(vips, vip, { backend }) {
 		cells.state.title = b.health?.shadow ? 'only said: its share is as if it were healthy' : '';
 		put(cells.name, b.name ? `${b.name} ${b.backend}` : b.backend);
 		put(cells.weight, now === b.weight ? count(now) : `${Number(now.toPrecision(3))} of ${count(b.weight)}`);
-		put(cells.share, b.whole.packets ? `${share(rates.since('packets')?.more || 0, b.whole.packets)} of packets, wished ${share(b.weight, b.whole.wished)}` : `wished ${share(b.weight, b.whole.wished)}`);
+		put(cells.share, b.whole.packets ? `${share(rates.since('packets')?.more || 0, b.whole.packets)}, wished ${share(b.weight, b.whole.wished)}` : `wished ${share(b.weight, b.whole.wished)}`);
 		put(cells.packets, perSecond(rates.rate('packets')));
 		put(cells.bytes, bytes(rates.rate('bytes')));
 		put(cells.connections, b.connections === undefined ? '' : count(b.connections));
@@ -208,7 +220,7 @@ function known({ health: h, syns_again: again, check: found, of }) {
 	if (!h)
 		return [again ? plural(again, 'SYN again', 'SYNs again') : '', said].filter(Boolean).join(' · ');
 	const since = h.since_unix_ns ? `for ${span(Date.now() * 1e6 - h.since_unix_ns)}` : '';
-	const check = found ? said : h.check === 'none' ? '' : `check ${h.check}${h.check === 'fails' && h.check_text ? `: ${h.check_text}` : ''}${h.check_in_row > 1 ? ` (${count(h.check_in_row)} in a row)` : ''}`;
+	const check = found ? (h.why && found.text && h.why.includes(found.text) ? checkLong(found, of, true) : said) : h.check === 'none' ? '' : `check ${h.check}${h.check === 'fails' && h.check_text ? `: ${h.check_text}` : ''}${h.check_in_row > 1 ? ` (${count(h.check_in_row)} in a row)` : ''}`;
 	const against = [[h.again, 'SYN again', 'SYNs again'], [h.resets, 'reset'], [h.overflow, 'overflow'], [found ? 0 : h.failed, 'failed check']]
 		.filter(([n]) => n).map(([n, one, many]) => plural(n, one, many));
 

@@ -59,7 +59,8 @@ static void put_event(struct watcher *w, void *fixed, const char *const *strings
 		char bytes[2048];
 	} room;
 
-	h->boot_ns = clock_boot_ns();
+	if (!h->boot_ns)
+		h->boot_ns = clock_boot_ns();
 	h->context = CONTEXT_RECORDER;
 	h->cpu = OWN_CPU;
 	h->seq = ++w->seq;
@@ -67,10 +68,10 @@ static void put_event(struct watcher *w, void *fixed, const char *const *strings
 		(void)w->put(w->put_arg, &room.h);
 }
 
-static void put_report(struct watcher *w, const struct balancer_link *b, const struct sign *s, uint64_t session,
-		       uint64_t sequence)
+static void put_report(struct watcher *w, const struct balancer_link *b, const struct sign *s, uint64_t at_ns,
+		       uint64_t session, uint64_t sequence)
 {
-	struct event_report e = { .h = { .type = EVENT_REPORT },
+	struct event_report e = { .h = { .type = EVENT_REPORT, .boot_ns = at_ns },
 				  .session = session,
 				  .sequence = sequence,
 				  .value = s->value,
@@ -93,10 +94,11 @@ static void put_report(struct watcher *w, const struct balancer_link *b, const s
 
 static void tell(struct watcher *w, struct balancer_link *b, const struct sign *s)
 {
-	uint64_t session, sequence;
+	uint64_t session, sequence,
+		at_ns = clock_boot_ns(); /* before it is sent: who is told cannot have been so earlier */
 
 	if (b->up && link_sign(b->link, s, &session, &sequence) == 0)
-		put_report(w, b, s, session, sequence);
+		put_report(w, b, s, at_ns, session, sequence);
 }
 
 /* Of the port: of each address that backends of it have. */

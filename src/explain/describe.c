@@ -302,6 +302,57 @@ static void check_text(struct buf *b, const struct event *ev)
 	words_text(b, ": ", event_string(ev, 0));
 }
 
+/* ` of 10.90.13.2:80/tcp to lb, exit: process 26272 (nginx) was killed by SIGKILL`; told: who said it, `from b3` */
+static void report_text(struct buf *b, const struct event *ev)
+{
+	const struct event_report *e = EVENT_AS(report, ev);
+
+	buf_str(b, " of ");
+	event_addr_text(b, e->backend);
+	if (e->port)
+		buf_printf(b, ":%u", e->port);
+	label_text(b, ev, "protocol", "/");
+	words_text(b, ev->type->id == EVENT_REPORT ? " to " : " from ", event_string(ev, 1));
+	label_text(b, ev, "sign", ", ");
+	words_text(b, ": ", event_string(ev, 0));
+}
+
+static void packet_end_text(struct buf *b, const uint8_t addr[16], uint16_t port)
+{
+	event_addr_text(b, addr);
+	if (port)
+		buf_printf(b, ":%u", port);
+}
+
+/* ` send 10.90.1.2:4242 > 10.99.0.1:80/tcp to 10.90.11.2: to the backend of its connection (LB_TABLE), 1 of 100` */
+static void verdict_text(struct buf *b, const struct event *ev)
+{
+	static const uint8_t none[16];
+	const struct event_verdict *e = EVENT_AS(verdict, ev);
+	int action = event_field_find(ev->type, "action");
+	struct event_value v;
+
+	buf_char(b, ' ');
+	event_field_get(ev, &ev->type->fields[action], &v);
+	event_value_text(b, &ev->type->fields[action], &v);
+	if (memcmp(e->dst, none, sizeof(none)) != 0) {
+		buf_char(b, ' ');
+		packet_end_text(b, e->src, e->sport);
+		buf_str(b, " > ");
+		packet_end_text(b, e->dst, e->dport);
+		label_text(b, ev, "protocol", "/");
+	}
+	if (memcmp(e->backend, none, sizeof(none)) != 0) {
+		buf_str(b, " to ");
+		event_addr_text(b, e->backend);
+	}
+	words_text(b, ": ", event_string(ev, 3));
+	words_text(b, " (", event_string(ev, 2));
+	buf_str(b, event_string(ev, 2)[0] ? ")" : "");
+	if (e->one_in > 1)
+		buf_printf(b, ", 1 of %u", e->one_in);
+}
+
 /* Types that have words of their own. */
 static const struct {
 	uint16_t type;
@@ -309,6 +360,7 @@ static const struct {
 } own[] = {
 	{ EVENT_LOG, log_text },       { EVENT_RAN, ran_text },	      { EVENT_HELD, held_text },
 	{ EVENT_ACTION, action_text }, { EVENT_EFFECT, effect_text }, { EVENT_CHECK, check_text },
+	{ EVENT_REPORT, report_text }, { EVENT_TOLD, report_text },   { EVENT_VERDICT, verdict_text },
 };
 
 void describe(struct buf *b, const struct who *w, const struct event_types *types, const struct event *ev)

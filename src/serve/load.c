@@ -50,6 +50,11 @@ static uint8_t mark_of(const struct event *ev)
 		return EVENT_AS(exit, ev)->sig ? MARK_TROUBLE : MARK_LIFE;
 	case EVENT_CHECK:
 		return EVENT_AS(check, ev)->state == CHECKSTATE_FAILS ? MARK_TROUBLE : MARK_NONE;
+	case EVENT_VERDICT:
+		return EVENT_AS(verdict, ev)->action <= XDPACTION_DROP ? MARK_TROUBLE : MARK_NONE;
+	case EVENT_REPORT:
+	case EVENT_TOLD:
+		return EVENT_AS(report, ev)->sign == SIGNKIND_LOAD ? MARK_STATE : MARK_NONE; /* every few seconds */
 	case EVENT_SIGNAL:
 	case EVENT_DELIVER:
 	case EVENT_CONT:

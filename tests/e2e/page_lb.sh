@@ -26,6 +26,7 @@ done
 cat >wish.yaml <<END
 interfaces:
   eth0:
+    sample: 5
     backends:
       web1: {address: 10.90.11.2, weight: 10}
     vips:
@@ -41,8 +42,9 @@ ok "a wish is applied" lb apply wish.yaml
 touch load
 while [ -e load ]; do lbworld_run client curl -s -m 5 -o /dev/null http://$LBWORLD_VIP/; done &
 e2e_kill_later $!
+(umask 077 && head -c 48 /dev/urandom | base64 >key)
 # the agent has a page of its own, as the user who called sudo
-SUDO_UID=65534 SUDO_GID=65534 SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" agent -o rec --page=127.0.0.1:0 2>agent.said &
+SUDO_UID=65534 SUDO_GID=65534 SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" agent -o rec --page=127.0.0.1:0 --listen 10.90.2.2:7701 --key key 2>agent.said &
 agent=$!
 e2e_kill_later $agent
 ok "an agent keeps it" wait_for 20 grep -q keeps agent.said
@@ -53,6 +55,13 @@ equal "of its recording and its balancer" "$(paged /api/info | jq -c '[(.recordi
 equal "with all VIPs" "$(paged /api/balancer | jq -c '[.vips[].vip]')" "[\"$VIP\",\"10.99.0.2:443/tcp\"]"
 page=$(pgrep -P $agent) door=$(pgrep -P "$page")
 equal "who serves it is nobody of importance" "$(awk '/^Uid:/ {print $2 $3 $4 $5} /^CapEff:/ {print $2}' "/proc/$page/status")" $'65534655346553465534\n0000000000000000'
+# what the diagram shows besides: the first backend's host, whose agent reports; packets of the sample
+SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}b1" -- "$SAKER" agent -o b1rec --key key --report-to 10.90.2.2:7701 --for 10.90.11.2 --port 80 2>b1.said &
+e2e_kill_later $!
+SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" record -o packets --packets eth0 -p $agent 2>packets.said &
+e2e_kill_later $!
+ok "the first backend's agent is heard" wait_for 60 grep -q 'session .* with' b1.said
+ok "packets of the sample are recorded" wait_for 60 grep -q 'recording into' packets.said
 e2e_include '' < <(lbworld_run lb node "$here/ui/balancer.mjs" "$WORK" $VIP)
 rm -f load
 

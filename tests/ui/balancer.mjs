@@ -158,7 +158,7 @@ function told(answer) {
 	answer.vips[0].states = { down: 1, healthy: 2 };
 	if (backend)
 		Object.assign(backend, { check: { health: 'bad', last: 'refused', in_row: 3, checked_boot_ns: answer.boot_ms * 1e6 - 7e9, took_us: 0, late: 0, counts: { passed: 5, refused: 3, not_sent: 1 },
-			text: HOSTILE }, state: 'down', syns_again: 4, health: { share: 0, state: 'down', shadow: false, since_unix_ns: Date.now() * 1e6 - 5e9, why: HOSTILE, check: 'fails',
+			text: `${HOSTILE}: refused` }, state: 'down', syns_again: 4, health: { share: 0, state: 'down', shadow: false, since_unix_ns: Date.now() * 1e6 - 5e9, why: HOSTILE, check: 'fails',
 			check_in_row: 3, check_text: HOSTILE, again: 4, resets: 1, overflow: 0, failed: 3, silent: true, rtt_us: 0, load: 0 } });
 	return answer;
 }
@@ -166,9 +166,13 @@ function told(answer) {
 /* A page whose answers of the balancer are changed on their way. */
 function openChanged(options, change) {
 	return open(chrome, server.url, options, (page) => page.raw.route('**/api/balancer*', async (route) => {
-		const response = await route.fetch();
+		try {
+			const response = await route.fetch();
 
-		await route.fulfill({ response, json: change(await response.json()) });
+			await route.fulfill({ response, json: change(await response.json()) });
+		} catch {
+			await route.abort().catch(() => {}); /* the page is closed */
+		}
 	}));
 }
 
@@ -231,20 +235,24 @@ await test('512 VIPs with 100 backends each stay usable', async () => {
 	await page.close();
 });
 
-/* With the agent's own recording: the server of a backend is killed, and the page tells it all. */
+/* With the recordings of both agents, and of packets: the server of a backend is killed, and the page tells it all. */
+const both = await serve(['rec', 'b1rec', 'packets'].map((name) => join(work, name)), '--balancer', '--live', '--listen', '127.0.0.1:0');
+
 await test('a server is killed: its state, the action, what it rests on, what came of it', async () => {
-	const both = await serve([join(work, 'rec')], '--balancer', '--live', '--listen', '127.0.0.1:0');
 	const page = await open(chrome, both.url, { viewport: { width: 1280, height: 860 } });
 	const state = (name) => page.until(([backend, wanted]) => document.querySelector(`.backends tbody[data-backend="${backend}"] .state`)?.innerText === wanted, ['10.90.11.2', name]);
+	const now = (words) => page.raw.locator('#lb-now').filter({ hasText: words }).waitFor();
 
 	await page.keyboard.press('b');
 	await page.click(`[data-vip="${vip}"]`);
 	await state('● healthy');
 	process.kill(Number(readFileSync(join(work, 'b1.pid'), 'utf8')), 'SIGKILL');
 	await state('▼ down');
+	await now(/2 of 2 VIPs troubled: 10\.99\.0\.1:80\/tcp, 10\.99\.0\.2:443\/tcp[^]*take out 10\.90\.11\.2 of 10\.99\.0\.1:80\/tcp, because process \d+ \(nginx\) was killed by SIGKILL → /);
 	const action = page.raw.locator('[data-action]').filter({ hasText: 'take out 10.90.11.2' }).first();
 
 	await action.filter({ hasText: /✓ kept/ }).waitFor();
+	await now(/→ ✓ kept/);
 	assert.match(await action.innerText(), /● live take out 10\.90\.11\.2 of 10\.99\.0\.1:80\/tcp: 100 % → 0 % of its weight 10/);
 	const told = JSON.parse(saker('lb', 'show', '--json')).health, said = told.vips[0].backends.find((b) => b.backend === '10.90.11.2');
 
@@ -259,18 +267,49 @@ await test('a server is killed: its state, the action, what it rests on, what ca
 	const link = action.getByRole('button', { name: 'in the diagram' });
 
 	await link.waitFor();
-	await page.until(() => document.querySelector('[data-action] .evidence li')); /* the check that failed */
+	await page.until(() => document.querySelector('[data-action] .evidence li')); /* what the host told */
 	await page.shot('balancer-killed-light', false);
 	await page.keyboard.press('d');
 	await page.shot('balancer-killed-dark', false);
 	await page.keyboard.press('d');
 	await action.locator('.evidence li .ref').first().click();
-	await page.until(() => window.saker.app.diagram.selection?.event.type === 'check');
+	await page.until(() => window.saker.app.diagram.selection?.event.type === 'told');
 	await link.click();
 	await page.until(() => window.saker.app.diagram.selection?.event.type === 'action');
 	assert.match(await page.text('#detail'), /live: down 10\.90\.11\.2 of 10\.99\.0\.1:80\/tcp, its share 100% -> 0%/);
+	/* all that it rests on has a caption and a lane in view, over two hosts, in the order of causes */
+	const chain = await page.until(() => {
+		const { selection, rows, scale } = window.saker.app.diagram, named = selection?.named || [];
+
+		return named.length > 1 && named.map((e) => [e.type, e.t, rows.indexOf(e.lane) >= 0 && scale.x(e.t) >= 0, Boolean(e.label)]);
+	});
+	const of = Object.fromEntries(chain.map(([type, ...rest]) => [type, rest])), order = ['signal', 'deliver', 'exit', 'report', 'told', 'action', 'effect'];
+
+	assert.deepEqual(order.filter((type) => !of[type]?.[1] || !of[type][2]), [], JSON.stringify(chain));
+	assert.deepEqual([...order].sort((a, b) => of[a][0] - of[b][0] || order.indexOf(a) - order.indexOf(b)), order);
+	await page.shot('balancer-chain-light', false);
 	await page.keyboard.press('w');
 	await page.until(() => /10\.90\.11\.2 was taken out of VIP 10\.99\.0\.1:80\/tcp/.test(document.querySelector('#story-lines').innerText));
+	await page.close();
+});
+
+/* Each kind is found, has its mark, and says what it is in a sentence. */
+await test('in the diagram: packets of the sample, reports, what was told, checks, actions, effects', async () => {
+	const page = await open(chrome, both.url, { colorScheme: 'dark', viewport: { width: 1280, height: 860 } });
+	const packet = '10\\.90\\.1\\.2:\\d+ > 10\\.99\\.0\\.1:80/tcp to 10\\.90\\.1[12]\\.2: to the backend ';
+	const kinds = { 'type=verdict and backend=10.90.12.2': [`send ${packet}.*\\((LB_TABLE|LB_HASH)\\), 1 of 5`], 'type=report and sign=exit': ['of 10\\.90\\.11\\.2:80/tcp to \\S+, exit: process \\d+ \\(nginx\\) was killed by SIGKILL'],
+		'type=told and sign=exit': ['of 10\\.90\\.11\\.2:80/tcp from \\S+, exit: process \\d+ \\(nginx\\) was killed by SIGKILL'],
+		'type=check and state=fails': ['of 10\\.90\\.11\\.2:80/tcp fails: connect: refused'], 'type=effect': ['kept, action \\d+ on 10\\.90\\.11\\.2 of 10\\.99\\.0\\.1:80/tcp: verified'] };
+
+	for (const [query, [words]] of Object.entries(kinds)) {
+		await page.raw.locator('#query').fill(query);
+		await page.raw.locator('#query').press('Enter');
+		await page.until((type) => document.querySelector('#results button')?.innerText.includes(type), query.match(/type=(\w+)/)[1]);
+		await page.raw.locator('#results button').first().click();
+		await page.until((type) => window.saker.app.diagram.selection?.event.type === type, query.match(/type=(\w+)/)[1]);
+		assert.match(await page.text('#detail .label'), new RegExp(words), query);
+		await page.shot(`balancer-${query.match(/type=(\w+)/)[1]}-dark`, false);
+	}
 	await page.close();
 	both.stop();
 });
