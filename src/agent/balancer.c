@@ -88,6 +88,15 @@ static int build(struct balancer *b, enum how how, enum chain_hook hook, const s
 	return 0;
 }
 
+/* Before programs are loaded, which takes its time. */
+static int can_pin(struct err *err)
+{
+	char root[PATH_MAX];
+	int r = attach_root(root, sizeof(root), err);
+
+	return !r && access(root, W_OK) ? err_errno(err, errno, "cannot pin programs in '%s'", root) : r;
+}
+
 /* Pins and attaches what is new; after it the old chain can be closed.  Killed anywhere, balancer_finish() finds what to do. */
 static int settle(struct balancer *b, enum how how, const struct pin_about *about, enum attach_want want,
 		  struct err *err)
@@ -207,6 +216,8 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 		r = pin_about_build(hook, opts.vips, opts.conns, &about, err);
 	if (!r)
 		r = how_to(b, &about, &how, err);
+	if (!r && how != HOW_SAME)
+		r = can_pin(err);
 	b->lb = lb_free(b->lb);
 	if (!r)
 		r = build(b, how, hook, &opts, &old, err);
@@ -340,6 +351,7 @@ int balancer_detach(struct balancer *b, struct err *err)
 	bool ours = attach_ours(&b->attach) || b->chain;
 	struct wish kept = { 0 };
 	struct err none = ERR_INIT;
+	char path[PATH_MAX];
 	int r;
 
 	if (!ours && (balancer_wish(b, &kept, &none) < 0 || !kept.nifs)) {
@@ -363,5 +375,11 @@ int balancer_detach(struct balancer *b, struct err *err)
 	balancer_file_remove(b, "overlay");
 	balancer_file_remove(b, "health");
 	balancer_file_remove(b, "checks");
-	return 0;
+	balancer_path(b, "yaml", path, sizeof(path));
+	return access(path, F_OK)
+		       ? 0
+		       : err_set(err, EROFS,
+				 "interface '%s' is detached, but its kept wish '%s' cannot be removed: the next "
+				 "`saker apply` makes it run again",
+				 b->attach.name, path);
 }

@@ -52,6 +52,9 @@ void balancer_close(struct balancer *b);
 /* To write, but without waiting: -EWOULDBLOCK: somebody changes it now. */
 int balancer_try(struct balancer *b, const char *interface, struct err *err);
 
+/* -EPERM, -ENOSYS: this process or kernel cannot do it; the two before ask this, too. */
+int balancer_may(bool write, struct err *err);
+
 /* The wish that is kept; *ret has no interface where there is none. */
 int balancer_wish(const struct balancer *b, struct wish *ret, struct err *err);
 /* Makes the wish run and keeps it.  confirm_s: goes back to what was before, unless balancer_confirm() comes in time; 0: stays. */

@@ -146,10 +146,12 @@ static int take_lock(struct balancer *b, bool wait, struct err *err)
 {
 	char path[PATH_MAX];
 
-	if (mkdir(b->state, 0700) && errno != EEXIST)
+	if (mkdir(b->state, 0700) && errno != EEXIST && access(b->state, F_OK))
 		return err_errno(err, errno, "cannot make the folder '%s'", b->state);
 	balancer_path(b, "lock", path, sizeof(path));
 	b->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (b->lock < 0 && errno == EROFS) /* what needs no more than the lock can be done there */
+		b->lock = open(path, O_RDONLY | O_CLOEXEC);
 	if (b->lock < 0)
 		return err_errno(err, errno, "cannot open '%s'", path);
 	if (flock(b->lock, wait ? LOCK_EX : LOCK_EX | LOCK_NB))
@@ -164,7 +166,9 @@ static int open_it(struct balancer *b, const char *interface, bool write, bool w
 	memset(b, 0, sizeof(*b));
 	b->lock = b->attach.link = -1;
 	balancer_folder(b->state, sizeof(b->state));
-	r = attach_open(&b->attach, interface, err);
+	r = balancer_may(write, err);
+	if (!r)
+		r = attach_open(&b->attach, interface, err);
 	if (r < 0)
 		return r;
 	if (write)

@@ -301,7 +301,9 @@ int keeper_new(const struct keeper_opts *opts, struct keeper **ret, struct err *
 		return err_set(err, ENOMEM, "out of memory");
 	k->opts = opts;
 	k->watch = k->lock = -1;
-	r = loop_new(&k->loop, err);
+	r = balancer_may(true, err);
+	if (r >= 0)
+		r = loop_new(&k->loop, err);
 	if (r >= 0)
 		r = diary_open(opts->record_dir, opts->max_bytes, &k->diary, err);
 	if (r >= 0)

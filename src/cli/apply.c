@@ -227,9 +227,14 @@ static error_t parse_apply(int key, char *arg, struct argp_state *state)
 static int apply_main(int argc, char **argv)
 {
 	struct apply_args a = { .shadow.one_in = SHADOW_ONE_IN };
+	struct err err = ERR_INIT;
 
 	if (cli_parse(&cli_apply, parse_apply, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
+	if (balancer_may(true, &err) < 0) {
+		(void)fprintf(stderr, "saker apply: %s\n", err.text);
+		return CLI_FAILED;
+	}
 	if (a.shadow.on)
 		return shadow_document(&a) < 0 ? CLI_FAILED : CLI_OK;
 	return (a.file ? apply_document(&a) : balancer_each(apply_kept, &a)) < 0 ? CLI_FAILED : CLI_OK;
@@ -311,12 +316,17 @@ static int confirm_one(void *arg, const char *interface)
 static int confirm_main(int argc, char **argv)
 {
 	struct apply_args a = { 0 };
+	struct err err = ERR_INIT;
 	unsigned confirmed = 0;
 	int r;
 
 	if (cli_parse(&cli_confirm, parse_confirm, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
-	r = a.file ? confirm_one(&confirmed, a.file) : balancer_each(confirm_one, &confirmed);
+	r = balancer_may(true, &err);
+	if (r < 0)
+		(void)fprintf(stderr, "saker confirm: %s\n", err.text);
+	else
+		r = a.file ? confirm_one(&confirmed, a.file) : balancer_each(confirm_one, &confirmed);
 	if (!r && !confirmed)
 		(void)fputs("saker confirm: no change waits to be confirmed\n", stderr);
 	return r < 0 || !confirmed ? CLI_FAILED : CLI_OK;

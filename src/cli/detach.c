@@ -81,10 +81,15 @@ static int detach_one(void *arg, const char *interface)
 static int detach_main(int argc, char **argv)
 {
 	struct detach_args a = { 0 };
+	struct err err = ERR_INIT;
 	int failed = 0;
 
 	if (cli_parse(&cli_detach, parse_option, argc, argv, 0, &a) != 0)
 		return CLI_USAGE;
+	if (balancer_may(true, &err) < 0) {
+		(void)fprintf(stderr, "saker detach: %s\n", err.text);
+		return CLI_FAILED;
+	}
 	if (a.interface)
 		return detach_one(NULL, a.interface) < 0 ? CLI_FAILED : CLI_OK;
 	return balancer_each(detach_one, &failed) < 0 || failed ? CLI_FAILED : CLI_OK;

@@ -29,6 +29,7 @@ struct on {
 	char driver[32];
 	int mtu, gro; /* gro -1: unknown */
 	bool forwards4, forwards6;
+	bool blind; /* whose programs are there cannot be seen */
 	enum attach_tc_how egress;
 };
 
@@ -47,10 +48,12 @@ static int on_look(const char *interface, struct on *on, struct err *err)
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	struct ethtool_value gro = { .cmd = ETHTOOL_GGRO };
 	struct ifreq req = { 0 };
+	struct err why = ERR_INIT;
 	int r = attach_open(&on->attach, interface, err);
 
 	if (r < 0)
 		return r;
+	on->blind = balancer_may(false, &why) < 0;
 	(void)snprintf(on->driver, sizeof(on->driver), "%s", ask(fd, &on->attach, &info) ? "unknown" : info.driver);
 	on->gro = ask(fd, &on->attach, &gro) ? -1 : gro.data != 0;
 	(void)snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", on->attach.name);
@@ -68,7 +71,7 @@ static bool is_veth(const struct on *on)
 
 static bool foreign(const struct on *on)
 {
-	return on->attach.link < 0 && on->attach.xdp;
+	return on->attach.link < 0 && on->attach.xdp && !on->blind;
 }
 
 static void on_json(struct buf *b, const struct on *on)
@@ -85,7 +88,10 @@ static void on_json(struct buf *b, const struct on *on)
 		on->gro < 0 ? "null"
 		: on->gro   ? "true"
 			    : "false",
-		attach_mode_name(on->attach.mode), on->attach.program, foreign(on) ? "true" : "false",
+		attach_mode_name(on->attach.mode), on->attach.program,
+		on->blind     ? "null"
+		: foreign(on) ? "true"
+			      : "false",
 		attach_tc_how_name(on->egress), on->attach.ethernet ? "true" : "false",
 		on->forwards4 ? "true" : "false", on->forwards6 ? "true" : "false");
 	doctor_lost(b, on->attach.name, true);
@@ -96,7 +102,10 @@ static void text_hook(struct buf *b, const struct on *on)
 {
 	char text[64];
 
-	if (foreign(on))
+	if (on->blind)
+		buf_printf(b, "  --  XDP         %s; whose, and what saker has here, only CAP_SYS_ADMIN may see\n",
+			   on->attach.xdp ? "a program is there" : "no program is there");
+	else if (foreign(on))
 		buf_printf(b, "  --  XDP         has a program of somebody else, %s: saker does not replace it%s\n",
 			   attach_program_text(on->attach.xdp, text, sizeof(text)),
 			   on->attach.tc ? "" : " (`hook: tc` stands behind it)");
@@ -160,7 +169,7 @@ int doctor_on(const char *interface, bool json)
 		return CLI_FAILED;
 	}
 	(json ? on_json : on_text)(&b, &on);
-	free_hook = (!foreign(&on) || on.attach.tc) && on.attach.ethernet;
+	free_hook = !on.blind && (!foreign(&on) || on.attach.tc) && on.attach.ethernet;
 	attach_close(&on.attach);
 	if (cli_put(&b, &err) < 0)
 		return CLI_FAILED;

@@ -124,9 +124,13 @@ static int only_one(void *arg, const char *interface)
 static int which_interface(struct lb_args *a, struct err *err)
 {
 	struct only only = { 0 };
+	int r;
 
 	if (a->on_said)
 		return 0;
+	r = balancer_may(false, err);
+	if (r < 0)
+		return r;
 	(void)balancer_each(only_one, &only);
 	if (!only.count)
 		return err_set(err, ENOENT, "no interface has a balancer: say --on INTERFACE");

@@ -91,6 +91,73 @@ equal "and with one" "$(losses)" '["arp_ignore"]'
 ip -n $NS address del 10.99.0.1/32 dev lo
 lb detach h0 2>/dev/null
 
+# ---- rights and file systems that are missing: it is said which, and nothing is half-done ----
+interface r0
+sed s/q0/r0/ >r0.yaml <<-END
+	interfaces:
+	  q0:
+	    router: 02:00:00:00:00:09
+	    vips: [{vip: "$VIP", backends: [10.1.0.5]}]
+END
+sed s/10.1.0.5/10.1.0.6/ r0.yaml >r1.yaml
+# state_of: program, pins, wish
+state_of() {
+	ip -n $NS -j -d link show dev r0 | jq -r '.[0].xdp.prog.id // "none"'
+	ls -d /sys/fs/bpf/saker/r0@* 2>/dev/null
+	cat state/r0@*.yaml 2>/dev/null
+}
+# told WHAT WORDS COMMAND...: it fails with these words, and nothing changes
+told() {
+	local what=$1 words=$2 before
+	shift 2
+	before=$(state_of)
+	"$@" >said 2>&1 && echo 'it was done' >said
+	ok "$what" grep -q "$words" said
+	equal "$what: nothing changes" "$(state_of)" "$before"
+}
+without() {
+	local caps=$1
+	shift
+	SAKER_STATE=$WORK/state nsenter --net="$NETNS_DIR/$NS" -- setpriv --bounding-set "$caps" --inh-caps "$caps" "$SAKER" "$@"
+}
+# mounted COMMANDS: with file systems of its own
+mounted() { unshare -m sh -c "$1"' && SAKER_STATE='"$WORK"'/state exec nsenter --net='"$NETNS_DIR/$NS"' -- '"$SAKER"' "$@"' "$@"; }
+rights() {
+	told "$1: no CAP_SYS_ADMIN" 'CAP_SYS_ADMIN is missing' without -sys_admin,-bpf apply r1.yaml
+	told "$1: no CAP_NET_ADMIN" 'CAP_NET_ADMIN is missing' without -net_admin apply r1.yaml
+	told "$1: no BPF file system, and none can be mounted" 'cannot .*sys/fs/bpf\|has its pins elsewhere' mounted 'umount /sys/fs/bpf && mount -t tmpfs -o ro none /sys/fs' apply r1.yaml
+	told "$1: a read-only BPF file system" "Read-only file system" mounted 'mount -o remount,ro,bind /sys/fs/bpf' apply table.yaml
+	told "$1: a read-only folder for wishes" "Read-only file system" mounted "mkdir -p $WORK/state && mount --bind $WORK/state $WORK/state && mount -o remount,ro,bind $WORK/state" apply r1.yaml
+}
+sed 's/router/table: 64\n    router/' r1.yaml >table.yaml
+rights "at first"
+ok "then a wish" lb apply r0.yaml
+rights "where one runs"
+for command in 'lb show' 'lb stats' 'lb vip add 10.99.0.1:81/tcp' 'detach --all' 'detach r0' apply 'confirm r0' agent; do
+	# shellcheck disable=SC2086
+	told "$command" 'CAP_SYS_ADMIN is missing' without -sys_admin,-bpf $command
+done
+without -sys_admin,-bpf doctor --on r0 >said
+ok "doctor says no more than it sees" grep -q 'XDP  .*a program is there; whose' said
+mounted "mount --bind $WORK/state $WORK/state && mount -o remount,ro,bind $WORK/state" detach r0 2>said
+ok "a read-only folder for wishes does not keep a chain on" grep -q 'detached, but its kept wish .* cannot be removed' said
+equal "which is off" "$(state_of | head -n 1)" none
+ok "the rest can be removed later" lb detach r0
+
+# ---- a kernel that refuses ----
+if command -v strace >/dev/null; then
+	refusing() { SAKER_STATE=$WORK/state nsenter --net="$NETNS_DIR/$NS" -- strace -f -qq -o strace.out -e trace=bpf -e inject=bpf:error="$1" "$SAKER" apply "$2"; }
+	told "a kernel without BPF" 'has no BPF' refusing ENOSYS r0.yaml
+	told "one that makes no such map" "cannot load the packet programs 'chain': Invalid argument" refusing EINVAL:when=20+ r0.yaml
+	told "or has no more memory for tables" 'cannot .*: Cannot allocate memory' refusing ENOMEM:when=150+ r0.yaml
+	ok "a wish that runs" lb apply r0.yaml
+	told "and the next one is refused by the kernel" 'cannot .*: Cannot allocate memory' refusing ENOMEM:when=80+ r1.yaml
+	ok "the one after it is not" lb apply r1.yaml
+	lb detach r0 2>/dev/null
+else
+	skip "a kernel that refuses" "no strace"
+fi
+
 # ---- killed at some call: what is there afterwards is shown, and the next wish runs ----
 interface q0
 # wish TABLE BACKENDS
