@@ -62,6 +62,7 @@ static int see_vip(void *arg, const struct lb_prefix_key *key, const struct lb_v
 {
 	struct seen *s = arg;
 	struct seen_vip *v = &s->vips[s->nvips];
+	struct seen_count fresh = { 0 };
 
 	if (s->nvips == WISH_VIPS)
 		return 0;
@@ -73,6 +74,8 @@ static int see_vip(void *arg, const struct lb_prefix_key *key, const struct lb_v
 	v->vip.flags = vip->flags;
 	v->number = vip->number;
 	count_read(s->c, "lb_vip_counts", vip->number, &v->sent);
+	count_read(s->c, "lb_vip_syns", vip->number, &fresh);
+	v->fresh = fresh.packets;
 	return map_set(&s->by_vip, free_key(&s->by_vip, vip_hash(&v->vip)), ++s->nvips);
 }
 
@@ -202,7 +205,8 @@ void seen_json(struct buf *out, const struct seen *s, const struct balancer *b)
 	buf_json(out, b->attach.name, strlen(b->attach.name));
 	buf_str(out, ",\"vips\":[");
 	for (i = 0; i < s->nvips; i++) {
-		buf_printf(out, "%s{\"vip\":\"%s\",", i ? "," : "", wish_vip_text(&s->vips[i].vip, text));
+		buf_printf(out, "%s{\"vip\":\"%s\",\"new_connections\":%" PRIu64 ",", i ? "," : "",
+			   wish_vip_text(&s->vips[i].vip, text), s->vips[i].fresh);
 		count_json(out, &s->vips[i].sent);
 		buf_char(out, '}');
 	}
@@ -246,17 +250,29 @@ static void single(const struct seen_writing *w, const char *name, const char *h
 	buf_printf(w->out, "} %" PRIu64 "\n", value);
 }
 
-static void vips(const struct seen_writing *w, const struct seen *s, bool bytes)
+static void vips(const struct seen_writing *w, const struct seen *s, unsigned what)
 {
+	static const struct {
+		const char *family, *name, *help;
+	} rows[] = {
+		{ "vip_packets", "vip_packets_total", "Packets sent on, by VIP." },
+		{ "vip_bytes", "vip_bytes_total", "Bytes of packets sent on, by VIP." },
+		{ "vip_new_connections", "vip_new_connections_total",
+		  "SYNs sent on that had not come before, by VIP; those above the rate of new connections are not in "
+		  "it." },
+	};
 	char text[WISH_VIP_TEXT];
 	size_t i;
 
-	seen_family(w, bytes ? "vip_bytes" : "vip_packets", "counter",
-		    bytes ? "Bytes of packets sent on, by VIP." : "Packets sent on, by VIP.");
+	seen_family(w, rows[what].family, "counter", rows[what].help);
 	for (i = 0; i < s->nvips; i++) {
-		seen_sample(w, bytes ? "vip_bytes_total" : "vip_packets_total");
-		buf_printf(w->out, ",vip=\"%s\"} %" PRIu64 "\n", wish_vip_text(&s->vips[i].vip, text),
-			   bytes ? s->vips[i].sent.bytes : s->vips[i].sent.packets);
+		const struct seen_vip *v = &s->vips[i];
+
+		seen_sample(w, rows[what].name);
+		buf_printf(w->out, ",vip=\"%s\"} %" PRIu64 "\n", wish_vip_text(&v->vip, text),
+			   what == 0   ? v->sent.packets
+			   : what == 1 ? v->sent.bytes
+				       : v->fresh);
 	}
 }
 
@@ -293,8 +309,8 @@ void seen_prometheus(struct buf *out, const struct seen *s, const struct balance
 	const struct seen_writing w = { .out = out, .on = b->attach.name, .open = open };
 	uint32_t i;
 
-	vips(&w, s, false);
-	vips(&w, s, true);
+	for (i = 0; i < 3; i++)
+		vips(&w, s, i);
 	for (i = 0; i < 4; i++)
 		reals(&w, s, i);
 	single(&w, "table_room", "Entries that one CPU's connection table has room for.", lb_look_room(b->chain));

@@ -28,6 +28,7 @@ struct seen_vip {
 	struct lb_wish_vip vip;
 	uint32_t number;
 	struct seen_count sent;
+	uint64_t fresh; /* new TCP connections */
 };
 
 struct seen_real {

@@ -20,7 +20,8 @@
 /* The words are those of events, which are never given to something else. */
 static const struct event_labels *labels_of(const char *field)
 {
-	const struct event_type *t = event_static_type(strcmp(field, "verdict") ? EVENT_ACTION : EVENT_EFFECT);
+	bool effect = !strcmp(field, "verdict") || !strcmp(field, "decided");
+	const struct event_type *t = event_static_type(effect ? EVENT_EFFECT : EVENT_ACTION);
 
 	return t->fields[event_field_find(t, field)].labels;
 }
@@ -43,7 +44,7 @@ uint32_t health_doc_value(const char *field, const char *word)
 	size_t i;
 
 	for (i = 0; i < l->count; i++) {
-		if (!strcmp(l->rows[i].name, word))
+		if (word && !strcmp(l->rows[i].name, word))
 			return (uint32_t)l->rows[i].value;
 	}
 	return 0;
@@ -114,12 +115,38 @@ static void put_event(struct buf *out, const struct sign_event *e)
 		   e->boot_ns, e->seq, e->cpu);
 }
 
+static void put_took(struct buf *out, const char *key, const char *unit, const struct health_took *t)
+{
+	buf_printf(out, ",\"%ss\":%" PRIu64 ",\"%s_%s\":%" PRIu64, key, t->count, key, unit, t->mean);
+}
+
 static void put_figures(struct buf *out, const char *key, const struct health_figures *f)
 {
 	buf_printf(out,
-		   ",\"%s\":{\"packets\":%" PRIu64 ",\"others\":%" PRIu64 ",\"again\":%" PRIu64 ",\"resets\":%" PRIu64
-		   ",\"failed\":%" PRIu64 ",\"check_ns\":%" PRIu64 "}",
-		   key, f->packets, f->others, f->again, f->resets, f->failed, f->check_ns);
+		   ",\"%s\":{\"new\":%" PRIu64 ",\"packets\":%" PRIu64 ",\"others\":%" PRIu64 ",\"again\":%" PRIu64
+		   ",\"resets\":%" PRIu64 ",\"failed\":%" PRIu64 ",\"own_bad\":%" PRIu64,
+		   key, f->fresh, f->packets, f->others, f->again, f->resets, f->failed, f->own_bad);
+	put_took(out, "check", "ns", &f->checks);
+	put_took(out, "rtt", "us", &f->rtts);
+	put_took(out, "others_check", "ns", &f->others_checks);
+	put_took(out, "others_rtt", "us", &f->others_rtts);
+	buf_char(out, '}');
+}
+
+static void put_decided(struct buf *out, uint32_t decided)
+{
+	const struct event_labels *l = labels_of("decided");
+	const char *comma = "";
+	size_t i;
+
+	buf_str(out, ",\"decided\":[");
+	for (i = 0; i < l->count; i++) {
+		if (!(decided & l->rows[i].value))
+			continue;
+		buf_printf(out, "%s\"%s\"", comma, l->rows[i].name);
+		comma = ",";
+	}
+	buf_char(out, ']');
 }
 
 static void put_action(struct buf *out, const struct action *a)
@@ -155,6 +182,7 @@ static void put_action(struct buf *out, const struct action *a)
 	buf_printf(out, "{\"verdict\":\"%s\",\"window_ns\":%" PRIu64 ",", health_doc_word("verdict", a->verdict),
 		   a->window_ns);
 	put_text(out, "why", a->verdict_why);
+	put_decided(out, a->decided);
 	put_figures(out, "before", &a->before);
 	put_figures(out, "after", &a->after);
 	buf_str(out, "}}");

@@ -78,8 +78,8 @@ void kept_effect(struct kept *i, struct action *a, enum healthstate state)
 				  .number = a->number,
 				  .window_ns = a->window_ns,
 				  .from_ns = a->at_ns + ACTION_SETTLE_NS,
-				  .check_before_ns = a->before.check_ns,
-				  .check_after_ns = a->after.check_ns,
+				  .check_before_ns = a->before.checks.mean,
+				  .check_after_ns = a->after.checks.mean,
 				  .verdict = a->verdict,
 				  .state = state,
 				  .packets_before = CUT32(a->before.packets),
@@ -91,7 +91,16 @@ void kept_effect(struct kept *i, struct action *a, enum healthstate state)
 				  .resets_before = CUT32(a->before.resets),
 				  .resets_after = CUT32(a->after.resets),
 				  .failed_before = CUT32(a->before.failed),
-				  .failed_after = CUT32(a->after.failed) };
+				  .failed_after = CUT32(a->after.failed),
+				  .new_before = CUT32(a->before.fresh),
+				  .new_after = CUT32(a->after.fresh),
+				  .checks_before = CUT32(a->before.checks.count),
+				  .checks_after = CUT32(a->after.checks.count),
+				  .rtt_before_us = CUT32(a->before.rtts.mean),
+				  .rtt_after_us = CUT32(a->after.rtts.mean),
+				  .rtts_before = CUT32(a->before.rtts.count),
+				  .rtts_after = CUT32(a->after.rtts.count),
+				  .decided = (uint16_t)a->decided };
 	char text[LB_ADDR_TEXT];
 	struct lb_addr to = lb_addr_of(&a->c.addr);
 
@@ -152,7 +161,7 @@ static struct action *remember(struct kept *i, struct group *g, const struct hea
 	(void)snprintf(about.interface, sizeof(about.interface), "%s", i->name);
 	(void)snprintf(about.vip, sizeof(about.vip), "%s", g->text);
 	if (at >= 0)
-		health_figures(g->health, (size_t)at, now_ns, &about.before);
+		health_figures(g->health, (size_t)at, c->share_before, now_ns, &about.before);
 	a = actions_add(&i->actions, &about);
 	if (!a)
 		return NULL;
@@ -306,7 +315,8 @@ void kept_judge(struct kept *i, uint64_t now_ns)
 			kept_effect(i, a, HEALTHSTATE_UNKNOWN);
 			continue;
 		}
-		health_figures(g->health, (size_t)at, now_ns, &after);
+		health_figures(g->health, (size_t)at,
+			       a->c.mode == ACTIONMODE_LIVE ? a->c.share_after : a->c.share_before, now_ns, &after);
 		action_judge(a, &after);
 		health_view(g->health, (size_t)at, now_ns, &v);
 		kept_effect(i, a, v.state);

@@ -22,20 +22,30 @@ static void event_of(const json_t *object, struct sign_event *ret)
 				     .cpu = (uint16_t)health_doc_u64(object, "cpu") };
 }
 
+static void took_of(const json_t *object, const char *count, const char *mean, struct health_took *ret)
+{
+	*ret = (struct health_took) { health_doc_u64(object, count), health_doc_u64(object, mean) };
+}
+
 static void figures_of(const json_t *object, struct health_figures *ret)
 {
+	ret->fresh = health_doc_u64(object, "new");
 	ret->packets = health_doc_u64(object, "packets");
 	ret->others = health_doc_u64(object, "others");
 	ret->again = health_doc_u64(object, "again");
 	ret->resets = health_doc_u64(object, "resets");
 	ret->failed = health_doc_u64(object, "failed");
-	ret->check_ns = health_doc_u64(object, "check_ns");
+	ret->own_bad = health_doc_u64(object, "own_bad");
+	took_of(object, "checks", "check_ns", &ret->checks);
+	took_of(object, "rtts", "rtt_us", &ret->rtts);
+	took_of(object, "others_checks", "others_check_ns", &ret->others_checks);
+	took_of(object, "others_rtts", "others_rtt_us", &ret->others_rtts);
 }
 
 /* An action as it was written; false: it is none. */
 static bool action_of(const struct kept *i, const json_t *row, struct action *a)
 {
-	const json_t *effect = json_object_get(row, "effect"), *evidence = json_object_get(row, "evidence");
+	const json_t *effect = json_object_get(row, "effect"), *evidence = json_object_get(row, "evidence"), *words;
 	struct lb_addr addr;
 	uint32_t k;
 
@@ -64,6 +74,9 @@ static bool action_of(const struct kept *i, const json_t *row, struct action *a)
 	a->verdict = (enum verdict)health_doc_value("verdict", health_doc_text(effect, "verdict"));
 	(void)snprintf(a->verdict_why, sizeof(a->verdict_why), "%s", health_doc_text(effect, "why"));
 	a->window_ns = health_doc_u64(effect, "window_ns");
+	words = json_object_get(effect, "decided");
+	for (k = 0; k < json_array_size(words); k++)
+		a->decided |= health_doc_value("decided", json_string_value(json_array_get(words, k)));
 	figures_of(json_object_get(effect, "before"), &a->before);
 	figures_of(json_object_get(effect, "after"), &a->after);
 	return true;

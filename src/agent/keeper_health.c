@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "net/lb/look.h"
+#include "packet/wire.h"
 
 #define FILL_NS (5 * NS_PER_SEC) /* a look at the tables of two CPUs takes some ms */
 
@@ -113,6 +114,23 @@ static int see_real(void *arg, uint32_t number, const struct lb_real *real)
 	return 0;
 }
 
+static int see_vip(void *arg, const struct lb_prefix_key *key, const struct lb_vip *vip)
+{
+	struct kept *i = arg;
+	size_t k;
+
+	for (k = 0; k < i->ngroups; k++) {
+		struct group *g = i->groups[k];
+
+		if (g->vip.port != WIRE16(key->port) || g->vip.proto != key->proto || g->vip.bits != key->bits - 32 ||
+		    g->vip.addr.family != key->family || memcmp(g->vip.addr.addr, key->addr, sizeof(key->addr)) != 0)
+			continue;
+		g->fresh_known = g->fresh_known && g->number == vip->number;
+		g->number = vip->number;
+	}
+	return 0;
+}
+
 static int group_wish(struct kept *i, const struct wish_vip *v, uint64_t now_ns)
 {
 	struct group *g = group_find(i, v);
@@ -206,6 +224,8 @@ void kept_wished(struct kept *i, uint64_t now_ns)
 	i->again = i->open && i->b.chain ? lb_look_again(i->b.chain) : NULL;
 	if (i->open && i->b.chain)
 		(void)lb_look_reals(i->b.chain, see_real, i);
+	if (i->open && i->b.chain)
+		(void)lb_look_vips(i->b.chain, see_vip, i);
 	if (!i->begun && i->open) {
 		i->begun = true;
 		kept_begin(i, now_ns);
@@ -276,6 +296,19 @@ static void look_for_drained(struct kept *i, struct group *g, size_t k, uint64_t
 	}
 	(void)snprintf(a->verdict_why, sizeof(a->verdict_why), "%s", why);
 	kept_effect(i, a, v.state);
+}
+
+/* New connections since the last time. */
+static void sample_fresh(struct kept *i, struct group *g, uint64_t now_ns)
+{
+	struct chain_count n = { 0 };
+
+	if (!g->number || lb_look_count(i->b.chain, "lb_vip_syns", g->number, &n))
+		return;
+	if (g->fresh_known && n.packets > g->fresh)
+		health_fresh(g->health, n.packets - g->fresh, now_ns);
+	g->fresh = n.packets;
+	g->fresh_known = true;
 }
 
 static void sample_packets(struct kept *i, struct group *g, uint64_t now_ns)
@@ -351,8 +384,10 @@ void kept_turn(struct kept *i, uint64_t now_ns)
 	if (sample)
 		i->sampled_ns = now_ns;
 	for (k = 0; k < i->ngroups; k++) {
-		if (sample)
+		if (sample) {
+			sample_fresh(i, i->groups[k], now_ns);
 			sample_packets(i, i->groups[k], now_ns);
+		}
 		if (i->again)
 			sample_again(i, i->groups[k], now_ns);
 		group_turn(i, i->groups[k], now_ns);

@@ -18,7 +18,9 @@ struct group {
 	char text[WISH_VIP_TEXT];
 	struct health *health;
 	struct tally_of *counts; /* of each backend, in health's order */
-	bool off, seen;
+	uint32_t number;	 /* of lb_vip_syns; 0: none */
+	uint64_t fresh;		 /* what that said last */
+	bool off, seen, fresh_known;
 };
 
 /* What the balancer's counters said last of a backend. */

@@ -13,6 +13,7 @@
 #define RTT_CONNECTIONS 4	 /* of fewer, the median says nothing of the host */
 #define RTT_FLOOR_US 2000	 /* below, four times as long is noise */
 #define RTT_TIMES 4
+#define RTT_NS (2 * NS_PER_SEC)
 #define LOAD_STEP 50 /* 1/1000: a smaller change is told only with the next LOAD_NS */
 #define LOAD_NS (5 * NS_PER_SEC)
 #define PROTO_TCP 6
@@ -238,6 +239,22 @@ bool watch_wants_slow(const struct watch *w, uint64_t now_ns)
 	return now_ns >= w->slow_ns;
 }
 
+/* How long they take now: when it changed by more than a quarter, and every RTT_NS. */
+static void rtt_tell(struct watch *w, const struct listeners_rtt *rtt, uint64_t now_ns)
+{
+	uint64_t now = rtt->median_us, then = w->rtt_told, apart = now > then ? now - then : then - now;
+	struct sign s = sign_new(w, SIGN_RTT, now_ns);
+
+	if (w->rtt_ns && 4 * apart <= then && now_ns < w->rtt_ns + RTT_NS)
+		return;
+	s.value = now;
+	(void)snprintf(s.text, sizeof(s.text), "round trips take %u us (median of %u)", rtt->median_us,
+		       rtt->connections);
+	w->sign(w->arg, &s);
+	w->rtt_told = now;
+	w->rtt_ns = now_ns;
+}
+
 /* Round trips that rise to a multiple of what they were; the usual ones are learned slowly, and not while they are long. */
 static void rtt_see(struct watch *w, const struct listeners_rtt *rtt, uint64_t now_ns)
 {
@@ -246,6 +263,7 @@ static void rtt_see(struct watch *w, const struct listeners_rtt *rtt, uint64_t n
 
 	if (rtt->connections < RTT_CONNECTIONS)
 		return;
+	rtt_tell(w, rtt, now_ns);
 	slow = w->rtt_us && rtt->median_us > RTT_FLOOR_US && rtt->median_us > RTT_TIMES * w->rtt_us;
 	if (slow) {
 		s.value = rtt->median_us;

@@ -51,7 +51,7 @@ struct watch {
 	struct sign_event reset;
 	struct map
 		accepted; /* cookies of the port's connections: when one is reset by who closes it, its port is forgotten already */
-	uint64_t drops, rtt_us, load_told, load_ns;
+	uint64_t drops, rtt_us, rtt_told, rtt_ns, load_told, load_ns;
 	bool slow;
 	struct sign state; /* the last of LISTENING, EXIT: what a balancer that comes later is told */
 };

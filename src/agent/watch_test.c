@@ -257,6 +257,23 @@ static void test_slow(void **state)
 	}
 }
 
+/* What they take is told when it changes by more than a quarter, and every 2 s; of few connections nothing is. */
+static void test_rtt(void **state)
+{
+	static const struct listeners_rtt looks[] = { { 4, 1000, 0 }, { 4, 1250, 0 }, { 4, 1251, 0 }, { 4, 1600, 0 },
+						      { 3, 9000, 0 }, { 4, 1600, 0 }, { 4, 1600, 0 } };
+	struct said said = { .text = "" };
+	struct watch w;
+	size_t i;
+
+	(void)state;
+	watch_init(&w, PORT, on_sign, &said);
+	w.load_ns = 1000 * NS_PER_SEC; /* nothing of it */
+	for (i = 0; i < ARRAY_LEN(looks); i++)
+		watch_slow(&w, &looks[i], 0, NS_PER_SEC * (i + 1));
+	assert_string_equal(said.text, "rtt/1000/0 rtt/1251/0 rtt/1600/0 rtt/1600/0");
+}
+
 /* Load is told when it changes by 5 %, and every 5 s. */
 static void test_load(void **state)
 {
@@ -276,7 +293,8 @@ static void test_load(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_stories), cmocka_unit_test(test_words),
-					    cmocka_unit_test(test_slow), cmocka_unit_test(test_load) };
+					    cmocka_unit_test(test_slow), cmocka_unit_test(test_rtt),
+					    cmocka_unit_test(test_load) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

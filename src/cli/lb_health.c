@@ -156,6 +156,46 @@ static void put_evidence(struct buf *out, const json_t *a)
 		buf_char(out, '\n');
 }
 
+/* ` 0.4 ms (mean of 20)`; what was not seen is said. */
+static void put_took(struct buf *out, const json_t *figures, const char *count, const char *mean, double in_ms)
+{
+	uint64_t n = health_doc_u64(figures, count);
+
+	if (n)
+		buf_printf(out, " %.3g ms (mean of %" PRIu64 ")", (double)health_doc_u64(figures, mean) / in_ms, n);
+	else
+		buf_str(out, " none seen");
+}
+
+static void put_both(struct buf *out, const json_t *before, const json_t *after, const char *words, const char *key)
+{
+	buf_printf(out, "%s %" PRIu64 " -> %" PRIu64, words, health_doc_u64(before, key), health_doc_u64(after, key));
+}
+
+/* What was measured before it and after it, of the VIP. */
+static void put_figures(struct buf *out, const json_t *effect)
+{
+	const json_t *b = json_object_get(effect, "before"), *f = json_object_get(effect, "after");
+	uint64_t window_ns = health_doc_u64(effect, "window_ns");
+
+	if (!window_ns || !json_is_object(b) || !json_is_object(f))
+		return;
+	buf_printf(out, "    within %g s before -> after:", (double)window_ns / 1e9);
+	put_both(out, b, f, " new connections", "new");
+	put_both(out, b, f, ", SYNs again", "again");
+	put_both(out, b, f, ", RSTs", "resets");
+	put_both(out, b, f, ", failed checks", "failed");
+	buf_str(out, "\n    checks took");
+	put_took(out, b, "checks", "check_ns", 1e6);
+	buf_str(out, " ->");
+	put_took(out, f, "checks", "check_ns", 1e6);
+	buf_str(out, "; round trips that hosts told");
+	put_took(out, b, "rtts", "rtt_us", 1e3);
+	buf_str(out, " ->");
+	put_took(out, f, "rtts", "rtt_us", 1e3);
+	buf_char(out, '\n');
+}
+
 static void put_action(struct buf *out, const json_t *a)
 {
 	const json_t *effect = json_object_get(a, "effect");
@@ -178,6 +218,7 @@ static void put_action(struct buf *out, const json_t *a)
 		return;
 	}
 	put_words(out, health_doc_text(effect, "verdict"), health_doc_text(effect, "why"));
+	put_figures(out, effect);
 }
 
 int lb_actions(const struct lb_args *a, struct err *err)

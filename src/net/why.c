@@ -81,9 +81,10 @@ static int load_copy(struct why *w, struct err *err)
 			    "what runs is of another build of saker, so this one cannot tell what it does: `saker "
 			    "apply` upgrades it");
 	for (i = 0; i < LB_OBJECTS && !r; i++) {
-		const struct chain_size sizes[] = { { "lb_vip_counts", 2 * have.vips + 1 } };
+		const struct chain_size sizes[] = { { "lb_vip_counts", 2 * have.vips + 1 },
+						    { "lb_vip_syns", 2 * have.vips + 1 } };
 
-		r = chain_load(w->c, &lb_objects[i], sizes, 1, err);
+		r = chain_load(w->c, &lb_objects[i], sizes, ARRAY_LEN(sizes), err);
 	}
 	return r;
 }

@@ -11,6 +11,11 @@
 #define WORSE_LEAST \
 	10 /* so many bad signs of others more than twice those before: more than chance and more than a tick */
 
+/* An ejection made the others slower: so many times, and by so much, which is more than a busy host's chance. */
+#define SLOWER_TIMES 3
+#define SLOWER_CHECK_NS 100000000ULL
+#define SLOWER_RTT_US 20000
+
 void actions_fini(struct actions *a)
 {
 	if (!a)
@@ -108,6 +113,32 @@ static bool takes_out(const struct action *a)
 	return a->c.what == ACTIONWHAT_EJECT || a->c.what == ACTIONWHAT_DOWN;
 }
 
+/* As many as if after it had come as many connections as before. */
+static uint64_t expected(const struct action *a, const struct health_figures *after)
+{
+	uint64_t bad = bad_of_others(&a->before);
+
+	return a->before.fresh && after->fresh > a->before.fresh ? bad * after->fresh / a->before.fresh : bad;
+}
+
+static bool known(const struct health_took *before, const struct health_took *after)
+{
+	return before->count >= ACTION_TOOK_LEAST && after->count >= ACTION_TOOK_LEAST;
+}
+
+static bool slower(const struct health_took *before, const struct health_took *after, uint64_t floor)
+{
+	return known(before, after) && after->mean > SLOWER_TIMES * before->mean && after->mean > before->mean + floor;
+}
+
+static const char *by_text(uint32_t decided)
+{
+	static const char *const texts[] = { "errors", "errors and checks' time", "errors and round trips",
+					     "errors, checks' time and round trips" };
+
+	return texts[(decided & EFFECTBY_CHECKS ? 1 : 0) + (decided & EFFECTBY_ROUND_TRIPS ? 2 : 0)];
+}
+
 static void say_kept(struct action *a)
 {
 	const struct health_figures *b = &a->before, *f = &a->after;
@@ -121,16 +152,48 @@ static void say_kept(struct action *a)
 			       s, f->packets, b->packets, f->own_bad);
 		return;
 	}
+	a->decided = EFFECTBY_ERRORS | (known(&b->others_checks, &f->others_checks) ? EFFECTBY_CHECKS : 0) |
+		     (known(&b->others_rtts, &f->others_rtts) ? EFFECTBY_ROUND_TRIPS : 0);
 	(void)snprintf(a->verdict_why, sizeof(a->verdict_why),
-		       "verified: within %g s it got %" PRIu64 " packets, before %" PRIu64 "; the others %" PRIu64
+		       "verified by %s: within %g s it got %" PRIu64 " packets, before %" PRIu64 "; the others %" PRIu64
 		       ", before %" PRIu64 "; of the others %" PRIu64 " SYNs again, RSTs and failed checks%s",
-		       s, f->packets, b->packets, f->others, b->others, bad,
+		       by_text(a->decided), s, f->packets, b->packets, f->others, b->others, bad,
 		       bad ? "" : ": nothing lost since, as far as is seen");
+}
+
+/* Did it make it worse for the others?  Then it is said why. */
+static bool worse(struct action *a)
+{
+	const struct health_figures *b = &a->before, *f = &a->after;
+	uint64_t before = expected(a, f), now = bad_of_others(f);
+
+	if (now > 2 * before + WORSE_LEAST) {
+		a->decided = EFFECTBY_ERRORS;
+		(void)snprintf(a->verdict_why, sizeof(a->verdict_why),
+			       "decided by errors: it made it worse: %" PRIu64
+			       " SYNs again, RSTs and failed checks of the others, before %" PRIu64 "%s",
+			       now, before, before == bad_of_others(b) ? "" : " (for as many new connections)");
+	} else if (slower(&b->others_checks, &f->others_checks, SLOWER_CHECK_NS)) {
+		a->decided = EFFECTBY_CHECKS;
+		(void)snprintf(a->verdict_why, sizeof(a->verdict_why),
+			       "decided by checks' time: it made it slower: checks of the others take %.3g ms (mean of "
+			       "%" PRIu64 "), before %.3g ms (of %" PRIu64 ")",
+			       (double)f->others_checks.mean / 1e6, f->others_checks.count,
+			       (double)b->others_checks.mean / 1e6, b->others_checks.count);
+	} else if (slower(&b->others_rtts, &f->others_rtts, SLOWER_RTT_US)) {
+		a->decided = EFFECTBY_ROUND_TRIPS;
+		(void)snprintf(
+			a->verdict_why, sizeof(a->verdict_why),
+			"decided by round trips: it made it slower: those of the others take %.3g ms (mean of %" PRIu64
+			" that hosts told), before %.3g ms (of %" PRIu64 ")",
+			(double)f->others_rtts.mean / 1e3, f->others_rtts.count, (double)b->others_rtts.mean / 1e3,
+			b->others_rtts.count);
+	}
+	return a->decided;
 }
 
 void action_judge(struct action *a, const struct health_figures *after)
 {
-	uint64_t before = bad_of_others(&a->before), now = bad_of_others(after);
 	bool alone = a->c.sign != SIGNKIND_EXIT && a->c.sign != SIGNKIND_CHECK_FAILED && a->c.ejections <= 1;
 
 	a->after = *after;
@@ -142,16 +205,13 @@ void action_judge(struct action *a, const struct health_figures *after)
 		(void)snprintf(a->verdict_why, sizeof(a->verdict_why),
 			       "only said: since then %" PRIu64 " SYNs again, RSTs and failed checks of it",
 			       after->own_bad);
-	} else if (takes_out(a) && now > 2 * before + WORSE_LEAST) {
+	} else if (takes_out(a) && worse(a)) {
 		a->verdict = VERDICT_REVERTED;
-		(void)snprintf(a->verdict_why, sizeof(a->verdict_why),
-			       "it made it worse: %" PRIu64
-			       " SYNs again, RSTs and failed checks of the others, before %" PRIu64,
-			       now, before);
 	} else if (takes_out(a) && alone && after->passed && !after->own_bad) {
 		a->verdict = VERDICT_REVERTED;
+		a->decided = EFFECTBY_OWN_CHECKS;
 		(void)snprintf(a->verdict_why, sizeof(a->verdict_why),
-			       "the backend turned out to be well: %" PRIu64
+			       "decided by its own checks: the backend turned out to be well: %" PRIu64
 			       " checks passed, nothing speaks against it any more",
 			       after->passed);
 	} else {

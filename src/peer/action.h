@@ -5,8 +5,11 @@
  * action - what was done about backends, or only said, and what became of it.
  *
  * Each action is judged once, ACTION_SETTLE_NS and a window after it: the same figures before and after (health_figures()) decide whether it is
- * kept or taken back.  What is said of its effect is what the balancer sees: packets, SYNs that came again, RSTs that hosts told
- * of, checks.  A later action about the same backend ends the one before.
+ * kept or taken back.  What is said of its effect is what the balancer sees and is told: new connections and packets; errors, which are SYNs
+ * that came again, RSTs that hosts told of and failed checks; latency, which is how long checks took and round trips that hosts told
+ * of.  Errors and latency of the VIP's other backends decide, latency where there are ACTION_TOOK_LEAST of both before and
+ * after; and the backend's own checks, where it was taken out without having failed any.  Where more connections came after it than before, as many more
+ * errors are expected.  A later action about the same backend ends the one before.
  *
  * Threads: one.  Memory: ACTIONS_MAX rows; the oldest that does not hold goes first.  Failure: none.
  */
@@ -20,6 +23,8 @@
 #define ACTION_VIP 80
 #define ACTION_SETTLE_NS 1000000000ULL /* a client waits a second for an answer to its first SYN (RFC 6298 section 2) */
 
+#define ACTION_TOOK_LEAST 4
+
 struct action {
 	uint64_t number;
 	char interface[16], vip[ACTION_VIP];
@@ -29,6 +34,7 @@ struct action {
 	bool running;		 /* it holds */
 	uint64_t judge_ns;	 /* when it is judged; 0: it was */
 	enum verdict verdict;
+	uint32_t decided; /* EFFECTBY_*: by which figures */
 	char verdict_why[HEALTH_WHY];
 	struct health_figures before, after;
 	uint64_t window_ns;

@@ -62,6 +62,8 @@ int health_wish(struct health *h, const struct health_rules *rules, const struct
 			memset(next[i].figures, 0, sizeof(next[i].figures));
 		}
 	}
+	if (!same)
+		h->fresh = (struct roll) { 0 };
 	free(h->rows);
 	h->rows = next;
 	h->n = n;
@@ -169,6 +171,11 @@ static void heard(struct health *h, struct backend *b, const struct sign *s, uin
 		b->rtt_us = s->value;
 		count(h, b, ROLL_RTT, -1, 1, now_ns);
 		break;
+	case SIGN_RTT:
+		b->rtt_us = s->value;
+		roll_add(&b->figures[FIGURE_RTTS], now_ns, h->rules.effect_ns, 1);
+		roll_add(&b->figures[FIGURE_RTT_US], now_ns, h->rules.effect_ns, s->value);
+		break;
 	case SIGN_SYN_AGAIN:
 		count(h, b, ROLL_AGAIN, FIGURE_AGAIN, s->value, now_ns);
 		return; /* that is the balancer's own: nothing of the host */
@@ -200,7 +207,7 @@ void health_sign(struct health *h, const struct sign *s, uint64_t now_ns)
 
 	if (i < 0 || !health_about(h, s))
 		return;
-	if (s->kind != SIGN_LOAD)
+	if (s->kind != SIGN_LOAD && s->kind != SIGN_RTT)
 		proof_add(is_good(s->kind) ? &h->rows[i].good : &h->rows[i].bad, &s->evidence, now_ns);
 	heard(h, &h->rows[i], s, now_ns);
 }
@@ -209,6 +216,11 @@ void health_packets(struct health *h, size_t backend, uint32_t packets, uint64_t
 {
 	if (backend < h->n)
 		count(h, &h->rows[backend], ROLL_PACKETS, FIGURE_PACKETS, packets, now_ns);
+}
+
+void health_fresh(struct health *h, uint64_t connections, uint64_t now_ns)
+{
+	roll_add(&h->fresh, now_ns, h->rules.effect_ns, connections);
 }
 
 /* ---- what is told ---- */
@@ -260,12 +272,24 @@ void health_view(const struct health *h, size_t backend, uint64_t now_ns, struct
 	};
 }
 
-void health_figures(const struct health *h, size_t backend, uint64_t now_ns, struct health_figures *ret)
+/* mean: their sum, until took_end(). */
+static void took_add(struct health_took *t, uint64_t count, uint64_t sum)
 {
-	uint64_t took_us = 0, passed = 0, sums[FIGURES];
+	t->count += count;
+	t->mean += sum;
+}
+
+static void took_end(struct health_took *t, uint64_t unit)
+{
+	t->mean = t->count ? t->mean * unit / t->count : 0;
+}
+
+void health_figures(const struct health *h, size_t backend, bool takes, uint64_t now_ns, struct health_figures *ret)
+{
+	uint64_t sums[FIGURES];
 	size_t i, k;
 
-	*ret = (struct health_figures) { 0 };
+	*ret = (struct health_figures) { .fresh = roll_sum(&h->fresh, now_ns, h->rules.effect_ns) };
 	for (i = 0; i < h->n; i++) {
 		for (k = 0; k < FIGURES; k++)
 			sums[k] = roll_sum(&h->rows[i].figures[k], now_ns, h->rules.effect_ns);
@@ -273,14 +297,23 @@ void health_figures(const struct health *h, size_t backend, uint64_t now_ns, str
 		ret->again += sums[FIGURE_AGAIN];
 		ret->resets += sums[FIGURE_RESETS];
 		ret->failed += sums[FIGURE_FAILED];
-		took_us += sums[FIGURE_TOOK_US];
-		passed += sums[FIGURE_PASSED];
-		if (i != backend)
+		if (i == backend) {
+			ret->own_bad = sums[FIGURE_AGAIN] + sums[FIGURE_RESETS] + sums[FIGURE_FAILED];
+			ret->passed = sums[FIGURE_PASSED];
+		}
+		if (i == backend ? !takes : !h->rows[i].applied)
 			continue;
-		ret->own_bad = sums[FIGURE_AGAIN] + sums[FIGURE_RESETS] + sums[FIGURE_FAILED];
-		ret->passed = sums[FIGURE_PASSED];
+		took_add(&ret->checks, sums[FIGURE_PASSED], sums[FIGURE_TOOK_US]);
+		took_add(&ret->rtts, sums[FIGURE_RTTS], sums[FIGURE_RTT_US]);
+		if (i == backend)
+			continue;
+		took_add(&ret->others_checks, sums[FIGURE_PASSED], sums[FIGURE_TOOK_US]);
+		took_add(&ret->others_rtts, sums[FIGURE_RTTS], sums[FIGURE_RTT_US]);
 	}
-	ret->check_ns = passed ? took_us * 1000 / passed : 0;
+	took_end(&ret->checks, 1000);
+	took_end(&ret->others_checks, 1000);
+	took_end(&ret->rtts, 1);
+	took_end(&ret->others_rtts, 1);
 }
 
 uint32_t health_out(const struct health *h)

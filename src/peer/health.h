@@ -70,13 +70,22 @@ struct health_change {
 	char why[HEALTH_WHY];
 };
 
+/* How long something took: the mean of so many. */
+struct health_took {
+	uint64_t count, mean; /* count 0: nothing is known */
+};
+
 /* Within the rules' effect_ns; of the VIP, but for `packets`. */
 struct health_figures {
+	uint64_t fresh;		  /* new connections */
 	uint64_t packets, others; /* to the backend, and to the VIP's others */
 	uint64_t own_bad;	  /* again, resets and failed checks of this backend */
 	uint64_t again, resets, failed;
 	uint64_t passed; /* checks of this backend that passed */
-	uint64_t check_ns;
+	/* of the backends that take connections: what clients meet.  Checks that passed, ns; round trips that hosts told of, us */
+	struct health_took checks, rtts;
+	/* likewise without this backend, so that before and after are of the same ones */
+	struct health_took others_checks, others_rtts;
 };
 
 /* What is known of a backend; numbers are within the rules' window. */
@@ -104,6 +113,7 @@ int health_wish(struct health *h, const struct health_rules *rules, const struct
 bool health_about(const struct health *h, const struct sign *s); /* is it about one of the backends? */
 void health_sign(struct health *h, const struct sign *s, uint64_t now_ns);
 void health_packets(struct health *h, size_t backend, uint32_t packets, uint64_t now_ns); /* sent since the last time */
+void health_fresh(struct health *h, uint64_t connections, uint64_t now_ns); /* of the VIP, new since the last time */
 
 /* What follows.  Calls each(arg, ...) for every change; *c is borrowed. */
 typedef void (*health_fn)(void *arg, const struct health_change *c);
@@ -122,7 +132,8 @@ void health_adopt(struct health *h, const struct sign_addr *addr, enum healthsta
 size_t health_count(const struct health *h);
 void health_view(const struct health *h, size_t backend, uint64_t now_ns, struct health_view *ret);
 int health_find(const struct health *h, const struct sign_addr *addr); /* -ENOENT */
-void health_figures(const struct health *h, size_t backend, uint64_t now_ns, struct health_figures *ret);
+/* takes: the backend itself has connections in that stretch (of the others, it is known). */
+void health_figures(const struct health *h, size_t backend, bool takes, uint64_t now_ns, struct health_figures *ret);
 uint32_t health_out(const struct health *h); /* percent of the weight that is out */
 const struct health_rules *health_rules(const struct health *h);
 

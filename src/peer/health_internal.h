@@ -13,7 +13,17 @@ struct proof { /* the latest evidence, in a circle */
 
 enum roll_kind { ROLL_AGAIN, ROLL_RESETS, ROLL_OVERFLOW, ROLL_RTT, ROLL_FAILED, ROLL_PACKETS, ROLL_KINDS };
 /* The same, and more, over the stretch by which effects are measured. */
-enum figure { FIGURE_PACKETS, FIGURE_AGAIN, FIGURE_RESETS, FIGURE_FAILED, FIGURE_PASSED, FIGURE_TOOK_US, FIGURES };
+enum figure {
+	FIGURE_PACKETS,
+	FIGURE_AGAIN,
+	FIGURE_RESETS,
+	FIGURE_FAILED,
+	FIGURE_PASSED,
+	FIGURE_TOOK_US,
+	FIGURE_RTTS,
+	FIGURE_RTT_US,
+	FIGURES
+};
 
 struct backend {
 	struct health_wish wish;
@@ -40,6 +50,7 @@ struct health {
 	struct health_rules rules;
 	struct backend *rows;
 	size_t n;
+	struct roll fresh; /* new connections, as figures are */
 };
 
 /* health_outlier.c: SIGN_NONE: in nothing; else *why says it. */

@@ -245,6 +245,56 @@ static void test_words(void **state)
 	end(&s);
 }
 
+/*
+ * What is measured of an effect: all numbers of the scene by hand.  Checks of backend 1 take 30 ms twice, of 2 10 ms, of 3 20 ms; its host
+ * tells round trips of 40 and 60 ms, that of 2 of 1, that of 3 of 3 ms.
+ */
+static void test_figures(void **state)
+{
+	struct health_figures f;
+	struct scene s;
+
+	(void)state;
+	begin(&s, 4);
+	play(&s, "check_passed 1 30000; check_passed 1 30000; check_passed 2 10000; check_passed 3 20000; rtt 1 40000; "
+		 "rtt 1 "
+		 "60000; rtt 2 1000; rtt 3 3000; syn_again 1 2; check_failed 1; resets 2 3");
+	health_fresh(s.h, 7, s.now_ns);
+	health_fresh(s.h, 4, s.now_ns);
+	health_packets(s.h, 0, 50, s.now_ns);
+	health_packets(s.h, 1, 60, s.now_ns);
+	health_figures(s.h, 0, true, s.now_ns, &f);
+	assert_int_equal(f.fresh, 11);
+	assert_int_equal(f.packets, 50);
+	assert_int_equal(f.others, 60);
+	assert_int_equal(f.again, 2);
+	assert_int_equal(f.resets, 3);
+	assert_int_equal(f.failed, 1);
+	assert_int_equal(f.own_bad, 3);
+	assert_int_equal(f.checks.count, 4);
+	assert_int_equal(f.checks.mean, 22500000); /* (30 + 30 + 10 + 20) / 4 ms */
+	assert_int_equal(f.others_checks.count, 2);
+	assert_int_equal(f.others_checks.mean, 15000000);
+	assert_int_equal(f.rtts.count, 4);
+	assert_int_equal(f.rtts.mean, 26000); /* (40 + 60 + 1 + 3) / 4 ms */
+	assert_int_equal(f.others_rtts.count, 2);
+	assert_int_equal(f.others_rtts.mean, 2000);
+	/* one that takes no connections is none that clients meet */
+	health_figures(s.h, 0, false, s.now_ns, &f);
+	assert_int_equal(f.rtts.count, 2);
+	assert_int_equal(f.rtts.mean, 2000);
+	play(&s, "exit 3");
+	health_figures(s.h, 0, true, s.now_ns, &f);
+	assert_int_equal(f.rtts.count, 3);
+	assert_int_equal(f.others_rtts.mean, 1000);
+	assert_int_equal(f.checks.count, 3);
+	/* and after the stretch there is nothing */
+	play(&s, "wait 6000");
+	health_figures(s.h, 0, true, s.now_ns, &f);
+	assert_int_equal(f.fresh + f.rtts.count + f.checks.count + f.packets + f.again, 0);
+	end(&s);
+}
+
 /* Shares by load: towards the mean, in steps, within bounds, and at rest when near enough. */
 static void test_load(void **state)
 {
@@ -301,10 +351,8 @@ static void test_adopt(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scenes),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_load),
-		cmocka_unit_test(test_adopt),
+		cmocka_unit_test(test_scenes), cmocka_unit_test(test_words), cmocka_unit_test(test_figures),
+		cmocka_unit_test(test_load),   cmocka_unit_test(test_adopt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,7 +218,7 @@ static enum session_refusal on_sign(struct session *s, const struct incoming *f)
 		return SESSION_PAYLOAD;
 	if (!claimed(s, &sign.backend))
 		return SESSION_CLAIM;
-	if (s->events->sign)
+	if (s->events->sign && sign.kind < SIGN_KINDS)
 		s->events->sign(s->arg, &sign, f->h.sequence);
 	return SESSION_FINE;
 }

@@ -21,6 +21,7 @@ static const char *const names[SIGN_KINDS] = {
 	[SIGN_HEARD] = "heard",
 	[SIGN_LEAVING] = "leaving",
 	[SIGN_LOAD] = "load",
+	[SIGN_RTT] = "rtt",
 };
 
 const char *sign_name(uint32_t kind)

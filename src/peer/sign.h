@@ -27,6 +27,7 @@ enum sign_kind {
 	SIGN_HEARD,	/* it is heard again */
 	SIGN_LEAVING,	/* the host asks for no new connections */
 	SIGN_LOAD,	/* value: what the host measures of its load, in 1/1000 of what it can do */
+	SIGN_RTT, /* value: microseconds that round trips of the port's connections take now, whether that is long or not */
 	SIGN_KINDS,
 };
 

@@ -71,9 +71,15 @@ ok "the same wish, live" wish live
 ok "now it is out" wait_for 20 is 10.90.12.2 "down 0"
 ok "by an action with evidence of the agent's own recording" wait_for 20 action '.mode == "live" and .what == "down" and .running and (.evidence | length > 0)'
 equal "the wish stays a person's" "$(weights)" "[1,1,1,1]"
+fresh() { lb lb stats --json | jq '.vips[0].new_connections'; }
+before=$(fresh)
 get 16 >got
 equal "no new connection goes to it" "$(grep -c none got)" 0
+equal "sixteen new connections are counted" $(($(fresh) - before)) 16
 ok "the effect is measured, and the action kept" wait_for 20 action '.what == "down" and .mode == "live" and .effect.verdict == "kept"'
+ok "by errors, and checks' time before and after" action '.mode == "live" and .effect.verdict == "kept" and .effect.decided[0] == "errors" and .effect.before.checks > 0 and .effect.after.check_ns > 0'
+ok "no more new connections than there were" action ".mode == \"live\" and .effect.verdict == \"kept\" and .effect.after.new <= $(fresh)"
+ok "which is shown" grep -q 'within 1 s before -> after: new connections [0-9]* -> [0-9]*, SYNs again' <(lb lb actions)
 ok "show says it in words" grep -q 'taken out: 0 of 1000 of its weight since' <(lb lb show)
 serve b2
 ok "its server is back: so is it, whole in the end" wait_for 20 is 10.90.12.2 "healthy 1000"

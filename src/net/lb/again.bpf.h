@@ -21,6 +21,16 @@ PACKET_INLINE void lb_syn_count(const struct chain_meta *m, __u32 real)
 	chain_note(m, CHAIN_LB_SYN_AGAIN);
 }
 
+/* m->rule: the VIP's number */
+PACKET_INLINE void lb_syn_new(const struct chain_meta *m)
+{
+	__u32 vip = m->rule;
+	struct chain_count *count = bpf_map_lookup_elem(&lb_vip_syns, &vip);
+
+	if (count)
+		count->packets++;
+}
+
 /*
  * A SYN goes to a backend.  One that comes too soon was doubled on its way, and changes nothing.  Weak, as lb_conn_elsewhere() is.
  */
@@ -47,6 +57,8 @@ __attribute__((noinline, weak)) int lb_syn_seen(struct chain_ctx *ctx, __u64 now
 		if ((__u16)(stamp - (__u16)was) < LB_SYN_SOONEST)
 			return 0;
 		lb_syn_count(m, real);
+	} else {
+		lb_syn_new(m);
 	}
 	*(volatile __u64 *)word = is | stamp;
 	return 0;

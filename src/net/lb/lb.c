@@ -290,6 +290,7 @@ static uint32_t vip_add(struct lb *lb, const struct lb_wish_vip *vip, uint32_t *
 		if (state->sides[0].wished || state->sides[1].wished)
 			continue;
 		count_anew(lb, "lb_vip_counts", *from + 1);
+		count_anew(lb, "lb_vip_syns", *from + 1);
 		lb_vip_key_fill(vip, &state->key);
 		return ++*from;
 	}
@@ -599,6 +600,7 @@ static int lb_load(struct lb *lb, struct err *err)
 	const struct chain_size sizes[] = {
 		{ "lb_rings", 2 * lb->opts.vips },
 		{ "lb_vip_counts", lb->nvips + 1 },
+		{ "lb_vip_syns", lb->nvips + 1 },
 		{ "lb_nats", lb->opts.nats },
 		{ "lb_conns_spare", lb->opts.no_cpu_tables ? lb->opts.conns : SPARE_CONNS },
 	};

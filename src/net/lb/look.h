@@ -27,7 +27,7 @@ int lb_look_conns(const struct chain *c, lb_conn_fn each, void *arg);
 /* The entries of one flow, in the tables of all CPUs. */
 int lb_look_conn(const struct chain *c, const struct packet_flow *flow, lb_conn_fn each, void *arg);
 
-/* Of all CPUs; the map is lb_vip_counts or lb_real_counts.  -errno. */
+/* Of all CPUs; the map is lb_vip_counts, lb_vip_syns (packets: new connections) or lb_real_counts.  -errno. */
 int lb_look_count(const struct chain *c, const char *map, uint32_t number, struct chain_count *ret);
 /* What was taken out of tunnels, by where these ended. */
 typedef int (*lb_decap_fn)(void *arg, const struct lb_addr *end, const struct chain_count *count);

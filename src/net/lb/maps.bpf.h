@@ -144,6 +144,14 @@ struct {
 	__type(value, __u64);
 } lb_syns_again SEC(".maps");
 
+/* new connections by VIP: SYNs that had not come before, but for those above the rate of new connections (net/lb/again.bpf.h) */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct chain_count);
+} lb_vip_syns SEC(".maps");
+
 /* sent, by VIP and by backend */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
