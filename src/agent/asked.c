@@ -2,6 +2,7 @@
 #include "agent/asked.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,16 +17,21 @@
 #define ANSWER 128
 #define PATIENCE_S 10
 
-static socklen_t name_of(uint16_t port, struct sockaddr_un *ret)
+static const char *port_suffix(const struct listeners_port *port)
+{
+	return port->proto == IPPROTO_UDP ? "/udp" : "";
+}
+
+static socklen_t name_of(const struct listeners_port *port, struct sockaddr_un *ret)
 {
 	int n;
 
 	*ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
-	n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "saker-agent-%u", port);
+	n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "saker-agent-%u%s", port->port, port_suffix(port));
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
-int asked_open(uint16_t port, struct err *err)
+int asked_open(const struct listeners_port *port, struct err *err)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 	struct sockaddr_un name;
@@ -33,8 +39,9 @@ int asked_open(uint16_t port, struct err *err)
 
 	if (fd >= 0 && bind(fd, (void *)&name, len) == 0 && listen(fd, 4) == 0)
 		return fd;
-	r = errno == EADDRINUSE ? err_set(err, EADDRINUSE, "another agent watches port %u already", port)
-				: err_errno(err, errno, "cannot wait for commands");
+	r = errno == EADDRINUSE
+		    ? err_set(err, EADDRINUSE, "another agent watches port %u%s already", port->port, port_suffix(port))
+		    : err_errno(err, errno, "cannot wait for commands");
 	if (fd >= 0)
 		(void)close(fd);
 	return r;
@@ -69,7 +76,7 @@ int asked_turn(int fd, const char *(*fn)(void *arg, const char *word), void *arg
 }
 
 /* 1: asked too early, once more. */
-static int ask_once(uint16_t port, const char *word, struct err *err)
+static int ask_once(const struct listeners_port *port, const char *word, struct err *err)
 {
 	CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct timeval patience = { .tv_sec = PATIENCE_S };
@@ -82,7 +89,8 @@ static int ask_once(uint16_t port, const char *word, struct err *err)
 		return err_errno(err, errno, "cannot ask the agent");
 	if (connect(fd, (void *)&name, len) < 0)
 		return errno == ECONNREFUSED
-			       ? err_set(err, ESRCH, "no agent watches port %u in this network namespace", port)
+			       ? err_set(err, ESRCH, "no agent watches port %u%s in this network namespace", port->port,
+					 port_suffix(port))
 			       : err_errno(err, errno, "cannot ask the agent");
 	if (send(fd, word, strlen(word), MSG_NOSIGNAL) < 0)
 		return 1;
@@ -95,7 +103,7 @@ static int ask_once(uint16_t port, const char *word, struct err *err)
 	return answer[0] ? err_set(err, EPERM, "%s", answer) : 0;
 }
 
-int asked_ask(uint16_t port, const char *word, struct err *err)
+int asked_ask(const struct listeners_port *port, const char *word, struct err *err)
 {
 	int tries, r = 1;
 

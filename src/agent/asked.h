@@ -11,15 +11,17 @@
  */
 #include <stdint.h>
 
+#include "agent/listeners.h"
+
 struct err;
 
 #define ASKED_WORD 16
 
-int asked_open(uint16_t port, struct err *err); /* a descriptor */
+int asked_open(const struct listeners_port *port, struct err *err); /* a descriptor */
 /* The next word that somebody asked, who is answered with what fn says ("": it is done); 0: nobody did. */
 int asked_turn(int fd, const char *(*fn)(void *arg, const char *word), void *arg);
 
 /* The other side: 0, or a sentence. */
-int asked_ask(uint16_t port, const char *word, struct err *err);
+int asked_ask(const struct listeners_port *port, const char *word, struct err *err);
 
 #endif

@@ -44,7 +44,8 @@
 #define PATIENCE_NS (5 * NS_PER_SEC)  /* so long a command may take to end */
 #define FLUSH_NS (500 * NS_PER_MS)    /* a block closes after 1 s at latest */
 #define SHORT_NS 5000		      /* shorter waits are told as a sum: one event costs a fifth of that */
-#define REFUSED_TOLD 10		      /* losses, after which events that are refused get no mark */
+#define OBSERVED_MORE 64
+#define REFUSED_TOLD 10 /* losses, after which events that are refused get no mark */
 
 struct recorder {
 	const struct record_opts *opts;
@@ -517,6 +518,20 @@ static int drain(struct recorder *r, uint64_t settle_ns)
 	return e;
 }
 
+static int observed_tick(struct recorder *r, const struct record_observer *o)
+{
+	uint32_t pids[OBSERVED_MORE];
+	size_t n, i;
+	int e = o->tick(o->arg, clock_boot_ns());
+
+	if (e < 0 || !o->more)
+		return e;
+	n = o->more(o->arg, pids, OBSERVED_MORE);
+	for (i = 0; i < n && e >= 0; i++)
+		e = select_found(pids[i], r->kernel);
+	return e < 0 ? e : 0;
+}
+
 static int tick(struct recorder *r)
 {
 	struct timespec pause = { .tv_nsec = (long)r->pause_ns };
@@ -539,9 +554,7 @@ static int tick(struct recorder *r)
 		e = select_again(r->opts->container, r->kernel, &r->groups, r->err);
 	if (e >= 0)
 		e = budget_tick(&r->budget, r->kernel, store_event, r);
-	if (e >= 0 && r->opts->observer)
-		e = r->opts->observer->tick(r->opts->observer->arg, clock_boot_ns());
-	return e;
+	return e < 0 || !r->opts->observer ? e : observed_tick(r, r->opts->observer);
 }
 
 /* Is the recording to end?  A command that still runs is asked to end first, and recorded until it does. */

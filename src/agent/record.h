@@ -31,7 +31,9 @@ struct record_observer {
 	void (*see)(void *arg,
 		    const struct event_header *h); /* each event of the kernel, before it is stored; borrowed */
 	int (*tick)(void *arg, uint64_t now_ns);   /* every 10 ms at latest; < 0 ends the recording */
-	void (*end)(void *arg);			   /* put still works */
+	/* Processes that are to be recorded from now on, too, at most cap: how many; asked after each tick.  NULL: none ever */
+	size_t (*more)(void *arg, uint32_t *ret_pids, size_t cap);
+	void (*end)(void *arg); /* put still works */
 	void *arg;
 };
 

@@ -168,6 +168,13 @@ static int pid_select(uint32_t pid, struct kernel *k, struct err *err)
 	return kernel_select(k, tgid, err);
 }
 
+int select_found(uint32_t pid, struct kernel *k)
+{
+	int r = pid_select(pid, k, NULL);
+
+	return r == -ESRCH || r == -EINVAL ? 0 : r;
+}
+
 int select_pids(const struct record_opts *opts, struct kernel *k, struct err *err)
 {
 	size_t i;

@@ -14,6 +14,8 @@
 
 int select_prepare(const struct record_opts *opts, struct kernel_cfg *cfg, struct err *err);
 int select_pids(const struct record_opts *opts, struct kernel *k, struct err *err);
+/* One that nobody named, at any time: it is no error that it has ended since, or is the recorder itself. */
+int select_found(uint32_t pid, struct kernel *k);
 /*
  * Containers of that name that began since: what runs there is selected and described, and so is what comes there later.
  * seen: the caller's, of containers that are called otherwise.

@@ -2,6 +2,7 @@
 #include "agent/watch.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,11 +17,11 @@
 #define RTT_NS (2 * NS_PER_SEC)
 #define LOAD_STEP 50 /* 1/1000: a smaller change is told only with the next LOAD_NS */
 #define LOAD_NS (5 * NS_PER_SEC)
-#define PROTO_TCP 6
 
-void watch_init(struct watch *w, uint16_t port, void (*sign)(void *arg, const struct sign *s), void *arg)
+void watch_init(struct watch *w, const struct listeners_port *port, bool host,
+		void (*sign)(void *arg, const struct sign *s), void *arg)
 {
-	*w = (struct watch) { .port = port, .sign = sign, .arg = arg };
+	*w = (struct watch) { .port = *port, .host = host, .sign = sign, .arg = arg };
 }
 
 void watch_fini(struct watch *w)
@@ -30,7 +31,7 @@ void watch_fini(struct watch *w)
 
 static struct sign sign_new(const struct watch *w, enum sign_kind kind, uint64_t now_ns)
 {
-	return (struct sign) { .kind = kind, .port = w->port, .proto = PROTO_TCP, .boot_ns = now_ns };
+	return (struct sign) { .kind = kind, .port = w->port.port, .proto = w->port.proto, .boot_ns = now_ns };
 }
 
 static struct sign_event event_name(const struct event_header *h, uint64_t host)
@@ -78,7 +79,7 @@ static void on_close(struct watch *w, const struct event_shutdown *e, uint64_t h
 
 static void on_listen(struct watch *w, const struct event_listen *e, uint64_t host)
 {
-	if (e->local_port != w->port)
+	if (w->port.proto != IPPROTO_TCP || e->local_port != w->port.port)
 		return;
 	w->begun = (struct watch_cause) { .event = event_name(&e->h, host), .sock = e->sock };
 	(void)snprintf(w->begun.text, sizeof(w->begun.text), "process %u listens", e->h.tgid);
@@ -87,8 +88,8 @@ static void on_listen(struct watch *w, const struct event_listen *e, uint64_t ho
 
 static void on_reset(struct watch *w, const struct event_reset *e, uint64_t host)
 {
-	if (e->direction != DIRECTION_SENT ||
-	    (e->local_port ? e->local_port != w->port : !map_get(&w->accepted, e->sock)))
+	if (w->port.proto != IPPROTO_TCP || e->direction != DIRECTION_SENT ||
+	    (e->local_port ? e->local_port != w->port.port : !map_get(&w->accepted, e->sock)))
 		return;
 	if (!w->resets++)
 		w->resets_ns = e->h.boot_ns;
@@ -97,7 +98,7 @@ static void on_reset(struct watch *w, const struct event_reset *e, uint64_t host
 
 static void on_accept(struct watch *w, const struct event_accept *e)
 {
-	if (e->local_port == w->port && w->accepted.count < WATCH_CONNECTIONS)
+	if (w->port.proto == IPPROTO_TCP && e->local_port == w->port.port && w->accepted.count < WATCH_CONNECTIONS)
 		(void)map_set(&w->accepted, e->sock, 1);
 }
 
@@ -192,9 +193,15 @@ static void drops_see(struct watch *w, const struct listeners *l, uint64_t now_n
 	if (!more || l->count != w->last.count) /* of another set of sockets the sum says nothing */
 		return;
 	s.value = more;
-	(void)snprintf(s.text, sizeof(s.text),
-		       "%" PRIu64 " connections were turned away: %" PRIu64 " of %" PRIu64 " wait to be accepted", more,
-		       l->waiting, l->room);
+	if (w->port.proto == IPPROTO_UDP)
+		(void)snprintf(s.text, sizeof(s.text),
+			       "%" PRIu64 " datagrams were dropped: %" PRIu64 " of %" PRIu64 " bytes wait to be read",
+			       more, l->waiting, l->room);
+	else
+		(void)snprintf(s.text, sizeof(s.text),
+			       "%" PRIu64 " connections were turned away: %" PRIu64 " of %" PRIu64
+			       " wait to be accepted",
+			       more, l->waiting, l->room);
 	w->sign(w->arg, &s);
 }
 
@@ -297,7 +304,8 @@ void watch_slow(struct watch *w, const struct listeners_rtt *rtt, uint32_t load,
 {
 	w->slow_ns = now_ns + WATCH_SLOW_NS;
 	rtt_see(w, rtt, now_ns);
-	load_see(w, load, now_ns);
+	if (w->host)
+		load_see(w, load, now_ns);
 }
 
 void watch_tick(struct watch *w, uint64_t now_ns)

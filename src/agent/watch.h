@@ -2,7 +2,7 @@
 #ifndef SAKER_AGENT_WATCH_H
 #define SAKER_AGENT_WATCH_H
 /*
- * watch - makes signs of what happens to one TCP port of this host: of events as they are recorded, and of the kernel's own counts.
+ * watch - makes signs of what happens to one port of this host: of events as they are recorded, and of the kernel's own counts.
  *
  * An event of the recording says why, the kernel's list of listening sockets says whether: a server of many processes goes on
  * listening when one of them ends.  So after an event that may be the end of it the list is asked again and again, for a second.
@@ -37,7 +37,8 @@ struct watch_cause {
 };
 
 struct watch {
-	uint16_t port;
+	struct listeners_port port;
+	bool host;				       /* it tells the host's load, too */
 	void (*sign)(void *arg, const struct sign *s); /* backend is not filled in */
 	void *arg;
 	bool known, listening, leaving;
@@ -56,7 +57,9 @@ struct watch {
 	struct sign state; /* the last of LISTENING, EXIT: what a balancer that comes later is told */
 };
 
-void watch_init(struct watch *w, uint16_t port, void (*sign)(void *arg, const struct sign *s), void *arg);
+/* host: it tells what is of the host and not of a port, too. */
+void watch_init(struct watch *w, const struct listeners_port *port, bool host,
+		void (*sign)(void *arg, const struct sign *s), void *arg);
 void watch_fini(struct watch *w);
 
 /* An event of the recording; host is the recording's id. */

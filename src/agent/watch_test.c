@@ -3,6 +3,7 @@
 #include "agent/watch.h"
 
 #include <setjmp.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 
 #define HOST 7
 #define PORT 80
+
+static const struct listeners_port watched = { PORT, IPPROTO_TCP };
 
 struct said {
 	char text[2048];
@@ -184,7 +187,7 @@ static void story_run(const struct story *story)
 	struct watch w;
 	size_t i;
 
-	watch_init(&w, PORT, on_sign, &said);
+	watch_init(&w, &watched, true, on_sign, &said);
 	for (i = 0; i < ARRAY_LEN(story->steps) && story->steps[i].what != END; i++) {
 		const struct step *s = &story->steps[i];
 		uint64_t ns = begin + s->ms * NS_PER_MS;
@@ -223,7 +226,7 @@ static void test_words(void **state)
 	struct watch w;
 
 	(void)state;
-	watch_init(&w, PORT, on_sign, &said);
+	watch_init(&w, &watched, true, on_sign, &said);
 	step_list(&w, &(struct step) { LIST, 0, 1, 0, 0 }, NS_PER_SEC);
 	step_event(&w, &killed, NS_PER_SEC + 1);
 	assert_true(watch_wants_listeners(&w, NS_PER_SEC + 2)); /* at once, and not when it is time */
@@ -247,7 +250,7 @@ static void test_slow(void **state)
 	size_t i;
 
 	(void)state;
-	watch_init(&w, PORT, on_sign, &said);
+	watch_init(&w, &watched, true, on_sign, &said);
 	for (i = 0; i < ARRAY_LEN(looks); i++) {
 		struct listeners_rtt rtt = { looks[i].connections, looks[i].median_us, 0 };
 
@@ -267,7 +270,7 @@ static void test_rtt(void **state)
 	size_t i;
 
 	(void)state;
-	watch_init(&w, PORT, on_sign, &said);
+	watch_init(&w, &watched, true, on_sign, &said);
 	w.load_ns = 1000 * NS_PER_SEC; /* nothing of it */
 	for (i = 0; i < ARRAY_LEN(looks); i++)
 		watch_slow(&w, &looks[i], 0, NS_PER_SEC * (i + 1));
@@ -284,7 +287,7 @@ static void test_load(void **state)
 	size_t i;
 
 	(void)state;
-	watch_init(&w, PORT, on_sign, &said);
+	watch_init(&w, &watched, true, on_sign, &said);
 	for (i = 0; i < ARRAY_LEN(loads); i++)
 		watch_slow(&w, &rtt, loads[i], NS_PER_SEC * (i + 1));
 	assert_string_equal(said.text, "load/100/0 load/160/0 load/140/0");

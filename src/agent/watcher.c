@@ -2,6 +2,7 @@
 #include "agent/watcher.h"
 
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "agent/asked.h"
 #include "agent/diary.h"
 #include "agent/hostid.h"
+#include "agent/load.h"
 #include "agent/page.h"
 #include "agent/record.h"
 #include "agent/watch.h"
@@ -22,6 +24,7 @@
 #include "probe/probe.h"
 
 #define HOLDERS_MAX 1024
+#define HELD_MAX 4096
 #define BUDGET_PERCENT 5 /* of one CPU: messages are left out before; what signs are made of never is */
 #define OWN_CPU 65535	 /* of the watcher's own events: the recording has the kernel's on the others */
 
@@ -40,11 +43,16 @@ struct watcher {
 	const struct watcher_opts *opts;
 	volatile sig_atomic_t *stop;
 	struct secret secret;
-	struct watch watch;
+	struct watch watches[WATCHER_PORTS];
+	struct listeners rows[WATCHER_PORTS]; /* what was read last */
+	struct map held;		      /* cookies of listening sockets whose processes are recorded */
+	uint32_t more[HOLDERS_MAX];	      /* processes that are to be */
+	size_t nmore;
+	struct load load;
 	struct balancer_link to[WATCHER_BALANCERS], *only; /* only: the others know already */
-	int diag, asked;
+	int diag, asked[WATCHER_PORTS];
 	uint64_t id, seq; /* of the recording; of the last own event */
-	uint64_t host, busy, total;
+	uint64_t host;
 	int (*put)(void *arg, const struct event_header *h);
 	void *put_arg;
 };
@@ -119,6 +127,7 @@ static void on_sign(void *arg, const struct sign *s)
 static void on_up(void *arg, struct link *l, uint64_t session, const struct frame_welcome *welcome)
 {
 	struct balancer_link *b = arg;
+	unsigned int i;
 
 	(void)l;
 	b->up = true;
@@ -126,7 +135,8 @@ static void on_up(void *arg, struct link *l, uint64_t session, const struct fram
 	(void)fprintf(stderr, "saker agent: session %016" PRIx64 " with %s at %s port %u\n", session, welcome->name,
 		      b->to->address, b->to->port);
 	b->w->only = b;
-	watch_again(&b->w->watch, clock_boot_ns());
+	for (i = 0; i < b->w->opts->nports; i++)
+		watch_again(&b->w->watches[i], clock_boot_ns());
 	b->w->only = NULL;
 }
 
@@ -142,37 +152,47 @@ static void on_down(void *arg, struct link *l, const char *why)
 
 /* --- what is looked at --- */
 
-/* Busy time of all CPUs since the last call, in 1/1000 (proc_stat(5)). */
-static uint32_t load_read(struct watcher *w)
+/* Someone is there whom the recorder may not know: it selects by one port alone, and by process. */
+static void look_for_more(struct watcher *w, const struct listeners *l)
 {
-	CLEANUP_FCLOSE FILE *f = fopen("/proc/stat", "re");
-	uint64_t v[8] = { 0 }, busy, total = 0, load;
-	size_t i;
+	size_t i, n = w->nmore;
 
-	if (!f ||
-	    fscanf(f,
-		   "cpu %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64,
-		   &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) < 4)
-		return 0;
-	for (i = 0; i < ARRAY_LEN(v); i++)
-		total += v[i];
-	busy = total - v[3] - v[4]; /* idle, and waiting for disks */
-	load = total > w->total ? 1000 * (busy - MIN(busy, w->busy)) / (total - w->total) : 0;
-	w->busy = busy;
-	w->total = total;
-	return (uint32_t)MIN(load, (uint64_t)1000);
+	if (w->held.count > HELD_MAX) { /* those that are there are found once more */
+		map_fini(&w->held);
+		w->held = (struct map) { 0 };
+	}
+	for (i = 0; i < MIN(l->count, (uint32_t)LISTENERS_MAX); i++) {
+		if (map_get(&w->held, l->cookies[i]))
+			continue;
+		(void)map_set(&w->held, l->cookies[i], 1);
+		if (n == w->nmore)
+			w->nmore += listeners_holders(l, w->more + n, HOLDERS_MAX - n);
+	}
 }
 
 static void look(struct watcher *w, uint64_t now_ns)
 {
-	struct listeners l;
-	struct listeners_rtt rtt;
+	const struct watcher_opts *o = w->opts;
+	struct listeners_rtt rtts[WATCHER_PORTS];
+	bool listeners = false;
+	uint32_t load;
+	unsigned int i;
 
-	if (watch_wants_listeners(&w->watch, now_ns) && listeners_read(w->diag, w->opts->port, &l) == 0)
-		watch_listeners(&w->watch, &l, now_ns);
-	if (watch_wants_slow(&w->watch, now_ns) && listeners_rtt(w->diag, w->opts->port, &rtt) == 0)
-		watch_slow(&w->watch, &rtt, load_read(w), now_ns);
-	watch_tick(&w->watch, now_ns);
+	for (i = 0; i < o->nports; i++)
+		listeners = listeners || watch_wants_listeners(&w->watches[i], now_ns);
+	if (listeners && listeners_read(w->diag, o->ports, o->nports, w->rows) == 0) {
+		for (i = 0; i < o->nports; i++) {
+			look_for_more(w, &w->rows[i]);
+			watch_listeners(&w->watches[i], &w->rows[i], now_ns);
+		}
+	}
+	if (watch_wants_slow(&w->watches[0], now_ns) && listeners_rtt(w->diag, o->ports, o->nports, rtts) == 0) {
+		load = load_read(&w->load, now_ns);
+		for (i = 0; i < o->nports; i++)
+			watch_slow(&w->watches[i], &rtts[i], load, now_ns);
+	}
+	for (i = 0; i < o->nports; i++)
+		watch_tick(&w->watches[i], now_ns);
 }
 
 /* --- as the recorder's observer --- */
@@ -190,19 +210,22 @@ static void observe_begin(void *arg, int (*put)(void *put_arg, const struct even
 static void observe_see(void *arg, const struct event_header *h)
 {
 	struct watcher *w = arg;
+	unsigned int i;
 
-	watch_event(&w->watch, h, w->id);
+	for (i = 0; i < w->opts->nports; i++)
+		watch_event(&w->watches[i], h, w->id);
 }
 
+/* arg: one port's. */
 static const char *on_word(void *arg, const char *word)
 {
-	struct watcher *w = arg;
+	struct watch *w = arg;
 	uint64_t now_ns = clock_boot_ns();
 
 	if (!strcmp(word, "leave"))
-		watch_leave(&w->watch, now_ns);
+		watch_leave(w, now_ns);
 	else if (!strcmp(word, "stay"))
-		watch_stay(&w->watch, now_ns);
+		watch_stay(w, now_ns);
 	else
 		return "the agent does not know that word";
 	return "";
@@ -214,18 +237,30 @@ static int observe_tick(void *arg, uint64_t now_ns)
 	unsigned int i;
 
 	look(w, now_ns);
-	(void)asked_turn(w->asked, on_word, w);
+	for (i = 0; i < w->opts->nports; i++)
+		(void)asked_turn(w->asked[i], on_word, &w->watches[i]);
 	for (i = 0; i < w->opts->nto; i++)
 		link_turn(w->to[i].link, now_ns);
 	return 0;
 }
 
+static size_t observe_more(void *arg, uint32_t *ret_pids, size_t cap)
+{
+	struct watcher *w = arg;
+	size_t n = MIN(w->nmore, cap);
+
+	w->nmore -= n;
+	memcpy(ret_pids, w->more + w->nmore, n * sizeof(*ret_pids));
+	return n;
+}
+
 static void observe_end(void *arg)
 {
 	struct watcher *w = arg;
+	unsigned int i;
 
-	if (*w->stop == SIGTERM)
-		watch_leave(&w->watch, clock_boot_ns());
+	for (i = 0; *w->stop == SIGTERM && i < w->opts->nports; i++)
+		watch_leave(&w->watches[i], clock_boot_ns());
 }
 
 /* --- life --- */
@@ -258,35 +293,62 @@ static int open_links(struct watcher *w, struct err *err)
 static void watcher_ready(void *arg)
 {
 	struct watcher *w = arg;
+	char text[16 * WATCHER_PORTS] = "";
+	size_t len = 0;
+	unsigned int i;
 
-	(void)fprintf(stderr, "saker agent: watches port %u\n", w->opts->port);
+	for (i = 0; i < w->opts->nports; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u%s", i ? ", " : "", w->opts->ports[i].port,
+					w->opts->ports[i].proto == IPPROTO_UDP ? "/udp" : "");
+	(void)fprintf(stderr, "saker agent: watches port%s %s\n", w->opts->nports > 1 ? "s" : "", text);
 	if (w->opts->page)
 		page_ready(w->opts->page);
 }
 
 static int run(struct watcher *w, struct err *err)
 {
-	struct record_observer observer = {
-		.begin = observe_begin, .see = observe_see, .tick = observe_tick, .end = observe_end, .arg = w
-	};
+	struct record_observer observer = { .begin = observe_begin,
+					    .see = observe_see,
+					    .tick = observe_tick,
+					    .more = observe_more,
+					    .end = observe_end,
+					    .arg = w };
 	struct record_opts ro = { .dir = w->opts->dir,
 				  .observer = &observer,
-				  .port = w->opts->port,
+				  .port = w->opts->ports[0].port,
 				  .observe = OBSERVE_PROCESS | OBSERVE_SOCKET,
 				  .demanded = OBSERVE_PROCESS | OBSERVE_SOCKET,
 				  .max_bytes = w->opts->max_bytes,
 				  .budget_percent = BUDGET_PERCENT,
 				  .page_tgid = w->opts->page ? (uint32_t)w->opts->page->pid : 0 };
+	CLEANUP_FREE uint32_t *pids = calloc(HOLDERS_MAX, sizeof(*pids));
 	struct record_result result;
-	struct listeners l = { 0 };
-	uint32_t pids[HOLDERS_MAX];
+	unsigned int i;
+	int r = listeners_read(w->diag, w->opts->ports, w->opts->nports, w->rows);
 
-	/* who listens already is selected by its number, who comes later because he uses the port */
-	if (listeners_read(w->diag, w->opts->port, &l) == 0)
-		ro.npids = listeners_holders(&l, pids, HOLDERS_MAX);
+	if (r < 0 || !pids)
+		return err_errno(err, pids ? -r : ENOMEM, "cannot ask the kernel for the sockets of the ports");
+	/* who listens already is selected by its number; who comes later because he uses the first port, or is found to listen */
+	for (i = 0; i < w->opts->nports; i++)
+		look_for_more(w, &w->rows[i]);
+	ro.npids = observe_more(w, pids, HOLDERS_MAX);
 	ro.pids = pids;
 
 	return record_run(&ro, w->stop, watcher_ready, w, &result, err);
+}
+
+static int open_ports(struct watcher *w, struct err *err)
+{
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; i < w->opts->nports; i++)
+		w->asked[i] = -1;
+	for (i = 0; i < w->opts->nports && r >= 0; i++) {
+		watch_init(&w->watches[i], &w->opts->ports[i], !i, on_sign, w);
+		w->asked[i] = r = asked_open(&w->opts->ports[i], err);
+	}
+	return r < 0 ? r : load_open(w->opts->load_of, &w->load, err);
 }
 
 int watcher_run(const struct watcher_opts *opts, volatile sig_atomic_t *stop, struct err *err)
@@ -305,11 +367,10 @@ int watcher_run(const struct watcher_opts *opts, volatile sig_atomic_t *stop, st
 		return r;
 	secret_random(&w->id, sizeof(w->id));
 	w->id |= 1;
-	watch_init(&w->watch, opts->port, on_sign, w);
 	w->diag = listeners_open();
 	if (w->diag < 0)
 		return err_errno(err, -w->diag, "cannot ask the kernel for listening sockets");
-	w->asked = r = asked_open(opts->port, err);
+	r = open_ports(w, err);
 	if (r >= 0)
 		r = open_links(w, err);
 	if (r >= 0)
@@ -317,9 +378,12 @@ int watcher_run(const struct watcher_opts *opts, volatile sig_atomic_t *stop, st
 	for (i = 0; i < opts->nto; i++)
 		(void)link_free(w->to[i].link);
 	(void)close(w->diag);
-	watch_fini(&w->watch);
-	if (w->asked >= 0)
-		(void)close(w->asked);
+	for (i = 0; i < opts->nports; i++) {
+		watch_fini(&w->watches[i]);
+		if (w->asked[i] >= 0)
+			(void)close(w->asked[i]);
+	}
+	map_fini(&w->held);
 	explicit_bzero(&w->secret, sizeof(w->secret));
 	return r;
 }

@@ -2,7 +2,7 @@
 #ifndef SAKER_AGENT_WATCHER_H
 #define SAKER_AGENT_WATCHER_H
 /*
- * watcher - the agent on a backend's host: looks on while it records who uses a port (agent/record.h), makes signs of it (agent/watch.h),
+ * watcher - the agent on a backend's host: looks on while it records who uses its ports (agent/record.h), makes signs of it (agent/watch.h),
  * and tells balancers (peer/link.h).
  *
  * Each sign that was sent is an event `report` of the recording, which names the event that it rests on.
@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdint.h>
 
+#include "agent/listeners.h"
 #include "peer/secret.h"
 #include "peer/sign.h"
 
@@ -21,6 +22,7 @@ struct page;
 
 #define WATCHER_BALANCERS 8
 #define WATCHER_ADDRS 48 /* FRAME_ADDRS */
+#define WATCHER_PORTS 32
 
 struct watcher_to {
 	char address[64];
@@ -33,10 +35,12 @@ struct watcher_opts {
 	const char *key; /* file */
 	struct sign_addr addrs[WATCHER_ADDRS];
 	unsigned int naddrs;
-	uint16_t port;
-	const char *dir;    /* of the recording; NULL: none */
-	uint64_t max_bytes; /* of it; 0: no limit */
-	struct page *page;  /* that shows it, and is not recorded; NULL: none */
+	struct listeners_port ports[WATCHER_PORTS];
+	unsigned int nports;
+	const char *load_of; /* control group whose load is told; NULL: the host's */
+	const char *dir;     /* of the recording; NULL: none */
+	uint64_t max_bytes;  /* of it; 0: no limit */
+	struct page *page;   /* that shows it, and is not recorded; NULL: none */
 };
 
 /* Until *stop is a signal's number.  SIGTERM: the balancers are asked for no new connections first. */

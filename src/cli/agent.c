@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* saker agent - the process of a host that looks after its balancers, or, on a backend's host, tells balancers what happens there. */
 #include <argp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 
 #define PEERS_MAX 1024
 
-enum { OPT_LISTEN = 256, OPT_KEY, OPT_PEER, OPT_REPORT_TO, OPT_FOR, OPT_PORT, OPT_PAGE };
+enum { OPT_LISTEN = 256, OPT_KEY, OPT_PEER, OPT_REPORT_TO, OPT_FOR, OPT_PORT, OPT_LOAD_OF, OPT_PAGE };
 
 static const struct argp_option agent_options[] = {
 	{ "output", 'o', "DIR", 0, "Record what the agent learns, decides and does; DIR must be new or empty", 0 },
@@ -32,7 +33,8 @@ static const struct argp_option agent_options[] = {
 	{ NULL, 0, NULL, 0, "On a backend's host:", 2 },
 	{ "report-to", OPT_REPORT_TO, "ADDRESS:PORT", 0, "Tell this balancer's agent; may be repeated", 2 },
 	{ "for", OPT_FOR, "BACKEND,...", 0, "The addresses that this host has as a backend", 2 },
-	{ "port", OPT_PORT, "N", 0, "The TCP port that is watched", 2 },
+	{ "port", OPT_PORT, "N[/udp],...", 0, "The TCP or UDP ports that are watched; may be repeated", 2 },
+	{ "load-of", OPT_LOAD_OF, "CGROUP", 0, "Tell the load of this control group, not the host's", 2 },
 	{ 0 },
 };
 
@@ -84,6 +86,39 @@ static void parse_for(char *text, struct watcher_opts *o, struct argp_state *sta
 	}
 }
 
+static bool parse_port(char *text, struct listeners_port *ret)
+{
+	char *slash = strchr(text, '/');
+	uint64_t n;
+
+	if (slash)
+		*slash = 0;
+	if (parse_number(text, &n) < 0 || !n || n > UINT16_MAX)
+		return false;
+	*ret = (struct listeners_port) { (uint16_t)n, IPPROTO_TCP };
+	if (slash && !strcmp(slash + 1, "udp"))
+		ret->proto = IPPROTO_UDP;
+	return !slash || !strcmp(slash + 1, "udp") || !strcmp(slash + 1, "tcp");
+}
+
+static void parse_ports(char *text, struct watcher_opts *o, struct argp_state *state)
+{
+	struct listeners_port port;
+	char *save = NULL, *one;
+	unsigned int i;
+
+	for (one = strtok_r(text, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
+		if (!parse_port(one, &port))
+			argp_error(state, "'%s' is no port, N or N/udp", one);
+		for (i = 0; i < o->nports && (o->ports[i].port != port.port || o->ports[i].proto != port.proto); i++)
+			;
+		if (i == WATCHER_PORTS)
+			argp_error(state, "more than %d ports", WATCHER_PORTS);
+		o->ports[i] = port;
+		o->nports = MAX(o->nports, i + 1);
+	}
+}
+
 static void parse_to(const char *text, struct watcher_opts *o, struct argp_state *state)
 {
 	struct watcher_to *to = &o->to[o->nto];
@@ -117,7 +152,7 @@ static void check(const struct agent_args *a, struct argp_state *state)
 	if (a->word) {
 		if (strcmp(a->word, "leave") != 0 && strcmp(a->word, "stay") != 0)
 			argp_error(state, "'%s' is neither leave nor stay", a->word);
-		if (!w->port || w->nto || k->listen_port || a->paged)
+		if (!w->nports || w->nto || k->listen_port || a->paged)
 			argp_error(state, "%s wants --port, and nothing else", a->word);
 		return;
 	}
@@ -125,17 +160,16 @@ static void check(const struct agent_args *a, struct argp_state *state)
 		argp_error(state, "--listen and --report-to are two agents: run one of each");
 	if ((w->nto || k->listen_port) && !k->key)
 		argp_error(state, "--key is missing: agents know each other by a key that they share");
-	if (w->nto && (!w->naddrs || !w->port))
+	if (w->nto && (!w->naddrs || !w->nports))
 		argp_error(state,
 			   "--report-to wants --for and --port: for which backends it speaks, and what is watched");
-	if (!w->nto && (w->naddrs || w->port))
-		argp_error(state, "--for and --port are of no use without --report-to");
+	if (!w->nto && (w->naddrs || w->nports || w->load_of))
+		argp_error(state, "--for, --port and --load-of are of no use without --report-to");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct agent_args *a = state->input;
-	uint64_t n;
 
 	switch (key) {
 	case 'o':
@@ -166,9 +200,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		parse_for(arg, &a->watcher, state);
 		return 0;
 	case OPT_PORT:
-		if (parse_number(arg, &n) < 0 || !n || n > UINT16_MAX)
-			argp_error(state, "'%s' is no port", arg);
-		a->watcher.port = (uint16_t)n;
+		parse_ports(arg, &a->watcher, state);
+		return 0;
+	case OPT_LOAD_OF:
+		a->watcher.load_of = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (a->word)
@@ -233,6 +268,17 @@ static int run_agent(struct agent_args *a, struct err *err)
 	return r;
 }
 
+/* Each of the ports. */
+static int ask(const struct watcher_opts *w, const char *word, struct err *err)
+{
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; i < w->nports && r >= 0; i++)
+		r = asked_ask(&w->ports[i], word, err);
+	return r;
+}
+
 static int agent_main(int argc, char **argv)
 {
 	CLEANUP_FREE struct agent_args *a = calloc(1, sizeof(*a));
@@ -245,7 +291,7 @@ static int agent_main(int argc, char **argv)
 	if (cli_parse(&cli_agent, parse_option, argc, argv, 0, a) != 0)
 		return CLI_USAGE;
 	if (a->word)
-		r = asked_ask(a->watcher.port, a->word, &err);
+		r = ask(&a->watcher, a->word, &err);
 	else
 		r = run_agent(a, &err);
 	if (r < 0)

@@ -207,7 +207,7 @@ void action_judge(struct action *a, const struct health_figures *after)
 			       after->own_bad);
 	} else if (takes_out(a) && worse(a)) {
 		a->verdict = VERDICT_REVERTED;
-	} else if (takes_out(a) && alone && after->passed && !after->own_bad) {
+	} else if (takes_out(a) && alone && after->passed && !after->own_bad && !after->own_told) {
 		a->verdict = VERDICT_REVERTED;
 		a->decided = EFFECTBY_OWN_CHECKS;
 		(void)snprintf(a->verdict_why, sizeof(a->verdict_why),

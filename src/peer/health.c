@@ -99,11 +99,11 @@ static void proof_add(struct proof *p, const struct sign_event *e, uint64_t now_
 	p->next = (p->next + 1) % HEALTH_EVIDENCE;
 }
 
-static void count(struct health *h, struct backend *b, enum roll_kind roll, int figure, uint64_t n, uint64_t now_ns)
+static void count(struct health *h, struct backend *b, enum roll_kind roll, enum figure figure, uint64_t n,
+		  uint64_t now_ns)
 {
 	roll_add(&b->rolls[roll], now_ns, h->rules.window_ns, n);
-	if (figure >= 0)
-		roll_add(&b->figures[figure], now_ns, h->rules.effect_ns, n);
+	roll_add(&b->figures[figure], now_ns, h->rules.effect_ns, n);
 }
 
 static void well(struct backend *b)
@@ -165,11 +165,11 @@ static void heard(struct health *h, struct backend *b, const struct sign *s, uin
 		count(h, b, ROLL_RESETS, FIGURE_RESETS, s->value, now_ns);
 		break;
 	case SIGN_OVERFLOW:
-		count(h, b, ROLL_OVERFLOW, -1, s->value, now_ns);
+		count(h, b, ROLL_OVERFLOW, FIGURE_TOLD, s->value, now_ns);
 		break;
 	case SIGN_SLOW:
 		b->rtt_us = s->value;
-		count(h, b, ROLL_RTT, -1, 1, now_ns);
+		count(h, b, ROLL_RTT, FIGURE_TOLD, 1, now_ns);
 		break;
 	case SIGN_RTT:
 		b->rtt_us = s->value;
@@ -188,6 +188,7 @@ static void heard(struct health *h, struct backend *b, const struct sign *s, uin
 		break;
 	case SIGN_LOAD:
 		b->load = s->value;
+		b->load_known = true;
 		break;
 	default:
 		break;
@@ -299,6 +300,7 @@ void health_figures(const struct health *h, size_t backend, bool takes, uint64_t
 		ret->failed += sums[FIGURE_FAILED];
 		if (i == backend) {
 			ret->own_bad = sums[FIGURE_AGAIN] + sums[FIGURE_RESETS] + sums[FIGURE_FAILED];
+			ret->own_told = sums[FIGURE_TOLD];
 			ret->passed = sums[FIGURE_PASSED];
 		}
 		if (i == backend ? !takes : !h->rows[i].applied)

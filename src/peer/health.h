@@ -80,6 +80,7 @@ struct health_figures {
 	uint64_t fresh;		  /* new connections */
 	uint64_t packets, others; /* to the backend, and to the VIP's others */
 	uint64_t own_bad;	  /* again, resets and failed checks of this backend */
+	uint64_t own_told;	  /* overflows and rises of the round-trip time that its host told */
 	uint64_t again, resets, failed;
 	uint64_t passed; /* checks of this backend that passed */
 	/* of the backends that take connections: what clients meet.  Checks that passed, ns; round trips that hosts told of, us */

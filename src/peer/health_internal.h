@@ -20,6 +20,7 @@ enum figure {
 	FIGURE_FAILED,
 	FIGURE_PASSED,
 	FIGURE_TOOK_US,
+	FIGURE_TOLD, /* overflows, and rises of the round-trip time */
 	FIGURE_RTTS,
 	FIGURE_RTT_US,
 	FIGURES
@@ -37,8 +38,8 @@ struct backend {
 	uint64_t since_ns, until_ns, slow_ns, calm_ns, hands_off_ns, load_ns;
 	uint32_t ejections;
 	/* what is known */
-	bool ended, leaving, silent, host_known; /* ended: nothing listens any more */
-	bool passing, failing, presumed;	 /* presumed: an agent before this one said so */
+	bool ended, leaving, silent, host_known, load_known; /* ended: nothing listens any more */
+	bool passing, failing, presumed;		     /* presumed: an agent before this one said so */
 	uint32_t passes, fails;
 	uint64_t took_ns, load, rtt_us;
 	struct roll rolls[ROLL_KINDS], figures[FIGURES];

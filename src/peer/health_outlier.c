@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "peer/health_internal.h"
 
+#define LOAD_IDLE 50 /* of 1000 on average: shares by load go back to what was wished */
 #define SLOW_SIGNS 3 /* rises of the round-trip time within the window */
 
 static int double_compare(const void *a, const void *b)
@@ -89,17 +90,19 @@ uint32_t load_share(const struct health *h, const struct backend *b)
 	size_t i;
 
 	for (i = 0; i < h->n; i++) {
-		if (takes(&h->rows[i]) && h->rows[i].load) {
+		if (takes(&h->rows[i]) && h->rows[i].load_known) {
 			sum += h->rows[i].load;
 			known++;
 		}
 	}
-	if (known < 2 || !b->load)
+	if (known < 2 || !b->load_known)
 		return b->share;
 	/* more than the mean: less; the load that it has is that of the share that it has */
-	want = (uint64_t)b->share * (sum / known) / b->load;
+	want = (uint64_t)b->share * (sum / known) / MAX(b->load, (uint64_t)1);
 	/* near enough is left alone, so that nothing goes to and fro */
-	if (want + step / 2 >= b->share && want <= (uint64_t)b->share + step / 2)
+	if (sum / known < LOAD_IDLE)
+		want = HEALTH_WHOLE; /* none is busy: as a person wished */
+	else if (want + step / 2 >= b->share && want <= (uint64_t)b->share + step / 2)
 		return b->share;
 	if (want > b->share)
 		want = MIN(want, (uint64_t)b->share + step);

@@ -323,6 +323,13 @@ static void test_load(void **state)
 	buf_reset(&s.out);
 	play(&s, "load 1 500; load 2 480; wait 11000; load 1 480; load 2 500; wait 11000");
 	assert_string_equal(s.out.data, "");
+	/* an idle one is one, too; and where none is busy all have what is wished.  The second had 1200 by now */
+	play(&s, "load 1 800; load 2 0; wait 11000");
+	assert_string_equal(s.out.data, "1 weight live 900>800, 2 weight live 1200>1300");
+	buf_reset(&s.out);
+	play(&s, "load 1 0; load 2 0; wait 33000");
+	assert_string_equal(s.out.data, "1 weight live 800>900, 2 weight live 1300>1200, 1 restore live 900>1000, "
+					"2 weight live 1200>1100, 2 restore live 1100>1000");
 	end(&s);
 }
 

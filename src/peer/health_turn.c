@@ -159,7 +159,7 @@ static void judge_load(const struct turn *t, struct backend *b)
 {
 	if (!t->h->rules.load) {
 		b->share = HEALTH_WHOLE;
-	} else if (b->load && t->now_ns - b->load_ns > t->h->rules.window_ns) {
+	} else if (b->load_known && t->now_ns - b->load_ns > t->h->rules.window_ns) {
 		uint32_t share = load_share(t->h, b);
 		bool holds = share == HEALTH_WHOLE || t->now_ns + t->h->rules.max_eject_ns / 2 < b->until_ns;
 
