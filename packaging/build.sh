@@ -77,6 +77,7 @@ debian() {
 	install -Dm644 packaging/saker.bash $stage/usr/share/bash-completion/completions/saker
 	install -Dm644 packaging/saker.h $stage/usr/include/saker.h
 	install -Dm644 packaging/saker-flight.service $stage/lib/systemd/system/saker-flight.service
+	install -Dm644 packaging/saker-agent.service $stage/lib/systemd/system/saker-agent.service
 	texts $stage/usr/share/doc/saker
 	cat LICENSE LICENSES/*.txt >$stage/usr/share/doc/saker/copyright
 	chmod 644 $stage/usr/share/doc/saker/copyright
@@ -96,7 +97,7 @@ tarball() {
 	install -Dm755 build-static/saker "$stage/saker"
 	manuals "$stage/man"
 	texts "$stage/docs"
-	install -m644 LICENSE packaging/saker.bash packaging/saker.h packaging/saker-flight.service "$stage"
+	install -m644 LICENSE packaging/saker.bash packaging/saker.h packaging/saker-flight.service packaging/saker-agent.service "$stage"
 	cp -r LICENSES "$stage"
 	tar -C build-static/stage --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf - "$name" |
 		gzip -9n >"dist/$name.tar.gz"

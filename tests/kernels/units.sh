@@ -3,7 +3,7 @@
 # timeout: 2000
 #
 # Where systemd is the first program, on Debian's 6.1 and 6.12, emulated: a unit that restarts is recorded and nobody else,
-# the unit of packaging/ runs as it is shipped, can be frozen and leaves nothing attached.
+# the flight recorder's unit of packaging/ runs as it is shipped, can be frozen and leaves nothing attached; so does the agent's.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=tests/lib/guests.sh
@@ -20,7 +20,7 @@ units_make() {
 	mkdir -p units
 	unit talker "ExecStart=/bin/sh -c 'while :; do /bin/true talks; echo >>/run/talker; sleep 0.1; done'"
 	unit decoy "ExecStart=/bin/sh -c 'while :; do /bin/true decoy; sleep 0.1; done'"
-	cp "$here/../packaging/saker-flight.service" units
+	cp "$here/../packaging/saker-flight.service" "$here/../packaging/saker-agent.service" units
 	mkdir units/saker-flight.service.d
 	printf '[Service]\nTimeoutStopSec=300\n' >units/saker-flight.service.d/emulated.conf # as slow as it may be here
 }
@@ -78,11 +78,26 @@ flight() {
 	journalctl -u saker-flight -o short-monotonic >"$OUT/flight.journal"
 }
 
+agent_runs() {
+	journalctl -o cat -u saker-agent | grep -q 'keeps .* interface'
+}
+
+agent() {
+	systemctl start saker-agent
+	wait_for 100 agent_runs
+	systemctl show -P ActiveState saker-agent >"$OUT/agent"
+	systemctl stop saker-agent
+	systemctl show -P Result saker-agent >>"$OUT/agent"
+	journalctl -u saker-agent -o short-monotonic >"$OUT/agent.journal"
+}
+
 inside() {
 	guests_step 'a unit that restarts'
 	record_unit
 	guests_step saker-flight.service
 	flight
+	guests_step saker-agent.service
+	agent
 	guests_step 'the journal'
 	journalctl -o export >"$OUT/journal"
 }
@@ -118,10 +133,17 @@ check_flight() {
 	sed 's/^/# /' "$out/flight.journal" | tail -n 5
 }
 
+check_agent() {
+	local out=$WORK/$1
+	equal "Linux $1: saker-agent.service is active, and stops" "$(paste -sd, "$out/agent")" active,success
+	sed 's/^/# /' "$out/agent.journal" | tail -n 3
+}
+
 kernel() {
 	guest_has "$1" || return
 	check_unit "$1"
 	check_flight "$1"
+	check_agent "$1"
 }
 
 if guests_inside "$@"; then

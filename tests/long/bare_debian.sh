@@ -131,6 +131,7 @@ runs_alone() {
 
 not_enabled() {
 	[ -e "$root/lib/systemd/system/saker-flight.service" ] &&
+		[ -e "$root/lib/systemd/system/saker-agent.service" ] &&
 		[ -z "$(find "$root/etc/systemd" -name 'saker*' 2>/dev/null)" ]
 }
 
