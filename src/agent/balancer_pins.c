@@ -78,7 +78,10 @@ int balancer_take(struct balancer *b, struct err *err)
 	struct err why = ERR_INIT;
 	int r;
 
-	folder(b, "chain", dir, sizeof(dir));
+	/* one who only looks finishes nothing: of one that was killed, what runs may still have its first name */
+	folder(b, "next", dir, sizeof(dir));
+	if (!runs(b, dir))
+		folder(b, "chain", dir, sizeof(dir));
 	r = pin_open(dir, &b->chain, &why);
 	return r < 0 && r != -ENOENT ? err_set(err, why.code, "%s", why.text) : 0;
 }

@@ -14,7 +14,9 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/lib/netns.sh"
 # shellcheck source=tests/lib/lbworld.sh
 . "$here/lib/lbworld.sh"
-lbworld_begin nginx curl wrk ethtool jq bpftool
+# shellcheck source=tests/lib/lbkillapply.sh
+. "$here/lib/lbkillapply.sh"
+lbworld_begin nginx curl wrk ethtool jq bpftool python3
 VIP=$LBWORLD_VIP:80/tcp
 # count NAME COUNTER...: the sum of counters of the kernel in a namespace
 count() {
@@ -183,4 +185,16 @@ lb lb stats --json >stats
 equal "through the balancer in both directions" "$(jq '[.reasons[] | select(.reason | . == "LB_NAT_NEW" or . == "LB_REPLY") | .packets] | add > 20' stats)" true
 ok "detach" lb detach eth0
 fails "the kernel keeps no neighbour for it any more" grep -q managed <(ip -n "${LBWORLD}lb" neigh show)
+
+# ---- killed at any moment (tests/long/lb_kill_apply.sh does so 200 times) ----
+for i in 1 2; do
+	ip -n "${LBWORLD}net" rule del iif b$i lookup 100
+	kill "$(cat b$i.pid)"
+	free() { [ -z "$(lbworld_run b$i ss -Hltn sport = :80)" ]; }
+	wait_for 20 free
+	lbworld_serve b$i
+	e2e_kill_later $!
+	wait_for 20 test -s b$i.served
+done
+lbkillapply 15
 e2e_end

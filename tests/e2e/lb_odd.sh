@@ -188,6 +188,19 @@ alive() {
 if command -v strace >/dev/null; then
 	killed 40 apply other.yaml
 	alive "killed while new tables are made"
+	# the last three names that are given: the old chain's other one, the new chain's, and the wish's
+	SAKER_STATE=$WORK/state nsenter --net="$NETNS_DIR/$NS" -- strace -f -qq -o strace.out -e trace=rename "$SAKER" apply other.yaml 2>/dev/null
+	renames=$(grep -c '^[0-9]* *rename(' strace.out)
+	lb apply one.yaml 2>/dev/null
+	for i in 2 1; do
+		{
+			SAKER_STATE=$WORK/state nsenter --net="$NETNS_DIR/$NS" -- strace -f -qq -o strace.out -e trace=rename \
+				-e inject=rename:signal=SIGKILL:when=$((renames - i)) "$SAKER" apply other.yaml
+		} >/dev/null 2>&1
+		ok "killed between programs and names, $i: new pins are there" [ -e "$pins/next" ]
+		equal "killed between programs and names, $i: what runs is seen, the new wish" "$(lb lb stats --on q0 --json | jq '[.backends[].backend]' -c)" '["10.1.0.5"]'
+		alive "killed between programs and names, $i"
+	done
 	killed 3 detach q0
 	alive "killed while the chain is taken off"
 	lb detach q0 2>/dev/null

@@ -150,7 +150,8 @@ static uint32_t backend_add(struct lb *lb, const struct lb_addr *addr, struct er
 	}
 	if (number == LB_REALS) {
 		(void)err_set(err, ENOSPC,
-			      "there is no room for more than %u backends, those that still run among them",
+			      "there is no room for more than %u backends, those that still run among them: leave out "
+			      "some that are to go with a wish before this one",
 			      LB_REALS - 1);
 		return 0;
 	}
