@@ -18,6 +18,8 @@ usage: sudo ./check.sh             installs what it needs by apt, builds, runs e
        sudo ./check.sh --long      everything, both commands of the README in a bare Debian, and
                                    more suites on Linux 6.1 and 6.12, emulated
        ./check.sh SUITE [NAME]     only static, unit, fuzz, e2e, kernels, bench or long; of these only NAME
+       ./check.sh --times          of the last run: when each suite began, how long it took, its CPU time, and how long
+                                   the machine's CPUs idled meanwhile
 
 The logs of all suites are in build/check/. Where ../shared/data or $SAKER_TEST_DATA is missing, or root, or a
 tool, the tests that want it count as skipped and say so.
@@ -50,7 +52,7 @@ run_unit() {
 
 # What unit tests and fuzzers need, and what clang warns of; built once
 need_sanitized() {
-	[ -e "$SUITES/build-asan.sum" ] || suite build-asan 900 tests/run_build.sh build-asan asan
+	[ -e "$SUITES/build-asan.sum" ] || suite build-asan 1500 tests/run_build.sh build-asan asan
 	suite_passed build-asan
 }
 
@@ -65,7 +67,7 @@ run_fuzz() {
 		name=${file##*/fuzz_}
 		name=${name%.c}
 		if [ -e "$file" ] && [ "${1:-$name}" = "$name" ]; then
-			suite_beside "fuzz-$name" $((FUZZ_SECONDS + 300)) tests/run_fuzz.sh build-asan "$name" "$FUZZ_SECONDS"
+			suite_beside "fuzz-$name" $((FUZZ_SECONDS + 900)) tests/run_fuzz.sh build-asan "$name" "$FUZZ_SECONDS"
 		fi
 	done
 	suites_wait
@@ -101,13 +103,19 @@ run_each() {
 	done
 }
 
-# run_many DIR [NAME]: those that may run beside one another. Many of them wait most of the time, so there is one more than CPUs
-run_many() {
-	local file SUITE_JOBS=$((SUITE_JOBS + 1))
-	for file in $(scripts "$1" yes "${@:2}"); do
+# run_beside DIR yes|guests|no [NAME]: up to SUITE_JOBS at once
+run_beside() {
+	local file
+	for file in $(scripts "$@"); do
 		run_script suite_beside "$1" "$file"
 	done
 	suites_wait
+}
+
+# run_many DIR [NAME]: those that may run beside one another. Many of them wait most of the time, so there is one more than CPUs
+run_many() {
+	local SUITE_JOBS=$((SUITE_JOBS + 1))
+	run_beside "$1" yes "${@:2}"
 }
 
 # run_scripts DIR [NAME]
@@ -129,20 +137,33 @@ quick() {
 	suites_wait
 }
 
+# idly: this shell and what it runs yield the CPUs to all others from now on
+idly() {
+	renice -n 15 -p "$BASHPID" >/dev/null
+}
+
+# Two CPUs: what mostly waits, and what only computes and has no deadlines, meet. The suites of e2e wait for each other's ends half of
+# their time, so clang builds and fuzzes meanwhile; emulated machines run beside those few suites that are not disturbed by them
+# (tests/lib/guest.sh), two suites of them at once, so that no machine is alone with two CPUs in the end.
 everything() {
+	local fuzzing
 	run_static
 	suite_beside planted 300 tests/run_planted.sh
 	need_build || { suites_wait; return; }
 	suites_wait
-	run_unit
+	(idly; need_sanitized && run_fuzz) &
+	fuzzing=$!
+	(
+		run_unit
+		run_each tests/e2e no
+		suite_beside bench 600 tests/run_bench.sh build # no figures
+		run_many tests/e2e
+	)
+	while [ ! -e "$SUITES/build-asan.sum" ] && kill -0 $fuzzing 2>/dev/null; do
+		sleep 0.5
+	done
 	run_sanitized
-	run_fuzz
-	suite_beside bench 600 tests/run_bench.sh build # no figures
-	run_many tests/e2e
-	run_each tests/e2e no
-	# emulated machines take long, and get what nobody else wants (tests/lib/guest.sh): only what mostly waits runs meanwhile, for
-	# deadlines in there go on when they do not
-	SAKER_GUEST_IDLE=1 run_scripts tests/kernels &
+	(SAKER_GUEST_IDLE=1 run_beside tests/kernels no) &
 	run_each tests/e2e guests
 	suites_wait
 }
@@ -176,6 +197,7 @@ main() {
 	local mode=${1-}
 	case $mode in
 	-h | --help) usage; exit 0 ;;
+	--times) suites_times build/check; exit 0 ;;
 	'' | --quick | --long | static | unit | fuzz | e2e | kernels | bench | long) ;;
 	*) usage >&2; exit 2 ;;
 	esac
@@ -192,6 +214,7 @@ main() {
 		fi ;;
 	*) one "$@" ;;
 	esac
+	suites_took
 	suites_total
 }
 

@@ -52,7 +52,7 @@ inside() {
 	clocked wakes.log "$SAKER" record -o rec-wakes --without log -- "$0" wakes
 	tar -cf "$OUT/recorded.tar" rec-* truth-*
 	# timeout makes a process group with a parent in its session: in an orphaned one SIGTSTP stops nobody
-	clocked process.tap timeout 900 "$here/e2e/process.sh"
+	clocked process.tap timeout 1800 "$here/e2e/process.sh"
 }
 
 # doctor NAME OLDER: OLDER are the observations that the best hook does not serve there

@@ -95,7 +95,7 @@ skip() {
 }
 
 wait_for() {
-	local end=$((SECONDS + 4 * $1)) # other suites run on the same two CPUs
+	local end=$((SECONDS + ${E2E_PATIENCE:-4} * $1)) # other suites run on the same two CPUs
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || { echo "# waited in vain for: $*" >&2; return 1; }
