@@ -158,7 +158,8 @@ everything() {
 		run_each tests/e2e no
 		suite_beside bench 600 tests/run_bench.sh build # no figures
 		run_many tests/e2e
-	)
+	) &
+	wait $! # in the foreground a signal would wait for its end
 	while [ ! -e "$SUITES/build-asan.sum" ] && kill -0 $fuzzing 2>/dev/null; do
 		sleep 0.5
 	done
