@@ -164,6 +164,7 @@ everything() {
 		sleep 0.5
 	done
 	run_sanitized
+	wait $fuzzing # it would leave nothing to the emulated machines, where deadlines go on
 	(SAKER_GUEST_IDLE=1 run_beside tests/kernels no) &
 	run_each tests/e2e guests
 	suites_wait
