@@ -4,7 +4,7 @@
 # timeout: 500
 #
 # A thousand TCP connections and a hundred UDP flows through the balancer, whose messages are numbered, while everything about it
-# changes: weights, backends, rings, programs, tables. None breaks, and no packet is lost: what the client sent is what backends received.
+# changes: weights, backends, rings, programs, tables, agents. None breaks, and no packet is lost: what the client sent is what backends received.
 set -u
 # A network card brings all packets of a flow to one CPU, which has its connection table; on veth they come where they were sent.
 if [ -z "${LB_THOUSAND_PINNED:-}" ]; then
@@ -99,6 +99,42 @@ for i in 1 2 3; do
 	wait $killed 2>/dev/null
 done
 kept 'after a command that was killed' wish 'table: 8192, ' $one "$(heavy $two 0)" $three
+
+# agents that end as they like and come again: what packets do needs none
+# agent NAME OPTION...: until it says that it began
+agents=()
+agent() {
+	: >"agent-$1"
+	SAKER_STATE=$WORK/state netns_run "$LBWORLD$1" "$SAKER" agent --key key "${@:2}" 2>"agent-$1" &
+	agents+=($!)
+	e2e_kill_later $!
+	wait_for 60 grep -q 'keeps \|watches port' "agent-$1"
+}
+# their two begin; `heard`: the one tells the other
+agents_begin() {
+	agents=()
+	agent lb --listen 10.90.2.2:7701 && agent b1 --report-to 10.90.2.2:7701 --for $one --port 80,80/udp && wait_for 30 heard
+}
+heard() { grep -q session agent-b1 && lb lb show --json | jq -e "[.health.vips[].backends[] | select(.backend == \"$one\" and .state == \"healthy\" and .share == 1000)] | length == 2" >/dev/null; }
+# agents_again SIGNAL: all are ended by it and begin anew
+agents_again() {
+	kill "-$1" "${agents[@]}"
+	wait "${agents[@]}" 2>/dev/null
+	agents_begin
+}
+agents_upgraded() {
+	kill -INT "${agents[@]}"
+	wait "${agents[@]}" 2>/dev/null
+	another_build programs && grep -q 'upgraded in place' said && agents_begin
+}
+(umask 077 && head -c 48 /dev/urandom | base64 >key)
+kept 'health is live' wish 'table: 8192, health: {mode: live, kind: tcp, interval: 500ms, timeout: 400ms, slow-start: 1s, effect: 1s, base-eject: 2s, max-eject: 4s}, ' $one "$(heavy $two 0)" $three
+kept 'agents begin' agents_begin
+kept 'agents that are killed by SIGKILL and come again' agents_again KILL
+kept 'agents of another build, with its programs' agents_upgraded
+kept 'agents that are asked to end, who ask for no new connections' agents_again TERM
+kill -INT "${agents[@]}"
+wait "${agents[@]}" 2>/dev/null
 
 # a backend that is taken out: whom it served may break, the others do not
 ok 'a backend is taken out' wish 'table: 8192, ' $one $three
