@@ -245,7 +245,7 @@ struct keeper *keeper_free(struct keeper *k)
 		(void)close(k->lock);
 	map_fini(&k->checks);
 	(void)loop_free(k->loop);
-	if (diary_close(k->diary, &err) < 0 && !k->failing)
+	if (!k->opts->diary && diary_close(k->diary, &err) < 0 && !k->failing)
 		(void)fprintf(stderr, "saker agent: %s\n", err.text);
 	free(k);
 	return NULL;
@@ -292,6 +292,15 @@ static int open_parts(struct keeper *k, struct err *err)
 	return r;
 }
 
+static int open_diary(struct keeper *k, struct err *err)
+{
+	k->diary = k->opts->diary;
+	if (!k->diary)
+		return diary_open(k->opts->record_dir, k->opts->max_bytes, &k->diary, err);
+	loop_leave_signals(k->loop);
+	return 0;
+}
+
 int keeper_new(const struct keeper_opts *opts, struct keeper **ret, struct err *err)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
@@ -305,7 +314,7 @@ int keeper_new(const struct keeper_opts *opts, struct keeper **ret, struct err *
 	if (r >= 0)
 		r = loop_new(&k->loop, err);
 	if (r >= 0)
-		r = diary_open(opts->record_dir, opts->max_bytes, &k->diary, err);
+		r = open_diary(k, err);
 	if (r >= 0)
 		r = open_watch(k, err);
 	if (r >= 0)
@@ -324,12 +333,24 @@ int keeper_new(const struct keeper_opts *opts, struct keeper **ret, struct err *
 	return 0;
 }
 
-int keeper_run(struct keeper *k, struct err *err)
+int keeper_begin(struct keeper *k, struct err *err)
 {
 	if (keep_all(k) < 0)
 		return err_set(err, ENOMEM, "out of memory");
 	keeper_say(k, "keeps %zu interface%s", k->nkept, k->nkept == 1 ? "" : "s");
-	if (k->opts->page)
+	return 0;
+}
+
+int keeper_step(struct keeper *k, struct err *err)
+{
+	return loop_step(k->loop, err);
+}
+
+int keeper_run(struct keeper *k, struct err *err)
+{
+	int r = keeper_begin(k, err);
+
+	if (r >= 0 && k->opts->page)
 		page_ready(k->opts->page);
-	return loop_run(k->loop, err);
+	return r < 0 ? r : loop_run(k->loop, err);
 }

@@ -33,6 +33,7 @@ struct keeper_peer {
 };
 
 struct keeper_opts {
+	struct diary *diary;	/* of somebody else, who has the loop, too (keeper_step()); NULL: its own */
 	const char *record_dir; /* of the agent's own recording; NULL: none */
 	uint64_t max_bytes;	/* of it; 0: no limit */
 	/* agents on backends' hosts (keeper_link.c) */
@@ -48,6 +49,9 @@ struct keeper_opts {
 int keeper_new(const struct keeper_opts *opts, struct keeper **ret, struct err *err);
 struct keeper *keeper_free(struct keeper *k);	   /* NULL ok; returns NULL */
 int keeper_run(struct keeper *k, struct err *err); /* until SIGINT or SIGTERM */
+/* Or in somebody else's loop, who takes the signals: once, and then as often as he can, which does not wait. */
+int keeper_begin(struct keeper *k, struct err *err);
+int keeper_step(struct keeper *k, struct err *err);
 
 /* For parts */
 struct keeper_part {

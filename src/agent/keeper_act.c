@@ -136,7 +136,9 @@ void kept_check(struct keeper *k, struct sign *s)
 	had = map_get(&k->checks, key);
 	if (had && (*had & 1) == passed) {
 		if (!s->evidence.seq && !passed) /* it still says what it said then */
-			s->evidence = (struct sign_event) { .host = diary_id(k->diary), .seq = *had >> 1 };
+			s->evidence = (struct sign_event) { .host = diary_id(k->diary),
+							    .seq = *had >> 1,
+							    .cpu = diary_cpu(k->diary) };
 		return;
 	}
 	EVIDENCE(&e, 1, s->evidence);

@@ -146,20 +146,37 @@ static int one_turn(const struct part *at)
 	return p.turn(p.arg, clock_boot_ns());
 }
 
-int loop_run(struct loop *l, struct err *err)
+static int some_turns(struct loop *l, int wait_ms, struct err *err)
 {
 	struct epoll_event ready[LOOP_PARTS];
-	int i, n, r;
+	int i, r, n = epoll_wait(l->epoll, ready, LOOP_PARTS, wait_ms);
 
-	while (!l->ended) {
-		n = epoll_wait(l->epoll, ready, LOOP_PARTS, -1);
-		if (n < 0 && errno != EINTR)
-			return err_errno(err, errno, "cannot wait for the parts of the agent");
-		for (i = 0; i < n; i++) {
-			r = one_turn(&l->parts[ready[i].data.u32]);
-			if (r < 0)
-				return err_errno(err, -r, "a part of the agent failed");
-		}
+	if (n < 0 && errno != EINTR)
+		return err_errno(err, errno, "cannot wait for the parts of the agent");
+	for (i = 0; i < n; i++) {
+		r = one_turn(&l->parts[ready[i].data.u32]);
+		if (r < 0)
+			return err_errno(err, -r, "a part of the agent failed");
 	}
 	return 0;
+}
+
+int loop_run(struct loop *l, struct err *err)
+{
+	int r = 0;
+
+	while (!l->ended && r >= 0)
+		r = some_turns(l, -1, err);
+	return r;
+}
+
+void loop_leave_signals(struct loop *l)
+{
+	loop_remove(l, l->signals);
+	(void)sigprocmask(SIG_SETMASK, &l->before, NULL);
+}
+
+int loop_step(struct loop *l, struct err *err)
+{
+	return some_turns(l, 0, err);
 }

@@ -33,4 +33,8 @@ int loop_every(struct loop *l, uint64_t period_ns, loop_fn turn, void *arg, stru
 /* Until a signal (0) or a turn that fails. */
 int loop_run(struct loop *l, struct err *err);
 
+/* In somebody else's loop: signals are his, and those that are ready have a turn without waiting. */
+void loop_leave_signals(struct loop *l);
+int loop_step(struct loop *l, struct err *err);
+
 #endif

@@ -12,6 +12,7 @@
 #include "agent/asked.h"
 #include "agent/diary.h"
 #include "agent/hostid.h"
+#include "agent/keeper.h"
 #include "agent/load.h"
 #include "agent/page.h"
 #include "agent/record.h"
@@ -26,7 +27,6 @@
 #define HOLDERS_MAX 1024
 #define HELD_MAX 4096
 #define BUDGET_PERCENT 5 /* of one CPU: messages are left out before; what signs are made of never is */
-#define OWN_CPU 65535	 /* of the watcher's own events: the recording has the kernel's on the others */
 
 _Static_assert(WATCHER_ADDRS == FRAME_ADDRS, "all that are watched for can be claimed");
 
@@ -51,30 +51,14 @@ struct watcher {
 	struct load load;
 	struct balancer_link to[WATCHER_BALANCERS], *only; /* only: the others know already */
 	int diag, asked[WATCHER_PORTS];
-	uint64_t id, seq; /* of the recording; of the last own event */
+	struct diary *diary;   /* into the recording */
+	struct keeper *keeper; /* NULL: it keeps no balancer */
+	struct err *err;
+	bool begun; /* the keeper */
 	uint64_t host;
-	int (*put)(void *arg, const struct event_header *h);
-	void *put_arg;
 };
 
 /* --- what is recorded --- */
-
-static void put_event(struct watcher *w, void *fixed, const char *const *strings)
-{
-	struct event_header *h = fixed;
-	union {
-		struct event_header h;
-		char bytes[2048];
-	} room;
-
-	if (!h->boot_ns)
-		h->boot_ns = clock_boot_ns();
-	h->context = CONTEXT_RECORDER;
-	h->cpu = OWN_CPU;
-	h->seq = ++w->seq;
-	if (event_build(&room, sizeof(room), fixed, strings) > 0)
-		(void)w->put(w->put_arg, &room.h);
-}
 
 static void put_report(struct watcher *w, const struct balancer_link *b, const struct sign *s, uint64_t at_ns,
 		       uint64_t session, uint64_t sequence)
@@ -95,7 +79,7 @@ static void put_report(struct watcher *w, const struct balancer_link *b, const s
 
 	sign_addr_event(&s->backend, e.backend);
 	sign_addr_event(&b->addr, e.peer);
-	put_event(w, &e, (const char *[]) { s->text, b->name, NULL });
+	(void)diary_note(w->diary, &e, (const char *[]) { s->text, b->name, NULL }, NULL, NULL);
 }
 
 /* --- what is told --- */
@@ -200,11 +184,8 @@ static void look(struct watcher *w, uint64_t now_ns)
 static void observe_begin(void *arg, int (*put)(void *put_arg, const struct event_header *h), void *put_arg)
 {
 	struct watcher *w = arg;
-	struct event_mark mark = { .h = { .type = EVENT_MARK }, .value = w->id };
 
-	w->put = put;
-	w->put_arg = put_arg;
-	put_event(w, &mark, (const char *[]) { DIARY_MARK, NULL });
+	(void)diary_put(w->diary, put, put_arg, !w->keeper, NULL);
 }
 
 static void observe_see(void *arg, const struct event_header *h)
@@ -213,7 +194,7 @@ static void observe_see(void *arg, const struct event_header *h)
 	unsigned int i;
 
 	for (i = 0; i < w->opts->nports; i++)
-		watch_event(&w->watches[i], h, w->id);
+		watch_event(&w->watches[i], h, diary_id(w->diary));
 }
 
 /* arg: one port's. */
@@ -235,13 +216,17 @@ static int observe_tick(void *arg, uint64_t now_ns)
 {
 	struct watcher *w = arg;
 	unsigned int i;
+	int r = 0;
 
 	look(w, now_ns);
 	for (i = 0; i < w->opts->nports; i++)
 		(void)asked_turn(w->asked[i], on_word, &w->watches[i]);
 	for (i = 0; i < w->opts->nto; i++)
 		link_turn(w->to[i].link, now_ns);
-	return 0;
+	if (w->keeper && !w->begun)
+		r = keeper_begin(w->keeper, w->err);
+	w->begun = true;
+	return r < 0 || !w->keeper ? r : keeper_step(w->keeper, w->err);
 }
 
 static size_t observe_more(void *arg, uint32_t *ret_pids, size_t cap)
@@ -334,7 +319,9 @@ static int run(struct watcher *w, struct err *err)
 	ro.npids = observe_more(w, pids, HOLDERS_MAX);
 	ro.pids = pids;
 
-	return record_run(&ro, w->stop, watcher_ready, w, &result, err);
+	r = record_run(&ro, w->stop, watcher_ready, w, &result, err);
+	(void)diary_put(w->diary, NULL, NULL, true, NULL);
+	return r;
 }
 
 static int open_ports(struct watcher *w, struct err *err)
@@ -351,6 +338,16 @@ static int open_ports(struct watcher *w, struct err *err)
 	return r < 0 ? r : load_open(w->opts->load_of, &w->load, err);
 }
 
+static int open_diary(struct watcher *w, struct err *err)
+{
+	int r = diary_beside(&w->diary, err);
+
+	if (r < 0 || !w->opts->keeper)
+		return r;
+	w->opts->keeper->diary = w->diary;
+	return keeper_new(w->opts->keeper, &w->keeper, err);
+}
+
 int watcher_run(const struct watcher_opts *opts, volatile sig_atomic_t *stop, struct err *err)
 {
 	CLEANUP_FREE struct watcher *w = calloc(1, sizeof(*w));
@@ -365,18 +362,21 @@ int watcher_run(const struct watcher_opts *opts, volatile sig_atomic_t *stop, st
 	r = secret_read(opts->key, &w->secret, err);
 	if (r < 0)
 		return r;
-	secret_random(&w->id, sizeof(w->id));
-	w->id |= 1;
+	w->err = err;
 	w->diag = listeners_open();
 	if (w->diag < 0)
 		return err_errno(err, -w->diag, "cannot ask the kernel for listening sockets");
-	r = open_ports(w, err);
+	r = open_diary(w, err);
+	if (r >= 0)
+		r = open_ports(w, err);
 	if (r >= 0)
 		r = open_links(w, err);
 	if (r >= 0)
 		r = run(w, err);
 	for (i = 0; i < opts->nto; i++)
 		(void)link_free(w->to[i].link);
+	(void)keeper_free(w->keeper);
+	(void)diary_close(w->diary, NULL);
 	(void)close(w->diag);
 	for (i = 0; i < opts->nports; i++) {
 		watch_fini(&w->watches[i]);

@@ -18,6 +18,7 @@
 #include "peer/sign.h"
 
 struct err;
+struct keeper_opts;
 struct page;
 
 #define WATCHER_BALANCERS 8
@@ -37,10 +38,11 @@ struct watcher_opts {
 	unsigned int naddrs;
 	struct listeners_port ports[WATCHER_PORTS];
 	unsigned int nports;
-	const char *load_of; /* control group whose load is told; NULL: the host's */
-	const char *dir;     /* of the recording; NULL: none */
-	uint64_t max_bytes;  /* of it; 0: no limit */
-	struct page *page;   /* that shows it, and is not recorded; NULL: none */
+	const char *load_of;	    /* control group whose load is told; NULL: the host's */
+	const char *dir;	    /* of the recording; NULL: none */
+	uint64_t max_bytes;	    /* of it; 0: no limit */
+	struct keeper_opts *keeper; /* whose part it has, too: this host is a balancer and a backend; NULL: not so */
+	struct page *page;	    /* that shows it, and is not recorded; NULL: none */
 };
 
 /* Until *stop is a signal's number.  SIGTERM: the balancers are asked for no new connections first. */

@@ -156,8 +156,6 @@ static void check(const struct agent_args *a, struct argp_state *state)
 			argp_error(state, "%s wants --port, and nothing else", a->word);
 		return;
 	}
-	if (w->nto && k->listen_port)
-		argp_error(state, "--listen and --report-to are two agents: run one of each");
 	if ((w->nto || k->listen_port) && !k->key)
 		argp_error(state, "--key is missing: agents know each other by a key that they share");
 	if (w->nto && (!w->naddrs || !w->nports))
@@ -235,6 +233,7 @@ static int run_watcher(struct agent_args *a, struct err *err)
 
 	(void)sigaction(SIGINT, &sa, NULL);
 	(void)sigaction(SIGTERM, &sa, NULL);
+	a->watcher.keeper = a->keeper.listen_port ? &a->keeper : NULL;
 	a->watcher.key = a->keeper.key;
 	a->watcher.dir = a->keeper.record_dir;
 	a->watcher.max_bytes = a->keeper.max_bytes;

@@ -190,14 +190,36 @@ kill -INT $AGENT $LB_AGENT
 wait $AGENT $LB_AGENT
 
 causes 'type=action and what=down'
-ok "the action rests on what the agent was told" grep -Eq '^(├|└)─ .*: l:[0-9]+ .*told .*sign=exit' causes.txt
+ok "the action rests on what the agent was told" grep -Eq '^(├|└)─ .*: l:[0-9]+ .*told .*, exit: ' causes.txt
 ok "... and names it" grep -Eq '^(├|└)─ evidence.*: l:[0-9]+' causes.txt
-ok "... by the report of the other host" grep -Eq 'report.*: b:[0-9]+ .*report .*sign=exit' causes.txt
+ok "... by the report of the other host" grep -Eq 'report.*: b:[0-9]+ .*report .*, exit: ' causes.txt
 ok "... because of an exit there" grep -Eq 'evidence.*: b:[0-9]+ .*nginx.*exit .*sig=SIGKILL' causes.txt
 ok "... because of a signal" grep -Eq 'signal.*: b:[0-9]+ .*signal .*sig=SIGKILL' causes.txt
 sed 's/^/# /' causes.txt | cut -c1-160
 causes 'type=action and what=return and vip_port=80'
 ok "the return rests on who listens there" grep -Eq 'evidence.*: b:[0-9]+ .*listen ' causes.txt
+# ---- a balancer that is a backend, too ----
+netns_run "${LBWORLD}lb" "$(dirname "$SAKER")/../tests/flows" serve 82 lb >lb.other &
+OTHER=$!
+e2e_kill_later $OTHER
+disown $OTHER
+wait_for 20 test -s lb.other
+ok "a VIP with this host as a backend" lb apply - <<-END
+	interfaces: {eth0: {router: 10.90.2.1, health: {mode: live, effect: 1s}, vips: [{vip: "$LBWORLD_VIP:82/tcp", backends: [$LB, 10.90.12.2]}]}}
+END
+agent lb l2 --listen $LB:7701 --report-to $LB:7701 --for $LB --port 82
+ok "one agent has both parts: it tells itself" wait_for 40 is $LB "healthy 1000" 82/tcp
+kill -9 $OTHER
+ok "its server is killed: it is out" wait_for 20 is $LB "down 0" 82/tcp
+kill -INT $AGENT
+wait $AGENT
+equal "and it ends when it is asked to" $? 0
+"$SAKER" show l2 --causes "$("$SAKER" show l2 'type=action and what=down' --json | jq -s 'last | .id')" >causes.txt
+sed 's/^/# /' causes.txt | cut -c1-160 | head -n 12
+ok "one recording has all of it: what it was told" grep -Eq '^(├|└)─ .* told .*, exit: ' causes.txt
+ok "... by itself" grep -Eq ' report .*, exit: ' causes.txt
+ok "... because of a signal" grep -Eq ' signal .*sig=SIGKILL' causes.txt
+
 causes 'type=action and what=down and vip_port=81 and vip_protocol=tcp'
 ok "so does what is known of the second service" grep -Eq 'evidence.*: b:[0-9]+ .*flows.*exit .*sig=SIGKILL' causes.txt
 e2e_end
