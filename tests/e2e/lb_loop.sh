@@ -122,7 +122,7 @@ ok "no checks any more" lb apply silent.yaml
 ip -n "${LBWORLD}net" link set b2 down
 clients=()
 for ((i = 0; i < 24; i++)); do
-	netns_run "${LBWORLD}client" curl -s -m 30 -o /dev/null http://$LBWORLD_VIP/ &
+	netns_run "${LBWORLD}client" curl -s -m 100 -o /dev/null http://$LBWORLD_VIP/ &
 	clients+=($!)
 done
 ok "SYNs that come again take it out" wait_for 30 is 10.90.12.2 "ejected 0"

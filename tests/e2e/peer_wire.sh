@@ -179,7 +179,7 @@ stop $AGENT_L INT
 
 told=$(first 'type=told and sign=exit')
 "$SAKER" show b l --causes "$told" >causes
-ok "its causes: what the other host reported" grep -Eq '^└─ report.*: b:[0-9]+ .*report .*sign=exit' causes
+ok "its causes: what the other host reported" grep -Eq '^└─ report.*: b:[0-9]+ .*report .*, exit: ' causes
 ok "... because of the exit that its kernel saw" grep -Eq 'evidence.*: b:[0-9]+ .*nginx.*exit .*sig=SIGKILL' causes
 ok "... and that because of the signal" grep -Eq 'signal.*: b:[0-9]+ .*bash.*signal .*sig=SIGKILL' causes
 "$SAKER" show b l --edges --json >edges
