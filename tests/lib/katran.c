@@ -40,7 +40,8 @@ struct world {
 	uint8_t flags; /* of every backend */
 	struct chain *chain;
 	struct lb *lb;
-	json_t *real_ids; /* borrowed */
+	const json_t *features; /* of the suite; borrowed, as the next */
+	json_t *real_ids;
 };
 
 static json_t *provision;
@@ -91,27 +92,29 @@ static bool has_word(const json_t *list, const char *word)
 
 /* ---- the wish ---- */
 
-static uint32_t vip_flag(const char *name)
+/* needs: the feature of the suite without which Katran does not heed the flag */
+static uint32_t vip_flag(const struct world *w, const char *name)
 {
 	static const struct {
-		const char *name;
+		const char *name, *needs;
 		uint32_t flag;
 	} flags[] = {
-		{ "NO_SRC_PORT", LB_VIP_NO_SRC_PORT },
-		{ "LRU_BYPASS", LB_VIP_STATELESS },
-		{ "QUIC_VIP", LB_VIP_QUIC },
-		{ "HASH_DPORT_ONLY", LB_VIP_DPORT_HASH },
-		{ "SRC_ROUTING", LB_VIP_ROUTES },
-		{ "LOCAL_VIP", LB_VIP_LOCAL },
-		{ "HASH_SRC_DST_PORT", LB_VIP_BOTH_PORTS },
-		{ "UDP_STABLE_ROUTING", LB_VIP_UDP_STABLE },
-		{ "UDP_FLOW_MIGRATION", LB_VIP_MIGRATE },
+		{ "NO_SRC_PORT", NULL, LB_VIP_NO_SRC_PORT },
+		{ "LRU_BYPASS", NULL, LB_VIP_STATELESS },
+		{ "QUIC_VIP", NULL, LB_VIP_QUIC },
+		{ "HASH_DPORT_ONLY", NULL, LB_VIP_DPORT_HASH },
+		{ "SRC_ROUTING", "LPM_SRC_LOOKUP", LB_VIP_ROUTES },
+		{ "LOCAL_VIP", "LOCAL_DELIVERY_OPTIMIZATION", LB_VIP_LOCAL },
+		{ "GLOBAL_LRU", NULL, 0 }, /* one CPU only */
+		{ "HASH_SRC_DST_PORT", NULL, LB_VIP_BOTH_PORTS },
+		{ "UDP_STABLE_ROUTING", "UDP_STABLE_ROUTING", LB_VIP_UDP_STABLE },
+		{ "UDP_FLOW_MIGRATION", NULL, LB_VIP_MIGRATE },
 	};
 	size_t i;
 
 	for (i = 0; i < ARRAY_LEN(flags); i++) {
 		if (!strcmp(flags[i].name, name))
-			return flags[i].flag;
+			return flags[i].needs && !has_word(w->features, flags[i].needs) ? 0 : flags[i].flag;
 	}
 	die(name);
 	return 0;
@@ -195,7 +198,7 @@ static void op_set_vip_flags(struct world *w, const json_t *op)
 	const json_t *flag;
 	size_t i;
 
-	json_array_foreach(json_object_get(op, "flags"), i, flag) vip->flags |= vip_flag(json_string_value(flag));
+	json_array_foreach(json_object_get(op, "flags"), i, flag) vip->flags |= vip_flag(w, json_string_value(flag));
 }
 
 static void op_map_server_ids(struct world *w, const json_t *op)
@@ -230,6 +233,8 @@ static void op_add_hc_dst(struct world *w, const json_t *op)
 {
 	struct lb_wish_id *mark = &w->marks[w->wish.nmarks++];
 
+	if (w->wish.nmarks == MANY)
+		die("too many marks");
 	mark->id = (uint32_t)number_of(op, "somark");
 	mark->to = backend(w, text_of(op, "dst"));
 }
@@ -310,6 +315,19 @@ static void mac_of(const char *text, uint8_t out[6])
 		die(text);
 }
 
+static uint32_t packet_max(const json_t *flags, uint32_t usual)
+{
+	const json_t *each;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)flags, i, each)
+	{
+		if (!strncmp(json_string_value(each), "MAX_PACKET_SIZE=", 16))
+			return (uint32_t)atoi(json_string_value(each) + 16);
+	}
+	return usual;
+}
+
 static void fill_config(struct world *w, const json_t *flags)
 {
 	const json_t *globals = json_object_get(provision, "globals");
@@ -328,7 +346,7 @@ static void fill_config(struct world *w, const json_t *flags)
 	c->gue_port = WIRE16(w->plan.gue_port);
 	mac_of(text_of(globals, "default_mac"), c->router_mac);
 	mac_of(text_of(globals, "local_mac"), c->own_mac);
-	c->frame_max = has_word(flags, "MAX_PACKET_SIZE=1466") ? 1466 : (uint32_t)number_of(globals, "max_packet_size");
+	c->frame_max = packet_max(flags, (uint32_t)number_of(globals, "max_packet_size"));
 	c->flood_rate = 125000;
 	c->udp_idle_s = (uint32_t)number_of(globals, "udp_lru_timeout_s");
 	c->flags = LB_KATRAN_SUMS;
@@ -455,8 +473,14 @@ static void mask(const json_t *c, uint8_t *frame)
 	size_t i;
 
 	json_array_foreach(json_object_get(c, "ignore_bytes"), i, pair)
-		memset(frame + json_integer_value(json_array_get(pair, 0)), 0,
-		       (size_t)json_integer_value(json_array_get(pair, 1)));
+	{
+		json_int_t at = json_integer_value(json_array_get(pair, 0)),
+			   bytes = json_integer_value(json_array_get(pair, 1));
+
+		if (at < 0 || bytes < 0 || at > FRAME_MAX || bytes > FRAME_MAX - at)
+			die("bytes to leave out that are in no frame");
+		memset(frame + at, 0, (size_t)bytes);
+	}
 }
 
 static void show(const char *what, const uint8_t *frame, size_t n)
@@ -467,6 +491,17 @@ static void show(const char *what, const uint8_t *frame, size_t n)
 	for (i = 0; i < n && i < 160; i++)
 		printf("%02x", frame[i]);
 	printf("\n");
+}
+
+static const char *program_of(const char *hook)
+{
+	if (!strcmp(hook, "xdp"))
+		return "chain_entry";
+	if (!strcmp(hook, "tc_egress"))
+		return "health_egress";
+	if (strcmp(hook, "tc_ingress") != 0)
+		die(hook);
+	return "source_ingress";
 }
 
 static int run(const struct world *w, const json_t *c, const uint8_t *in, size_t n, uint8_t *out,
@@ -482,10 +517,7 @@ static int run(const struct world *w, const json_t *c, const uint8_t *in, size_t
 		opts.ctx_in = &skb;
 		opts.ctx_size_in = sizeof(skb);
 	}
-	r = bpf_prog_test_run_opts(chain_program(w->chain, !strcmp(hook, "xdp")		? "chain_entry"
-							   : !strcmp(hook, "tc_egress") ? "health_egress"
-											: "source_ingress"),
-				   &opts);
+	r = bpf_prog_test_run_opts(chain_program(w->chain, program_of(hook)), &opts);
 	*ret = opts;
 	return r;
 }
@@ -493,7 +525,7 @@ static int run(const struct world *w, const json_t *c, const uint8_t *in, size_t
 static void run_case(const struct world *w, const json_t *c)
 {
 	static uint8_t in[FRAME_MAX], out[FRAME_MAX], want[FRAME_MAX];
-	const char *hex = json_string_value(json_object_get(c, "expected_output_hex")), *verdict;
+	const char *hex = json_string_value(json_object_get(c, "expected_output_hex")), *verdict, *said;
 	size_t n = bytes_of(text_of(c, "input_hex"), in);
 	size_t nwant = bytes_of(hex ? hex : text_of(c, "input_hex"), want);
 	struct bpf_test_run_opts got;
@@ -512,7 +544,8 @@ static void run_case(const struct world *w, const json_t *c)
 	/* of a dropped frame nothing is left to compare */
 	if (right && strcmp(verdict, "XDP_DROP"))
 		right = got.data_size_out == nwant && !memcmp(out, want, nwant);
-	printf("%s %d - %s: %s\n", right ? "ok" : "not ok", tests, text_of(c, "id"), text_of(c, "description"));
+	said = json_string_value(json_object_get(c, "description"));
+	printf("%s %d - %s: %s\n", right ? "ok" : "not ok", tests, text_of(c, "id"), said ? said : "");
 	if (right)
 		return;
 	failures++;
@@ -536,6 +569,39 @@ static void tell_reasons(const struct world *w, const char *suite)
 	}
 }
 
+/* What a suite needs and we do not know must not be passed over. */
+static void check_features(const json_t *features)
+{
+	static const char *const known[] = { "IPIP_ENCAP",
+					     "GUE_ENCAP",
+					     "TCP_SERVER_ID_ROUTING",
+					     "CIDR_VIP",
+					     "DIRECT_HEALTHCHECKING",
+					     "LPM_SRC_LOOKUP",
+					     "LOCAL_DELIVERY_OPTIMIZATION",
+					     "ICMP_TOOBIG_GENERATION",
+					     "UDP_STABLE_ROUTING",
+					     "INLINE_DECAP_IPIP",
+					     "INLINE_DECAP_GUE",
+					     "DECAP_STRICT_DESTINATION",
+					     "DECAP_ONLY",
+					     "DECAP_TPR_STATS",
+					     "TC_SRCMATCH",
+					     "GUE_PORT=9887" };
+	const json_t *each;
+	size_t i, k;
+
+	json_array_foreach((json_t *)(uintptr_t)features, i, each)
+	{
+		const char *word = json_string_value(each);
+
+		for (k = 0; word && k < ARRAY_LEN(known) && strcmp(known[k], word) != 0; k++)
+			;
+		if (!word || (k == ARRAY_LEN(known) && strncmp(word, "MAX_PACKET_SIZE=", 16) != 0))
+			die(word ? word : "a feature that is no text");
+	}
+}
+
 static void run_suite(struct world *w, const json_t *suite, const json_t *cases)
 {
 	const char *name = text_of(suite, "suite");
@@ -547,6 +613,8 @@ static void run_suite(struct world *w, const json_t *suite, const json_t *cases)
 		world_begin(w);
 	}
 	w->real_ids = json_object_get(suite, "real_ids");
+	w->features = json_object_get(suite, "flags");
+	check_features(w->features);
 	world_apply(w, suite);
 	json_array_foreach((json_t *)(uintptr_t)cases, i, each)
 	{

@@ -171,7 +171,9 @@ static uint32_t tcp_id(const struct packet *p)
 		}
 		if (!fits(p, at, 2) || o[1] < 2 || at + o[1] > p->payload)
 			return 0;
-		if (o[0] == 0xb7 && o[1] == 6)
+		if (o[0] == 0xb7 && o[1] != 6)
+			return 0;
+		if (o[0] == 0xb7)
 			return fits(p, at, 6) ? o[2] | (uint32_t)o[3] << 8 | (uint32_t)o[4] << 16 | (uint32_t)o[5] << 24
 					      : 0;
 		at += o[1];
@@ -237,7 +239,7 @@ static bool is_down(const struct lb_wish_vip *v, const struct lb_wish_backend *b
 }
 
 static const struct lb_wish_backend *choose(struct model *m, const struct packet *p, const struct lb_wish_vip *v,
-					    bool any)
+					    bool any, bool *by_port)
 {
 	const struct lb_wish_backend *to = named(m, p, v->flags);
 	bool stateless = v->flags & LB_VIP_STATELESS;
@@ -248,17 +250,21 @@ static const struct lb_wish_backend *choose(struct model *m, const struct packet
 		key.dport = 0;
 	if (v->flags & LB_VIP_NO_SRC_PORT)
 		key.sport = 0;
+	*by_port = false;
 	if (to) {
 		if (!stateless)
 			remember(m, &key, to);
 		return to;
 	}
+	*by_port = v->flags & LB_VIP_DPORT_HASH;
 	c = conn_of(m, &key);
 	if (!stateless && !(p->tcp_flags & 2) && c->used &&
 	    !(key.proto == 17 && v->flags & LB_VIP_MIGRATE && is_down(v, c->to)))
 		return c->to;
 	to = v->flags & LB_VIP_ROUTES ? routed(m, p) : NULL;
-	if (!to)
+	if (to)
+		*by_port = false;
+	else
 		to = in_ring(m, v, key);
 	if (to && !stateless && !(p->tcp_flags & 4))
 		remember(m, &key, to);
@@ -371,7 +377,8 @@ static void outer_ip(uint8_t *ip, const struct lb_config *c, const struct lb_wis
 	header_sum(ip);
 }
 
-static void encap(struct model *m, struct packet *p, const struct lb_wish_vip *v, const struct lb_wish_backend *to)
+static void encap(struct model *m, struct packet *p, const struct lb_wish_vip *v, const struct lb_wish_backend *to,
+		  bool by_port)
 {
 	bool gue = to->flags & LB_REAL_GUE, four = to->addr.family == 4;
 	size_t header = four ? 20 : 40;
@@ -381,7 +388,7 @@ static void encap(struct model *m, struct packet *p, const struct lb_wish_vip *v
 	memcpy(s.last, &p->flow.src[p->family == 4 ? 0 : 3], 4);
 	if (v->flags & LB_VIP_NO_SRC_PORT)
 		s.port = 0;
-	if (v->flags & LB_VIP_DPORT_HASH) {
+	if (by_port) {
 		s.family = 0;
 		memset(s.last, 0, 4);
 	}
@@ -475,7 +482,7 @@ static enum model_verdict balance(struct model *m, struct packet *p)
 {
 	const struct lb_wish_backend *to;
 	const struct lb_wish_vip *v;
-	bool any;
+	bool any, by_port;
 
 	if (!p->family)
 		return MODEL_PASS;
@@ -490,7 +497,7 @@ static enum model_verdict balance(struct model *m, struct packet *p)
 		return model_nat_reply(m, p);
 	if (p->bytes > m->wish->config.frame_max && !(v->flags & (LB_VIP_NAT | LB_VIP_L2)))
 		return too_big(m, p);
-	to = choose(m, p, v, any);
+	to = choose(m, p, v, any, &by_port);
 	if (!to)
 		return MODEL_DROP;
 	if (v->flags & LB_VIP_LOCAL && to->flags & LB_REAL_LOCAL)
@@ -499,7 +506,7 @@ static enum model_verdict balance(struct model *m, struct packet *p)
 		return model_nat_send(m, p, v, to);
 	if (v->flags & LB_VIP_L2)
 		return relink(p, to);
-	encap(m, p, v, to);
+	encap(m, p, v, to, by_port);
 	return MODEL_TX;
 }
 

@@ -22,7 +22,7 @@
 #include "packet/wire.h"
 
 #define GUE_PORT 6080
-#define VIPS 19
+#define VIPS 20
 #define BACKENDS 6
 #define CHANGES 20 /* of weights, during a run */
 
@@ -72,6 +72,7 @@ static const struct {
 	{ "10.200.1.2", 32, 0, 6, LB_VIP_SERVER_ID, 0 },
 	{ "10.200.1.3", 32, 443, 17, LB_VIP_QUIC, 0 },
 	{ "10.200.1.4", 32, 0, 17, LB_VIP_DPORT_HASH | LB_VIP_MIGRATE, 0 },
+	{ "10.200.1.6", 32, 0, 6, LB_VIP_DPORT_HASH | LB_VIP_SERVER_ID | LB_VIP_ROUTES, 0 },
 	{ "10.200.2.0", 24, 0, 6, LB_VIP_BOTH_PORTS | LB_VIP_STATELESS, 0 },
 	{ "10.200.2.16", 28, 80, 6, LB_VIP_NO_SRC_PORT, 0 },
 	{ "fc00:1::1", 128, 80, 6, LB_VIP_SERVER_ID | LB_VIP_ROUTES, 0 },

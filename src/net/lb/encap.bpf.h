@@ -166,7 +166,13 @@ PACKET_INLINE int lb_write6(struct chain_ctx *ctx, const struct lb_config *confi
 	return 0;
 }
 
-PACKET_INLINE void lb_outer_init(const struct chain_meta *m, const struct lb_vip *vip, struct lb_outer *o)
+/* Did only the port at the VIP decide, now or when the connection began?  Then the client's address does not count, as in Katran. */
+PACKET_INLINE int lb_by_port(const struct lb_vip *vip, __u32 reason)
+{
+	return vip->flags & LB_VIP_DPORT_HASH && (reason == CHAIN_LB_HASH || reason == CHAIN_LB_TABLE);
+}
+
+PACKET_INLINE void lb_outer_init(const struct chain_meta *m, const struct lb_vip *vip, __u32 reason, struct lb_outer *o)
 {
 	const struct packet_meta *p = &m->packet;
 
@@ -177,7 +183,7 @@ PACKET_INLINE void lb_outer_init(const struct chain_meta *m, const struct lb_vip
 	o->next = p->family == 4 ? PROTO_IPIP : PROTO_IPV6;
 	if (vip->flags & LB_VIP_NO_SRC_PORT)
 		o->sport = 0;
-	if (vip->flags & LB_VIP_DPORT_HASH)
+	if (lb_by_port(vip, reason))
 		return;
 	o->client = p->family;
 	o->src = p->family == 4 ? p->flow.src[0] : p->flow.src[3];
@@ -216,7 +222,7 @@ PACKET_INLINE int lb_tunnel_send(struct chain_ctx *ctx, struct chain_meta *m, co
 		hop.mtu -= more;
 		return lb_hop_failed(ctx, m, config, &hop);
 	}
-	lb_outer_init(m, vip, &outer);
+	lb_outer_init(m, vip, reason, &outer);
 	outer.more = more;
 	if (lb_encap(ctx, m, config, real, &outer) < 0)
 		return chain_verdict(m, CHAIN_DROP, CHAIN_LB_NO_ROOM);

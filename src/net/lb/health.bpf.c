@@ -192,37 +192,18 @@ int health_egress(struct __sk_buff *skb)
 	return said;
 }
 
-/* Where the transport checksum lies from the beginning of the header on; 0: we know none. */
-PACKET_INLINE __u32 source_sum_at(__u8 proto)
-{
-	switch (proto) {
-	case PROTO_TCP:
-		return 16;
-	case PROTO_UDP:
-		return 6;
-	case PROTO_ICMPV6:
-		return 2;
-	default:
-		return 0;
-	}
-}
-
-/* The inner packet gets the outer source; its checksum follows, so the outer one stays as it is. */
+/* The inner packet, TCP, gets the outer source; its checksum follows, so the outer one stays as it is. */
 PACKET_INLINE void source_rewrite(struct __sk_buff *skb, const struct wire_ipv6 *outer, const struct wire_ipv6 *inner)
 {
 	__u32 at = ETHER_BYTES + sizeof(*outer) + sizeof(struct wire_udp);
-	__u32 sum_at = source_sum_at(inner->next);
 	__be32 from[4], to[4];
-	__u8 udp = inner->next == PROTO_UDP;
 	long diff;
 
 	__builtin_memcpy(to, outer->src, 16);
 	__builtin_memcpy(from, inner->src, 16);
-	if (!sum_at)
-		return;
 	diff = bpf_csum_diff(from, 16, to, 16, 0);
 	if (diff < 0 ||
-	    bpf_l4_csum_replace(skb, at + sizeof(*inner) + sum_at, 0, (__u64)diff, udp ? BPF_F_MARK_MANGLED_0 : 0) < 0)
+	    bpf_l4_csum_replace(skb, at + sizeof(*inner) + offsetof(struct wire_tcp, sum), 0, (__u64)diff, 0) < 0)
 		return;
 	(void)bpf_skb_store_bytes(skb, at + offsetof(struct wire_ipv6, src), to, 16, 0);
 }
@@ -243,7 +224,8 @@ int source_ingress(struct __sk_buff *skb)
 	outer = (const void *)(data + ETHER_BYTES);
 	udp = (const void *)(outer + 1);
 	inner = (const void *)(udp + 1);
-	if (outer->next != PROTO_UDP || udp->dport != source_port || WIRE32(inner->version_flow) >> 28 != 6)
+	if (outer->next != PROTO_UDP || udp->dport != source_port || WIRE32(inner->version_flow) >> 28 != 6 ||
+	    inner->next != PROTO_TCP)
 		return TC_ACT_PIPE;
 	source_rewrite(skb, outer, inner);
 	return TC_ACT_PIPE;

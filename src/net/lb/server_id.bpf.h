@@ -93,10 +93,13 @@ PACKET_INLINE int lb_tcp_option(struct chain_ctx *ctx, __u32 *at, __u32 end, __u
 	option = chain_at(ctx, *at, 2);
 	if (!option || option[1] < 2 || *at + option[1] > end)
 		return -1;
-	if (option[0] != TCP_SERVER_ID || option[1] != 6) {
+	if (option[0] != TCP_SERVER_ID) {
 		*at += option[1];
 		return 0;
 	}
+	/* of another length it is not ours, and none comes after it, as in Katran */
+	if (option[1] != 6)
+		return -1;
 	option = chain_at(ctx, *at, 6);
 	if (!option)
 		return -1;
