@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 120
+# timeout: 300
 #
 # Checks of backends, as real traffic through their tunnels: each kind, each verdict with its sentence, and that a check reaches
 # the backend that it is for and no other.
@@ -28,10 +28,10 @@ certificates() {
 			-startdate 20200101000000Z -enddate 20210101000000Z &&
 		cat key.pem good.crt >good.pem && cat key.pem expired.crt >expired.pem
 }
-# serve NAME: the servers of tests/lib/check_server.py in that namespace
+# serve NAME [ADDRESS]: the servers of tests/lib/check_server.py in that namespace
 serve() {
 	mkdir -p "$1" && cp good.pem expired.pem "$1"
-	netns_run "$LBWORLD$1" python3 "$here/lib/check_server.py" "$WORK/$1" $VIP &
+	netns_run "$LBWORLD$1" python3 "$here/lib/check_server.py" "$WORK/$1" $VIP "${@:2}" &
 	e2e_kill_later $!
 	server=$!
 }
@@ -57,35 +57,36 @@ rows() { grep -c "^$2 " "$1/served"; }
 certificates >certificates.log 2>&1
 ok "a world of three backends" lbworld_up "slc$$" 3
 serve b1
+first=$server
 serve b2
 second=$server
 ok "servers" wait_for 20 test -e b1/ready -a -e b2/ready
 vips >wish.yaml <<W
 80/tcp kind: tcp
-81/tcp kind: http
+81/tcp kind: http, timeout: 5s, interval: 10s
 82/tcp kind: http, timeout: 100ms
-83/tcp kind: http
-84/tcp kind: http
+83/tcp kind: http, timeout: 5s, interval: 10s
+84/tcp kind: http, timeout: 5s, interval: 10s
 85/tcp kind: http, timeout: 100ms
-86/tcp kind: http
-87/tcp kind: http, text: all well
-88/tcp kind: tcp
-89/tcp kind: http, port: 80, path: /up, host: a.example, text: ill
-90/tcp kind: http, port: 81, status: 500-599
+86/tcp kind: http, timeout: 5s, interval: 10s
+87/tcp kind: http, text: all well, timeout: 5s, interval: 10s
+88/tcp kind: tcp, timeout: 5s, interval: 10s
+89/tcp kind: http, port: 80, path: /up, host: a.example, text: ill, timeout: 5s, interval: 10s
+90/tcp kind: http, port: 81, status: 500-599, timeout: 5s, interval: 10s
 91/tcp kind: http, port: 82, timeout: 5s, interval: 10s
-443/tcp kind: tls
+443/tcp kind: tls, timeout: 5s, interval: 10s
 444/tcp kind: https, timeout: 5s, interval: 10s
 445/tcp kind: tls, timeout: 100ms
-446/tcp kind: tls, port: 443, verify: on, host: a.example
-447/tcp kind: tls, port: 444, verify: on, host: a.example
-448/tcp kind: tls, port: 446
-449/tcp kind: https, port: 443, host: a.example, verify: on
-53/udp kind: udp, send: ping, answer: ng ba
+446/tcp kind: tls, port: 443, verify: on, host: a.example, timeout: 5s, interval: 10s
+447/tcp kind: tls, port: 444, verify: on, host: a.example, timeout: 5s, interval: 10s
+448/tcp kind: tls, port: 446, timeout: 5s, interval: 10s
+449/tcp kind: https, port: 443, host: a.example, verify: on, timeout: 5s, interval: 10s
+53/udp kind: udp, send: ping, answer: ng ba, timeout: 5s, interval: 10s
 54/udp kind: udp, send: ping, timeout: 100ms
-55/udp kind: udp, send: ping
-56/udp kind: udp, send: '0x00ff10', answer: '0x00ff10206261636b', port: 53
-57/udp kind: udp, send: ping, answer: pong, port: 53
-*/udp kind: tcp, port: 80
+55/udp kind: udp, send: ping, timeout: 5s, interval: 10s
+56/udp kind: udp, send: '0x00ff10', answer: '0x00ff10206261636b', port: 53, timeout: 5s, interval: 10s
+57/udp kind: udp, send: ping, answer: pong, port: 53, timeout: 5s, interval: 10s
+*/udp kind: tcp, port: 80, timeout: 5s, interval: 10s
 W
 ok "a wish with checks is applied" lb apply wish.yaml
 
@@ -203,6 +204,92 @@ all() { [ "$(outcomes)" = "10.90.11.2 passed, 10.90.11.2 passed, 10.91.0.2 passe
 # the first one makes the kernel ask for the neighbour
 ok "they are checked, too, an L2 backend by its neighbour's address" wait_for 10 all
 
+# ---- IPv6, networks, any port, GUE: each check reaches just its backend ----
+ok "IPv6 beside it" lbworld_v6
+for i in 1 2; do
+	ip -n "${LBWORLD}b$i" route add local 10.98.0.0/24 dev lo
+	ip -n "${LBWORLD}b$i" route add local fd98::/64 dev lo
+	# a backend's address has one mode for all VIPs: these are for GUE
+	ip -n "${LBWORLD}net" route add 10.93.1$i.2 via 10.90.1$i.2
+	ip -n "${LBWORLD}net" route add fd93:1$i::2 via fd90:1$i::2
+done
+ip -n "${LBWORLD}lb" address add fd92::1/64 dev l2 nodad
+ip -n "${LBWORLD}b1" address add fd92::2/64 dev l2 nodad
+V6=$LBWORLD_VIP6
+kill "$first"
+rm b1/ready b2/ready
+serve b1 $V6
+first=$server
+serve b2 $V6
+second=$server
+ok "their servers, there, too" wait_for 20 test -e b1/ready -a -e b2/ready
+cat >odd.yaml <<W
+interfaces:
+  eth0:
+    health: {kind: http, timeout: 5s, interval: 20s}
+    vips:
+      - {vip: "[$V6]:80/tcp", backends: ["fd90:11::2", "fd90:12::2"]}
+      - {vip: "$VIP:80/tcp", backends: ["fd90:11::2", "fd90:12::2"]}
+      - {vip: "[$V6]:81/tcp", health: {port: 80}, backends: [10.90.11.2, 10.90.12.2]}
+      - {vip: "[$V6]:82/tcp", health: {port: 80}, backends: [{address: "fd93:11::2", mode: gue}, {address: "fd93:12::2", mode: gue}]}
+      - {vip: "$VIP:82/tcp", health: {port: 80}, backends: [{address: "fd93:11::2", mode: gue}, {address: "fd93:12::2", mode: gue}]}
+      - {vip: "$VIP:83/tcp", health: {port: 80}, backends: [{address: 10.93.11.2, mode: gue}, {address: 10.93.12.2, mode: gue}]}
+      - {vip: "10.98.0.0/24:80/tcp", backends: [10.90.11.2, 10.90.12.2]}
+      - {vip: "[fd98::/64]:*/tcp", health: {port: 80}, backends: ["fd90:11::2", "fd90:12::2"]}
+      - {vip: "$VIP:*/tcp", health: {port: 80}, backends: [10.90.11.2, {address: "fd93:12::2", mode: gue}]}
+      - {vip: "[$V6]:53/udp", health: {kind: udp, send: ping, answer: ng ba}, backends: ["fd90:11::2", "fd90:12::2"]}
+      - {vip: "[$V6]:8080/tcp", mode: nat, nat-port: 80, backends: ["fd90:11::2", "fd90:12::2"]}
+      - {vip: "[$V6]:84/tcp", mode: l2, health: {port: 80}, backends: [{address: "fd92::2", mac: $mac, interface: l2}]}
+      - {vip: "10.98.0.0/24:84/tcp", mode: l2, health: {port: 80}, backends: [{address: 10.91.0.2, mac: $mac, interface: l2}]}
+W
+ok "a wish of odd families" lb apply odd.yaml
+# a next hop or a neighbour may have to be looked for first
+odd_ones() {
+	lb lb check --json >odd.json 2>/dev/null
+	jq -e '[.checks[] | select(.outcome != "passed")] == [] and (.checks | length) == 24' odd.json >/dev/null
+}
+ok "all pass" wait_for 20 odd_ones
+jq -r '.checks[] | select(.outcome != "passed") | [.vip, .backend, .outcome, .text] | join(" ")' odd.json | sed 's/^/# /'
+# look: what the backends heard, and what came out of their tunnels, so far
+look() { seen=$(wc -l <b1/served)/$(taken b1)\ $(wc -l <b2/served)/$(taken b2); }
+# reaches VIP BACKEND NAME SOURCE [tunnel]: the check comes from the balancer, to this one only, through a tunnel or not
+reaches() {
+	local before=$seen heard1 took1 heard2 took2
+	ok "$1 at $2: passes" lb lb check "$1" "$2"
+	look
+	IFS=' /' read -r heard1 took1 heard2 took2 < <(awk -F'[ /]' 'NR == 1 { split($0, b, /[ \/]/) } NR == 2 { print $1 - b[1], $2 - b[2], $3 - b[3], $4 - b[4] }' <<<"$before"$'\n'"$seen")
+	[ "$3" = b1 ] || read -r heard1 took1 heard2 took2 <<<"$heard2 $took2 $heard1 $took1"
+	equal "$1 at $2: $3 heard it, from the balancer, the other nothing" "$heard1 $heard2 $(tail -n 1 "$3/served" | cut -d' ' -f2)" "1 0 $4"
+	equal "$1 at $2: through ${5:-no tunnel}" "$((took1 > 0)) $took2" "$([ -n "${5:-}" ] && echo 1 || echo 0) 0"
+}
+look
+while read -r vip b1 b2 from tunnel; do
+	reaches "$vip" "$b2" b2 "$from" $tunnel
+	[ "$b1" = - ] || reaches "$vip" "$b1" b1 "$from" $tunnel
+done <<W
+[$V6]:80/tcp fd90:11::2 fd90:12::2 fd90:2::2 tunnel
+$VIP:80/tcp - fd90:12::2 10.90.2.2 tunnel
+[$V6]:81/tcp - 10.90.12.2 fd90:2::2 tunnel
+[$V6]:82/tcp - fd93:12::2 fd90:2::2 tunnel
+$VIP:82/tcp - fd93:12::2 10.90.2.2 tunnel
+$VIP:83/tcp 10.93.11.2 10.93.12.2 10.90.2.2 tunnel
+10.98.0.0/24:80/tcp - 10.90.12.2 10.90.2.2 tunnel
+[fd98::/64]:*/tcp - fd90:12::2 fd90:2::2 tunnel
+$VIP:*/tcp 10.90.11.2 fd93:12::2 10.90.2.2 tunnel
+[$V6]:8080/tcp - fd90:12::2 fd90:2::2
+W
+reaches "[$V6]:84/tcp" fd92::2 b1 fd90:2::2
+reaches "10.98.0.0/24:84/tcp" 10.91.0.2 b1 10.90.2.2
+kill "$second"
+dead() {
+	lb lb check --json >odd.json 2>/dev/null
+	[ "$(jq -r '[.checks[] | select(.backend | test("12"))] | map(.outcome) | unique | join(" ")' odd.json)" = refused ] &&
+		[ "$(jq -r '[.checks[] | select(.backend | test("12") | not)] | map(.outcome) | unique | join(" ")' odd.json)" = passed ]
+}
+ok "the process of one backend gone: its checks of every family are refused, all others pass" wait_for 20 dead
+fails "a VIP of any port without a port to check" lb apply - <<<"$(printf 'interfaces:\n  eth0:\n    health: {kind: tcp}\n    vips:\n      - {vip: "%s:*/tcp", backends: [10.90.11.2]}\n' $VIP)"
+ok "the wish of before" lb apply ways.yaml
+
 # ---- by the agent, again and again ----
 # agent: in the background; agent is its process
 agent() {
@@ -224,7 +311,8 @@ equal "and told, once" "$(grep -c 'could not be sent: ' agent.said)" 1
 ip -n "${LBWORLD}lb" route del $VIP/32
 kill -9 $agent
 wait $agent 2>/dev/null
-equal "killed, it leaves all as it was" "$(egress) $(outcomes $VIP:80/tcp)" "link 10.90.11.2 passed"
+as_before() { [ "$(egress) $(outcomes $VIP:80/tcp)" = "link 10.90.11.2 passed" ]; }
+ok "killed, it leaves all as it was" wait_for 10 as_before
 agent
 ok "and another begins anew" wait_for 20 counted '.counts.passed > 0 and .counts.not_sent == null' '== 3'
 e2e_end

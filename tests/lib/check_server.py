@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""check_server.py DIR - servers good and bad, for checks; DIR/served gets a line PORT SOURCE for each connection or datagram.
+"""check_server.py DIR ADDRESS... - servers good and bad, for checks; DIR/served gets a line PORT SOURCE for each connection or datagram.
 
 80 HTTP 200 `well`, 81 HTTP 503, 82 accepts and says nothing, 83 closes, 84 no HTTP, 85 half a head, 86 an endless head,
 87 the text `well` after the head, in a piece of its own; 443 TLS with DIR/good.pem, 444 with DIR/expired.pem, 445 accepts and says nothing, 446 a banner of SSH at once;
-UDP 53 echo, 54 says nothing. DIR/ready is made when all listen."""
+UDP 53 echo, 54 says nothing, at the addresses. DIR/ready is made when all listen."""
 import asyncio
 import os
 import ssl
@@ -85,8 +85,9 @@ async def main():
             tls.load_cert_chain(os.path.join(place, "good.pem" if port == 443 else "expired.pem"))
         servers.append(await asyncio.start_server(quiet(port), None, port, ssl=tls))
     for port in (53, 54):
-        # its answers come from the address that was asked: the VIP
-        await loop.create_datagram_endpoint(lambda port=port: Datagram(port), local_addr=(sys.argv[2], port))
+        for address in sys.argv[2:]:
+            # its answers come from the address that was asked: the VIP
+            await loop.create_datagram_endpoint(lambda port=port: Datagram(port), local_addr=(address, port))
     open(os.path.join(place, "ready"), "w").close()
     await asyncio.gather(*(s.serve_forever() for s in servers))
 
