@@ -75,7 +75,7 @@ class App {
 			this.diagram.scale.all();
 			await this.#restore(read());
 			this.link = new Link(() => this.#view(), (view) => this.#restore(view));
-			legend(info.kinds);
+			legend(info);
 			this.story.show(await get('story'), info);
 			this.diagram.dirty();
 			this.live.start(info);
@@ -378,7 +378,7 @@ class App {
 		this.diagram.repaint();
 		this.requests?.repaint();
 		if (this.info)
-			legend(this.info.kinds);
+			legend(this.info);
 	}
 
 	#header() {

@@ -27,10 +27,10 @@ function area(words, colour, draw, title) {
 	}, title);
 }
 
-/* kinds: of /api/info; arrows that the recording does not have need no sign. */
-export function legend(kinds) {
+/* Of /api/info: signs of what the recording does not have need no place. */
+export function legend({ kinds, types }) {
 	const there = (kind) => kinds.some(({ name, edges }) => name === kind && edges);
-	const events = legendEvents.map(({ form, colour, words }) => sample(words, 14, (c) => drawEvents(c, form, colour, [7, 8])));
+	const events = legendEvents.filter((look) => !types || look.more || !look.types.length || look.types.some((type) => types.includes(type))).map(({ form, colour, words }) => sample(words, 14, (c) => drawEvents(c, form, colour, [7, 8])));
 	const arrow = (kind, words, more) => sample(words, 40, (c) => drawArrow(c, { kind, ...more }, 4, 8, 38, 8));
 
 	fill(byId('legend'),

@@ -49,7 +49,7 @@ function polygon(c, x, y, points) {
 	c.closePath();
 }
 
-/* form, colour, words of the legend; several types may share a form */
+/* form, colour, words of the legend; several types may share a form; more: types that are not named here, too */
 const EVENTS = [
 	{ form: 'disc', colour: 'message', types: ['send', 'dgram_send', 'pipe_write'], words: 'sent' },
 	{ form: 'ring', colour: 'message', types: ['recv', 'dgram_recv', 'pipe_read'], words: 'received' },
@@ -64,15 +64,15 @@ const EVENTS = [
 	{ form: 'pause', colour: 'signal', types: ['stop'], words: 'stopped' },
 	{ form: 'play', colour: 'signal', types: ['cont'], words: 'goes on' },
 	{ form: 'clock', colour: 'wake', types: ['timer'], words: 'timer fired' },
-	{ form: 'chevron', colour: 'wake', types: ['wake'], words: 'wake-up' },
+	{ form: 'chevron', colour: 'wake', more: true, types: ['wake'], words: 'wake-up' },
 	{ form: 'tick', colour: 'log', types: ['log', 'log_piece'], words: 'log line' },
-	{ form: 'alarm', colour: 'trouble', types: ['oom_kill', 'reset', 'sockerr', 'retransmit', 'loss', 'shed'],
+	{ form: 'alarm', colour: 'trouble', more: true, types: ['oom_kill', 'reset', 'sockerr', 'retransmit', 'loss', 'shed'],
 		words: 'trouble' },
 	{ form: 'hex', colour: 'accent', types: ['action'], words: 'action of an agent' },
 	{ form: 'hexring', colour: 'accent', types: ['effect', 'check', 'report', 'told'], words: 'effect, check, report' },
-	{ form: 'packet', colour: 'message', types: ['verdict'], words: 'packet of the sample' },
-	{ form: 'cross', colour: 'trouble', types: [], words: 'packet dropped' },
-	{ form: 'bar', colour: 'io', types: ['pipe'], words: 'file, pipe, disk' },
+	{ form: 'cross', colour: 'trouble', types: ['verdict'], words: 'packet dropped' },
+	{ form: 'packet', colour: 'message', types: ['verdict'], words: 'packet of the sample' }, /* the last of a type is its look */
+	{ form: 'bar', colour: 'io', more: true, types: ['pipe'], words: 'file, pipe, disk' },
 	{ form: 'dot', colour: 'dot', types: [], words: 'other' },
 ];
 const BY_TYPE = new Map(EVENTS.flatMap((look) => look.types.map((type) => [type, look])));

@@ -118,6 +118,9 @@ int balancer_take(struct balancer *b, struct err *err); /* b->chain, if there is
 /* For guard.c */
 int balancer_put_back(struct balancer *b, struct err *err);
 int balancer_file_read(const struct balancer *b, const char *suffix, struct buf *ret, struct err *err); /* -ENOENT */
+/* most: bytes; more is -E2BIG */
+int balancer_file_read_most(const struct balancer *b, const char *suffix, size_t most, struct buf *ret,
+			    struct err *err);
 int balancer_file_write(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err);
 /* The same, but not brought to the disk: for what is of no use after a restart of the host. */
 int balancer_file_replace(const struct balancer *b, const char *suffix, const struct buf *text, struct err *err);

@@ -28,7 +28,7 @@ void balancer_path(const struct balancer *b, const char *suffix, char *out, size
 	(void)snprintf(out, size, "%s/%s.%s", b->state, b->attach.key, suffix);
 }
 
-int balancer_file_read(const struct balancer *b, const char *suffix, struct buf *ret, struct err *err)
+int balancer_file_read_most(const struct balancer *b, const char *suffix, size_t most, struct buf *ret, struct err *err)
 {
 	char path[PATH_MAX];
 	CLEANUP_CLOSE int fd = -1;
@@ -38,10 +38,15 @@ int balancer_file_read(const struct balancer *b, const char *suffix, struct buf 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open '%s'", path);
-	r = buf_read(ret, fd, WISH_BYTES);
+	r = buf_read(ret, fd, most);
 	if (r < 0)
 		return err_errno(err, -r, "cannot read '%s'", path);
-	return ret->len > WISH_BYTES ? err_set(err, E2BIG, "'%s' is too large", path) : 0;
+	return ret->len > most ? err_set(err, E2BIG, "'%s' is too large", path) : 0;
+}
+
+int balancer_file_read(const struct balancer *b, const char *suffix, struct buf *ret, struct err *err)
+{
+	return balancer_file_read_most(b, suffix, WISH_BYTES, ret, err);
 }
 
 static int write_whole(const char *path, const struct buf *text, bool sync, struct err *err)

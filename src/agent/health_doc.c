@@ -215,12 +215,18 @@ static void put_doc(struct buf *out, const struct kept *i, uint64_t now_ns)
 	buf_printf(out, "],\n\"left_out\":%" PRIu64 "}\n", i->actions.left_out);
 }
 
+bool health_doc_due(const struct kept *i, uint64_t now_ns)
+{
+	return i->open && now_ns >= i->write_ns;
+}
+
 void health_doc_write(struct kept *i, uint64_t now_ns)
 {
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
 	struct err err = ERR_INIT;
 
 	put_doc(&text, i, now_ns);
+	i->write_ns = now_ns + text.len * NS_PER_SEC / HEALTH_DOC_RATE;
 	if (text.len > HEALTH_DOC_BYTES ? err_set(&err, E2BIG, "it is too much")
 					: balancer_file_replace(&i->b, "health", &text, &err)) {
 		if (!i->unwritten)
@@ -237,7 +243,7 @@ int health_doc_open(const struct balancer *b, const char *suffix, const char *fo
 	CLEANUP(buf_fini) struct buf text = BUF_INIT;
 	json_error_t why;
 	json_t *doc;
-	int r = balancer_file_read(b, suffix, &text, err);
+	int r = balancer_file_read_most(b, suffix, HEALTH_DOC_BYTES, &text, err);
 
 	if (r < 0)
 		return r;

@@ -17,9 +17,11 @@ struct err;
 struct kept;
 
 #define HEALTH_DOC_FORMAT "saker health 1"
-#define HEALTH_DOC_BYTES (16U << 20)
+#define HEALTH_DOC_BYTES (64U << 20) /* 512 VIPs with 100 backends each: 18 MB */
 
-/* Writing, by the agent; what cannot be written is said once. */
+/* Writing, by the agent; what cannot be written is said once.  A large one is due more seldom: HEALTH_DOC_RATE bytes a second. */
+#define HEALTH_DOC_RATE (4U << 20)
+bool health_doc_due(const struct kept *i, uint64_t now_ns);
 void health_doc_write(struct kept *i, uint64_t now_ns);
 
 /* Reading.  -ENOENT: no agent has kept this interface.  The caller gives *ret back (json_decref()). */

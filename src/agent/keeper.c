@@ -207,7 +207,7 @@ static int second_turn(void *arg, uint64_t now_ns)
 	size_t i;
 
 	for (i = 0; i < k->nkept; i++) {
-		if (k->kept[i]->open)
+		if (health_doc_due(k->kept[i], now_ns))
 			health_doc_write(k->kept[i], now_ns);
 	}
 

@@ -52,6 +52,7 @@ struct kept {
 	uint64_t retry_ns, sampled_ns, filled_ns;
 	bool filling;		/* a table is to be full soon, which was said */
 	bool failed, unwritten; /* which was said */
+	uint64_t write_ns;	/* when what is known is written next (health_doc_due()) */
 	char way_said[256];	/* of the next hop, last (keeper_way.c) */
 	struct actions actions;
 };

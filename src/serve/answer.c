@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* answer - what there is: recordings, hosts, lanes, the story, and whether it grows. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "explain/describe.h"
 #include "explain/who.h"
@@ -123,6 +125,28 @@ static void growth_json(struct buf *b, const struct model *m, const struct serve
 	}
 }
 
+/* The names of the types that there are events of. */
+static void types_json(struct buf *b, const struct model *m)
+{
+	CLEANUP_FREE bool *there = calloc(UINT16_MAX + 1, sizeof(*there));
+	const char *sep = "";
+	uint32_t i;
+
+	buf_str(b, ",\"types\":[");
+	for (i = 0; there && i < m->ev.count; i++)
+		there[m->ev.type[i]] = true;
+	for (i = 0; there && i <= UINT16_MAX; i++) {
+		const struct event_type *type = there[i] ? event_types_get(store_types(m->reader), (uint16_t)i) : NULL;
+
+		if (!type)
+			continue;
+		buf_str(b, sep);
+		buf_json(b, type->name, strlen(type->name));
+		sep = ",";
+	}
+	buf_char(b, ']');
+}
+
 void answer_info(struct serve *s, struct model *m, const struct serve_request *rq, struct serve_response *rs)
 {
 	struct buf *b = &rs->body;
@@ -137,6 +161,7 @@ void answer_info(struct serve *s, struct model *m, const struct serve_request *r
 	growth_json(b, m, s, m->generation);
 	buf_printf(b, ",\"balancer\":%s", s->opts.lb ? "true" : "false");
 	buf_printf(b, ",\"actions\":%u", actions_count(m));
+	types_json(b, m);
 	buf_printf(b, ",\"lanes\":%u,\"lanes_left_out\":%u,\"arrows\":%u,\"cycle\":%zu,\"kinds\":[", m->nlanes,
 		   m->lanes_left_out, m->narrows, st.cycle);
 	for (i = 0; i < ORDER_KINDS; i++)

@@ -5,7 +5,7 @@
  * compared with what `saker lb` prints. TAP.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { SHOTS, browser, open, plan, saker, serve, test } from './harness.mjs';
 
@@ -235,11 +235,27 @@ await test('512 VIPs with 100 backends each stay usable', async () => {
 	await page.close();
 });
 
-/* With the recordings of both agents, and of packets: the server of a backend is killed, and the page tells it all. */
-const both = await serve(['rec', 'b1rec', 'packets'].map((name) => join(work, name)), '--balancer', '--live', '--listen', '127.0.0.1:0');
+/* Until an event of a recording is on the disk. */
+async function stored(name, query) {
+	for (const end = Date.now() + 120e3; !saker('show', join(work, name), query, '--json').trim();) {
+		assert.ok(Date.now() < end, `${name} has no ${query}`);
+		await new Promise((done) => setTimeout(done, 200));
+	}
+}
 
+/* The recordings of both agents, and of packets, as they are then. */
+async function serveAll() {
+	await stored('rec', 'type=effect');
+	await stored('b1rec', 'type=report and sign=exit');
+	await stored('packets', 'type=verdict and backend=10.90.12.2');
+	rmSync(join(work, 'load'), { force: true }); /* it has done its part */
+	return serve(['rec', 'b1rec', 'packets'].map((name) => join(work, name)), '--balancer', '--listen', '127.0.0.1:0');
+}
+
+/* The server of a backend is killed, and the page tells it all. */
 await test('a server is killed: its state, the action, what it rests on, what came of it', async () => {
-	const page = await open(chrome, both.url, { viewport: { width: 1280, height: 860 } });
+	const live = await serve([join(work, 'rec')], '--balancer', '--live', '--listen', '127.0.0.1:0');
+	let page = await open(chrome, live.url, { viewport: { width: 1280, height: 860 } });
 	const state = (name) => page.until(([backend, wanted]) => document.querySelector(`.backends tbody[data-backend="${backend}"] .state`)?.innerText === wanted, ['10.90.11.2', name]);
 	const now = (words) => page.raw.locator('#lb-now').filter({ hasText: words }).waitFor();
 
@@ -249,7 +265,7 @@ await test('a server is killed: its state, the action, what it rests on, what ca
 	process.kill(Number(readFileSync(join(work, 'b1.pid'), 'utf8')), 'SIGKILL');
 	await state('▼ down');
 	await now(/2 of 2 VIPs troubled: 10\.99\.0\.1:80\/tcp, 10\.99\.0\.2:443\/tcp[^]*take out 10\.90\.11\.2 of 10\.99\.0\.1:80\/tcp, because process \d+ \(nginx\) was killed by SIGKILL → /);
-	const action = page.raw.locator('[data-action]').filter({ hasText: 'take out 10.90.11.2' }).first();
+	let action = page.raw.locator('[data-action]').filter({ hasText: 'take out 10.90.11.2' }).first();
 
 	await action.filter({ hasText: /✓ kept/ }).waitFor();
 	await now(/→ ✓ kept/);
@@ -263,7 +279,16 @@ await test('a server is killed: its state, the action, what it rests on, what ca
 	const number = Number(await action.getAttribute('data-action')), own = told.actions.find((a) => a.number === number);
 
 	assert.ok((await action.innerText()).includes(own.effect.why));
-	/* a link into the diagram */
+	/* a link into the diagram, also while the recording grows */
+	await action.getByRole('button', { name: 'in the diagram' }).waitFor({ timeout: 120e3 });
+	await page.close();
+	live.stop();
+	const all = await serveAll();
+
+	page = await open(chrome, all.url, { viewport: { width: 1280, height: 860 } });
+	await page.keyboard.press('b');
+	await page.click(`[data-vip="${vip}"]`);
+	action = page.raw.locator('[data-action]').filter({ hasText: 'take out 10.90.11.2' }).first();
 	const link = action.getByRole('button', { name: 'in the diagram' });
 
 	await link.waitFor();
@@ -291,11 +316,12 @@ await test('a server is killed: its state, the action, what it rests on, what ca
 	await page.keyboard.press('w');
 	await page.until(() => /10\.90\.11\.2 was taken out of VIP 10\.99\.0\.1:80\/tcp/.test(document.querySelector('#story-lines').innerText));
 	await page.close();
+	all.stop();
 });
 
 /* Each kind is found, has its mark, and says what it is in a sentence. */
 await test('in the diagram: packets of the sample, reports, what was told, checks, actions, effects', async () => {
-	const page = await open(chrome, both.url, { colorScheme: 'dark', viewport: { width: 1280, height: 860 } });
+	const all = await serveAll(), page = await open(chrome, all.url, { colorScheme: 'dark', viewport: { width: 1280, height: 860 } });
 	const packet = '10\\.90\\.1\\.2:\\d+ > 10\\.99\\.0\\.1:80/tcp to 10\\.90\\.1[12]\\.2: to the backend ';
 	const kinds = { 'type=verdict and backend=10.90.12.2': [`send ${packet}.*\\((LB_TABLE|LB_HASH)\\), 1 of 5`], 'type=report and sign=exit': ['of 10\\.90\\.11\\.2:80/tcp to \\S+, exit: process \\d+ \\(nginx\\) was killed by SIGKILL'],
 		'type=told and sign=exit': ['of 10\\.90\\.11\\.2:80/tcp from \\S+, exit: process \\d+ \\(nginx\\) was killed by SIGKILL'],
@@ -311,7 +337,7 @@ await test('in the diagram: packets of the sample, reports, what was told, check
 		await page.shot(`balancer-${query.match(/type=(\w+)/)[1]}-dark`, false);
 	}
 	await page.close();
-	both.stop();
+	all.stop();
 });
 
 await test('without the token nothing is told; nothing can be changed', async () => {

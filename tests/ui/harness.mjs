@@ -13,7 +13,7 @@ import { createInterface } from 'node:readline';
 const SAKER = process.env.SAKER;
 const BUILD = process.env.SAKER_BUILD;
 export const SHOTS = process.env.SAKER_SHOTS || join(BUILD, 'ui', 'shots');
-const WAIT_MS = 40000;
+const WAIT_MS = 90000;
 const REFUSED = /Failed to load resource.*400/; /* so Chromium tells of a query that is wrong */
 
 process.setMaxListeners(0);
