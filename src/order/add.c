@@ -115,7 +115,8 @@ static void add_goroutine(struct order *o, const struct adding *a)
 	g->goid = ready ? ready->goid : now->goid;
 	g->by = ready ? ready->by : now->goid;
 	g->program = ready ? ready->program : now->program;
-	a->thread->flags |= THREAD_GO;
+	if (ready || now->goid)
+		a->thread->flags |= THREAD_GO;
 }
 
 /* Goroutines do not wait where threads do. */

@@ -6,8 +6,12 @@
  * each stretch of a thread, from one `goroutine` event to the next, goes to a unit of that goroutine.  A goroutine runs on
  * one thread at a time and all threads of a process share a clock, so the times of its events are its order.
  *
- * To the thread itself remain what it does with no goroutine, what came before the first was told, and what happens to
- * the thread and not to the goroutine that runs there just then: its exit, exec, signals that reach it, threads it makes.
+ * To the thread itself remain what it does with no goroutine, and what happens to the thread and not to the goroutine that
+ * runs there just then: its exit, exec, signals that reach it, threads it makes.
+ *
+ * A program is recognised a while after it began, or after the recording did.  Until the first of its threads has told which
+ * goroutine it runs, two events of one thread may be two goroutines': they are in nobody's program order, after the exec and
+ * before the thread's exit.  From then on who tells nothing runs none.
  *
  * A go_ready by the scheduler is in nobody's program order: it follows from a timer alone, the kernel's that ended the
  * thread's wait right before.
@@ -23,8 +27,113 @@
 
 #include "event/event.h"
 
-#define PLAIN UINT32_MAX       /* an event that says nothing about goroutines */
-#define ASIDE (UINT32_MAX - 1) /* it is the thread's whatever runs there */
+/* Marks of rows; below them: index of what it says about goroutines */
+#define PLAIN UINT32_MAX	/* nothing */
+#define ASIDE (UINT32_MAX - 1)	/* it is the thread's whatever runs there */
+#define EXECED (UINT32_MAX - 2) /* so is this, and another program begins */
+#define UNTOLD (UINT32_MAX - 3) /* of some goroutine or of none */
+#define MARKS UNTOLD
+
+#define ANY UINT64_MAX /* in place of the time of an exec */
+
+/* --- programs --- */
+
+static int exec_compare(const void *pa, const void *pb)
+{
+	const struct order_task *a = *(const struct order_task *const *)pa, *b = *(const struct order_task *const *)pb;
+
+	if (a->host != b->host)
+		return a->host < b->host ? -1 : 1;
+	if (a->tgid != b->tgid)
+		return a->tgid < b->tgid ? -1 : 1;
+	return (a->boot_ns > b->boot_ns) - (a->boot_ns < b->boot_ns);
+}
+
+/* The last exec of that process up to that time. */
+static const struct order_task *exec_before(const struct order_task *const *execs, size_t n, uint32_t host,
+					    uint32_t tgid, uint64_t ns)
+{
+	const struct order_task key = { .host = host, .tgid = tgid, .boot_ns = ns }, *wanted = &key;
+	size_t low = 0, high = n, middle;
+
+	while (low < high) {
+		middle = (low + high) / 2;
+		if (exec_compare(&execs[middle], &wanted) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && execs[low - 1]->host == host && execs[low - 1]->tgid == tgid ? execs[low - 1] : NULL;
+}
+
+/* All execs by process and time; NULL: no memory. */
+static const struct order_task **execs_sorted(struct order *o, size_t *ret_n)
+{
+	const struct order_task *t = BIG_AT(&o->tasks, struct order_task), **execs;
+	size_t count = BIG_COUNT(&o->tasks, struct order_task), n = 0, i;
+
+	execs = malloc((count + 1) * sizeof(*execs));
+	if (!execs) {
+		o->memory.failed = ENOMEM;
+		return NULL;
+	}
+	for (i = 0; i < count; i++)
+		if (t[i].type == EVENT_EXEC)
+			execs[n++] = &t[i];
+	qsort(execs, n, sizeof(*execs), exec_compare);
+	*ret_n = n;
+	return execs;
+}
+
+/* When the program that the process ran at that time began; 0: before anything was recorded of it. */
+static uint64_t program_began(const struct order_task *const *execs, size_t n, const struct order_thread *t,
+			      uint64_t ns)
+{
+	const struct order_task *exec = exec_before(execs, n, t->host, t->tgid, ns);
+
+	return exec ? exec->boot_ns : 0;
+}
+
+/* A goroutine event or the like: that program of the process is known from that time on. */
+static void known_since(struct order *o, const struct order_thread *t, uint64_t began, uint64_t ns)
+{
+	uint32_t i = table_get(&o->go_begun, t->host, t->tgid, began);
+	uint64_t *known;
+
+	if (i != NONE) {
+		known = &BIG_AT(&o->go_known, uint64_t)[i];
+		*known = ns < *known ? ns : *known;
+		return;
+	}
+	known = BIG_PUSH(&o->memory, &o->go_known, uint64_t);
+	if (!known)
+		return;
+	*known = ns;
+	if (table_set(&o->go_begun, t->host, t->tgid, began, (uint32_t)BIG_COUNT(&o->go_known, uint64_t) - 1) < 0)
+		o->memory.failed = ENOMEM;
+}
+
+void order_goroutines_begin(struct order *o)
+{
+	const struct order_goroutine *g = BIG_AT(&o->goroutines, struct order_goroutine);
+	const struct order_arrival *a = BIG_AT(&o->arrival, struct order_arrival);
+	size_t count = BIG_COUNT(&o->goroutines, struct order_goroutine), n, i;
+	const struct order_task **execs = execs_sorted(o, &n);
+
+	for (i = 0; execs && i < count; i++) {
+		const struct order_thread *t = &THREADS(o)[a[g[i].node].thread];
+
+		known_since(o, t, program_began(execs, n, t, g[i].boot_ns), g[i].boot_ns);
+		known_since(o, t, ANY, 0);
+	}
+	for (i = 0; i < NTHREADS(o); i++) {
+		struct order_thread *t = &THREADS(o)[i];
+
+		if (t->tgid && table_get(&o->go_begun, t->host, t->tgid, ANY) != NONE)
+			t->flags |= THREAD_GO_PROCESS;
+	}
+	free(execs);
+}
 
 /* --- units --- */
 
@@ -111,7 +220,7 @@ static void mark_rows(const struct order *o, struct order_row *rows, size_t coun
 		if (k < ng && g[k].node == rows[i].n)
 			rows[i].mark = (uint32_t)k;
 		else if (j < nt && t[j].node == rows[i].n && task_aside(o, &t[j]))
-			rows[i].mark = ASIDE;
+			rows[i].mark = t[j].type == EVENT_EXEC ? EXECED : ASIDE;
 	}
 }
 
@@ -130,38 +239,74 @@ static uint32_t deal_mark(struct order *o, struct order_goroutine *g, uint32_t t
 	return loose == NONE ? thread : loose;
 }
 
-/* One thread's rows in the order of time. */
-static void deal_thread(struct order *o, struct order_row *rows, size_t count)
+/* What is dealt out, and what is known of all threads. */
+struct dealing {
+	struct order *o;
+	struct order_row *rows;
+	const struct order_task *const *execs;
+	size_t nexecs;
+};
+
+/* Of a thread that has not told whom it runs; now: whose it is if that is no Go program, or known to be none's. */
+static uint32_t deal_untold(const struct dealing *d, struct order_row *row, uint32_t now)
 {
+	struct order *o = d->o;
+	const struct order_thread *t = &THREADS(o)[row->thread];
+	uint64_t began = program_began(d->execs, d->nexecs, t, row->boot_ns);
+	uint32_t program = table_get(&o->go_begun, t->host, t->tgid, began), loose;
+
+	if (program == NONE)
+		return now;
+	if (row->boot_ns >= BIG_AT(&o->go_known, uint64_t)[program])
+		return row->thread;
+	loose = order_loose(o, t->host);
+	if (loose == NONE)
+		return now;
+	row->mark = UNTOLD;
+	return loose;
+}
+
+/* One thread's rows in the order of time. */
+static void deal_thread(const struct dealing *d, struct order_row *rows, size_t count)
+{
+	struct order *o = d->o;
 	uint32_t thread = rows[0].thread, now = thread;
 	uint64_t since_ns = 0;
+	bool told = false;
 	size_t i;
 
-	if (!(THREADS(o)[thread].flags & THREAD_GO))
+	if (!(THREADS(o)[thread].flags & (THREAD_GO | THREAD_GO_PROCESS)))
 		return;
 	for (i = 0; i < count && !o->memory.failed; i++) {
+		struct order_row *r = &rows[i];
 		struct order_goroutine *g =
-			rows[i].mark < ASIDE ? &BIG_AT(&o->goroutines, struct order_goroutine)[rows[i].mark] : NULL;
+			r->mark < MARKS ? &BIG_AT(&o->goroutines, struct order_goroutine)[r->mark] : NULL;
 
-		if (rows[i].mark != ASIDE)
-			rows[i].unit = g ? deal_mark(o, g, thread, &now) : now;
+		if (r->mark == EXECED || (g && g->type == EVENT_GOROUTINE))
+			told = r->mark != EXECED;
+		if (g)
+			r->unit = deal_mark(o, g, thread, &now);
+		else if (r->mark == PLAIN)
+			r->unit = told ? now : deal_untold(d, r, now);
 		if (g && g->type == EVENT_GO_READY && !g->by)
 			g->since_ns = since_ns;
 		else
-			since_ns = rows[i].boot_ns;
+			since_ns = r->boot_ns;
 	}
 }
 
 /* rows by thread and time; each gets its unit, which counts it. */
-static void deal(struct order *o, struct order_row *rows, size_t count)
+static void deal(const struct dealing *d, size_t count)
 {
+	struct order *o = d->o;
 	struct order_arrival *a = BIG_AT(&o->arrival, struct order_arrival);
+	struct order_row *rows = d->rows;
 	size_t i, first = 0;
 
 	for (i = 0; i < count; i++) {
 		if (i + 1 < count && rows[i + 1].thread == rows[first].thread)
 			continue;
-		deal_thread(o, rows + first, i + 1 - first);
+		deal_thread(d, rows + first, i + 1 - first);
 		first = i + 1;
 	}
 	for (i = 0; i < count; i++) {
@@ -173,13 +318,28 @@ static void deal(struct order *o, struct order_row *rows, size_t count)
 
 void order_goroutines_deal(struct order *o, struct order_row *rows, size_t count)
 {
+	struct dealing d = { .o = o, .rows = rows };
+	const struct order_task **execs = execs_sorted(o, &d.nexecs);
+
 	mark_rows(o, rows, count);
-	if (order_rows_group(o, rows, count, false))
-		deal(o, rows, count);
+	d.execs = execs;
+	if (execs && order_rows_group(o, rows, count, false))
+		deal(&d, count);
+	free(execs);
 	table_fini(&o->program_table);
+	table_fini(&o->go_begun);
+	big_fini(&o->memory, &o->go_known);
 }
 
-/* Where a goroutine was last on each thread; rows by unit and time, with slots. */
+static void stay_add(struct order *o, uint32_t slot, uint32_t thread)
+{
+	uint64_t *stay = BIG_PUSH(&o->memory, &o->stays, uint64_t);
+
+	if (stay)
+		*stay = (uint64_t)slot << 32 | thread;
+}
+
+/* Where a goroutine was last on each thread, and all that is in nobody's order; rows by unit and time, with slots. */
 void order_goroutines_stays(struct order *o, const struct order_row *rows, size_t count)
 {
 	struct map last = MAP_INIT;
@@ -189,17 +349,15 @@ void order_goroutines_stays(struct order *o, const struct order_row *rows, size_
 	for (i = 0; i < count && !o->memory.failed; i++) {
 		const struct order_thread *t = &THREADS(o)[rows[i].thread];
 
-		if (rows[i].unit == rows[i].thread || t->exit == NONE)
+		if (rows[i].mark == UNTOLD)
+			stay_add(o, rows[i].slot, rows[i].thread);
+		if (rows[i].mark == UNTOLD || rows[i].unit == rows[i].thread || t->exit == NONE)
 			continue;
 		if (map_set(&last, (uint64_t)rows[i].unit << 32 | rows[i].thread, rows[i].slot) < 0)
 			o->memory.failed = ENOMEM;
 	}
-	while ((s = map_each(&last, &at))) {
-		uint64_t *stay = BIG_PUSH(&o->memory, &o->stays, uint64_t);
-
-		if (stay)
-			*stay = s->value << 32 | (uint32_t)s->key;
-	}
+	while ((s = map_each(&last, &at)))
+		stay_add(o, (uint32_t)s->value, (uint32_t)s->key);
 	map_fini(&last);
 }
 
@@ -313,49 +471,11 @@ static void match_readies(struct order *o)
 	big_fini(&o->memory, &dues);
 }
 
-static int exec_compare(const void *pa, const void *pb)
+static void match_execs(struct order *o, const struct order_task *const *execs, size_t n)
 {
-	const struct order_task *a = *(const struct order_task *const *)pa, *b = *(const struct order_task *const *)pb;
-
-	if (a->host != b->host)
-		return a->host < b->host ? -1 : 1;
-	if (a->tgid != b->tgid)
-		return a->tgid < b->tgid ? -1 : 1;
-	return (a->boot_ns > b->boot_ns) - (a->boot_ns < b->boot_ns);
-}
-
-/* The last exec of that process up to that time. */
-static const struct order_task *exec_before(const struct order_task *const *execs, size_t n, uint32_t host,
-					    uint32_t tgid, uint64_t ns)
-{
-	const struct order_task key = { .host = host, .tgid = tgid, .boot_ns = ns }, *wanted = &key;
-	size_t low = 0, high = n, middle;
-
-	while (low < high) {
-		middle = (low + high) / 2;
-		if (exec_compare(&execs[middle], &wanted) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && execs[low - 1]->host == host && execs[low - 1]->tgid == tgid ? execs[low - 1] : NULL;
-}
-
-static void match_execs(struct order *o)
-{
-	const struct order_task *t = BIG_AT(&o->tasks, struct order_task), *exec, **execs;
-	size_t count = BIG_COUNT(&o->tasks, struct order_task), n = 0, i;
+	const struct order_task *exec;
 	uint32_t unit;
 
-	execs = malloc((count + 1) * sizeof(*execs));
-	if (!execs) {
-		o->memory.failed = ENOMEM;
-		return;
-	}
-	for (i = 0; i < count; i++)
-		if (t[i].type == EVENT_EXEC)
-			execs[n++] = &t[i];
-	qsort(execs, n, sizeof(*execs), exec_compare);
 	for (unit = 0; unit < NTHREADS(o); unit++) {
 		const struct order_thread *g = &THREADS(o)[unit];
 
@@ -365,20 +485,43 @@ static void match_execs(struct order *o)
 		if (exec)
 			edge(o, exec->node, g->base);
 	}
-	free(execs);
 }
 
-void order_match_goroutines(struct order *o)
+/* What was last on a thread, or in nobody's order -> the thread's exit; the exec -> what is in nobody's order. */
+static void match_stays(struct order *o, const struct order_task *const *execs, size_t n)
 {
 	const uint64_t *stays = BIG_AT(&o->stays, uint64_t);
 	size_t i;
 
+	for (i = 0; i < BIG_COUNT(&o->stays, uint64_t); i++) {
+		uint32_t slot = (uint32_t)(stays[i] >> 32);
+		const struct order_thread *t = &THREADS(o)[(uint32_t)stays[i]];
+		const struct order_task *exec;
+
+		if (t->exit != NONE && TIME(o)[slot] <= TIME(o)[t->exit]) /* sockets are closed after it */
+			edge(o, slot, t->exit);
+		if (!(THREADS(o)[order_thread_of(o, slot)].flags & THREAD_LOOSE))
+			continue;
+		exec = exec_before(execs, n, t->host, t->tgid, TIME(o)[slot]);
+		if (exec)
+			edge(o, exec->node, slot);
+	}
+}
+
+void order_match_goroutines(struct order *o)
+{
+	const struct order_task **execs;
+	size_t n;
+
 	if (!o->goroutines.len)
 		return;
 	match_readies(o);
-	for (i = 0; i < BIG_COUNT(&o->stays, uint64_t); i++)
-		edge(o, (uint32_t)(stays[i] >> 32), THREADS(o)[(uint32_t)stays[i]].exit);
-	match_execs(o);
+	execs = execs_sorted(o, &n);
+	if (execs) {
+		match_stays(o, execs, n);
+		match_execs(o, execs, n);
+	}
+	free(execs);
 	big_fini(&o->memory, &o->stays);
 	big_fini(&o->memory, &o->goroutines);
 	table_fini(&o->goroutine_table);

@@ -46,6 +46,14 @@ static const struct script_case edges[] = {
 	  "0/1/2 goroutine goid=5 program=7; 0/1/1 timer target_tgid=1 target_tid=2 target_start_ns=1 *2;"
 	  "0/1/2 log; r: 0/1/2 go_ready goid=6 program=7; b: 0/1/1 goroutine goid=6 program=7",
 	  "r>b" },
+	{ "a thread of such a program that runs no goroutine, in C or the scheduler's, goes on after who woke it",
+	  "0/1/1 goroutine goid=5 program=7; 0/1/2 goroutine program=7;"
+	  "w: 0/1/1 wake target_tgid=1 target_tid=2 target_start_ns=1 what=1; n: 0/1/2 log",
+	  "w>n" },
+	{ "one that does, for whom the scheduler chooses",
+	  "0/1/1 goroutine goid=5 program=7; 0/1/2 goroutine goid=6 program=7;"
+	  "0/1/1 wake target_tgid=1 target_tid=2 target_start_ns=1 what=1; 0/1/2 log",
+	  "" },
 	{ "a process that a goroutine starts and waits for",
 	  "0/1/1 goroutine goid=5 program=7; f: 0/1/1 fork child_tgid=3 child_tid=3 child_start_ns=33; a: 0/3/3/33 log;"
 	  "x: 0/3/3/33 exit; j: 0/1/1 join child_tgid=3 child_tid=3 child_start_ns=33",
@@ -67,8 +75,29 @@ static const struct question questions[] = {
 	  "c: 0/1/1 log",
 	  "a<b b<c" },
 	{ "what a thread does for no goroutine is its own order",
-	  "t: 0/1/1 log; 0/1/1 goroutine goid=5 program=7; a: 0/1/1 log; 0/1/1 goroutine program=7; u: 0/1/1 log",
+	  "0/1/1 goroutine program=7; t: 0/1/1 log; 0/1/1 goroutine goid=5 program=7; a: 0/1/1 log;"
+	  "0/1/1 goroutine program=7; u: 0/1/1 log",
 	  "t<u t|a a|u" },
+	{ "before it has told which goroutine it runs nothing is in anybody's order, but before its end",
+	  "t: 0/1/1 log; u: 0/1/1 log; 0/1/1 goroutine goid=5 program=7; a: 0/1/1 log; b: 0/1/1 log; e: 0/1/1 exit",
+	  "t|u u|a t|a a<b t<e u<e b<e" },
+	{ "nor what another thread did before; after that it tells nothing because it runs none",
+	  "t: 0/1/1 log; u: 0/1/1 log; 0/1/2 goroutine goid=5 program=7; a: 0/1/2 log; v: 0/1/1 log; w: 0/1/1 log;"
+	  "e: 0/1/1 exit; x: 0/1/1 log",
+	  "t|u u|v t|v v<w t<e w<e t|a e<x" },
+	{ "it comes after the exec of the program; what the thread did before that is its own order",
+	  "s: 0/1/1 log; t: 0/1/1 log; x: 0/1/1 exec; u: 0/1/1 log; v: 0/1/1 log; 0/1/1 goroutine goid=1 program=7;"
+	  "a: 0/1/1 log",
+	  "s<t t<x x<u x<v u|v u|a x<a s<a" },
+	{ "as is what it does in a program that it runs later",
+	  "0/1/1 goroutine goid=1 program=7; a: 0/1/1 log; x: 0/1/1 exec; t: 0/1/1 log; u: 0/1/1 log", "t<u a<u" },
+	{ "a Go program after a Go program",
+	  "0/1/1 goroutine goid=1 program=7; a: 0/1/1 log; x: 0/1/1 exec; t: 0/1/1 log; u: 0/1/1 log;"
+	  "0/1/1 goroutine goid=1 program=8; b: 0/1/1 log",
+	  "t|u a|t x<t x<b u|b" },
+	{ "other processes are as ever",
+	  "t: 0/2/2 log; 0/1/1 goroutine goid=1 program=7; u: 0/2/2 log; a: 0/1/1 log; v: 0/2/3 log; w: 0/2/3 log",
+	  "t<u v<w" },
 	{ "what the time of a thread went to is the thread's, whoever runs there",
 	  "0/1/1 goroutine goid=5 program=7; a: 0/1/1 log; r: 0/1/1 ran; b: 0/1/1 log; 0/1/2 goroutine goid=5 "
 	  "program=7;"

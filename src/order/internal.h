@@ -32,6 +32,8 @@ struct order {
 	struct big arrival, messages, dgrams, tasks, pipe_calls, goroutines, evidence;
 	struct big hosts, threads, socks, flows;
 	struct table thread_table, sock_table, program_table, goroutine_table;
+	struct table go_begun; /* goroutine.c: when each Go program began -> place in go_known */
+	struct big go_known;   /* u64: since when its goroutines are told */
 	struct map tid_map, flow_map;
 	/* numbering */
 	struct big remap;    /* u32: place of arrival -> slot */
@@ -97,7 +99,8 @@ static inline uint32_t order_before(const struct order *o, uint32_t slot)
 	return BIG_AT(&o->starts, uint64_t)[slot / 64] >> (slot % 64) & 1 ? NONE : slot - 1;
 }
 
-/* goroutine.c */
+/* goroutine.c, in this order */
+void order_goroutines_begin(struct order *o);
 void order_goroutines_deal(struct order *o, struct order_row *rows, size_t count);
 void order_goroutines_stays(struct order *o, const struct order_row *rows, size_t count);
 

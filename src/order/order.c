@@ -45,6 +45,8 @@ static void free_added(struct order *o)
 	table_fini(&o->sock_table);
 	table_fini(&o->program_table);
 	table_fini(&o->goroutine_table);
+	table_fini(&o->go_begun);
+	big_fini(&o->memory, &o->go_known);
 	table_fini(&o->thread_table);
 	map_fini(&o->flow_map);
 	map_fini(&o->tid_map);

@@ -23,9 +23,10 @@ enum order_thread_flags {
 	THREAD_LOOSE = 1,    /* no program order */
 	THREAD_UNSORTED = 2, /* an event came late: sort by time */
 	THREAD_IMPORTED = 4,
-	THREAD_GO = 16,	       /* it ran goroutines: part of its events is theirs */
-	THREAD_GOROUTINE = 32, /* no thread: start_ns is the goroutine's id */
-	THREAD_MORE = 8,       /* while adding: its last event's call has another */
+	THREAD_GO = 16,		/* it ran goroutines: part of its events is theirs */
+	THREAD_GOROUTINE = 32,	/* no thread: start_ns is the goroutine's id */
+	THREAD_GO_PROCESS = 64, /* of a process that runs a Go program at some time */
+	THREAD_MORE = 8,	/* while adding: its last event's call has another */
 };
 
 struct order_thread {
@@ -38,7 +39,7 @@ struct order_thread {
 	uint32_t exit;	   /* its exit event, NONE; arrival number, then slot */
 	uint32_t column;   /* in the reachability index, NONE */
 	uint32_t cp_first; /* its first checkpoint there */
-	uint32_t remap;	   /* THREAD_UNSORTED, THREAD_GO: where order.remap has the slots of its events by place */
+	uint32_t remap;	   /* THREAD_UNSORTED, THREAD_GO...: where order.remap has the slots of its events by place */
 	uint32_t flags;
 };
 
@@ -184,7 +185,7 @@ struct order_goroutine {
 	uint16_t type, pad;
 };
 
-/* An event of a thread whose events do not simply lie side by side: THREAD_UNSORTED, THREAD_GO. */
+/* An event of a thread whose events do not simply lie side by side: THREAD_UNSORTED, THREAD_GO, THREAD_GO_PROCESS. */
 struct order_row {
 	uint64_t boot_ns;
 	uint32_t n; /* arrival number */

@@ -109,7 +109,7 @@ bool order_rows_group(struct order *o, struct order_row *rows, size_t count, boo
 
 static bool in_rows(const struct order_thread *t)
 {
-	return !(t->flags & THREAD_LOOSE) && t->flags & (THREAD_UNSORTED | THREAD_GO);
+	return !(t->flags & THREAD_LOOSE) && t->flags & (THREAD_UNSORTED | THREAD_GO | THREAD_GO_PROCESS);
 }
 
 /* The rows by arrival; each thread's places begin at its remap. */
@@ -171,6 +171,8 @@ static void assign_slots(struct order *o)
 	struct big rows = { 0 };
 	size_t count;
 
+	if (o->goroutines.len)
+		order_goroutines_begin(o);
 	collect_rows(o, &rows);
 	count = BIG_COUNT(&rows, struct order_row);
 	if (o->goroutines.len && !o->memory.failed)

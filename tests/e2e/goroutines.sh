@@ -25,7 +25,13 @@ check() {
 	local label=$1 rec=$2 program=$3
 	shift 3
 	ok "$label: it is recorded" eval "'$SAKER' record --as-root -o $rec -- bin/$program $* >$rec.truth"
-	"$PY" "$here/lib/goro_check.py" "$SAKER" "$rec" "$rec.truth" "$1" >compared 2>&1 || keep "$rec" "$rec.truth"
+	compare "$label" "$rec" "$1"
+}
+
+# compare LABEL REC SCENE
+compare() {
+	local label=$1 rec=$2
+	"$PY" "$here/lib/goro_check.py" "$SAKER" "$rec" "$rec.truth" "$3" >compared 2>&1 || keep "$rec" "$rec.truth"
 	grep -q '^1\.\.' compared || sed -i '1i not ok 1 - it is compared' compared
 	e2e_include "$label: " <compared
 }
@@ -51,6 +57,9 @@ check 'goroutines on few threads' workers goro workers 6 12
 check 'goroutines that move between threads' move goro move 8 12
 check 'goroutines that hand over' hand goro hand 12
 check 'goroutines that wait for a lock' lock goro lock 4
+# The recorder meets it when it has begun: a shell started it
+ok 'a program that is met late is recorded' "$SAKER" record --as-root -o late -- bash -c 'exec bin/goro move 8 12 >late.truth'
+compare 'a program that is met late' late late
 for way in stripped pie cgo cgo_stripped; do
 	check "$way" "$way" "$way" hand 8
 done
