@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 200
+# timeout: 300
 #
 # The balancer on an interface: real connections through tunnels to nginx in namespaces, changes under them, and what a person sees.
 set -u

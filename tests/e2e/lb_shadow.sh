@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # parallel: yes
-# timeout: 120
+# timeout: 300
 #
 # saker apply --shadow: another wish's choices are told beside what runs, come true when it is applied, and change nothing before.
 set -u

@@ -59,13 +59,12 @@ done
 
 # ---- every way ----
 four='10.90.11.2, 10.90.12.2' six='"fd90:11::2", "fd90:12::2"'
-gue() { printf '{address: "%s", mode: gue}, {address: "%s", mode: gue}' "$1" "$2"; }
 # frames of 1514 bytes everywhere: a tunnel's headers must fit
 way 'IPIP' $V4 "frame-max: 1494, vips: [{vip: '$V4:80/tcp', backends: [$four]}]"
 way '4 in 6' $V4 "frame-max: 1474, vips: [{vip: '$V4:80/tcp', backends: [$six]}]"
 way '6 in 6' $V6 "frame-max: 1474, vips: [{vip: '[$V6]:80/tcp', backends: [$six]}]"
-way 'GUE' $V4 "frame-max: 1486, vips: [{vip: '$V4:80/tcp', backends: [$(gue 10.90.11.2 10.90.12.2)]}]"
-way 'GUE, 6 in 6' $V6 "frame-max: 1466, vips: [{vip: '[$V6]:80/tcp', backends: [$(gue fd90:11::2 fd90:12::2)]}]"
+way 'GUE' $V4 "frame-max: 1486, vips: [{vip: '$V4:80/tcp', backends: [$(lbworld_gue 10.90.11.2 10.90.12.2)]}]"
+way 'GUE, 6 in 6' $V6 "frame-max: 1466, vips: [{vip: '[$V6]:80/tcp', backends: [$(lbworld_gue fd90:11::2 fd90:12::2)]}]"
 
 # ---- an answer that quotes a packet whose checksum is not filled in yet, and will be, in the quote ----
 for address in $V4 $V6; do
@@ -76,7 +75,7 @@ for address in $V4 $V6; do
 	ok "a small tunnel, $address" wish "frame-max: 1394, vips: [{vip: '$V4:80/tcp', backends: [$four]}, {vip: '[$V6]:80/tcp', backends: [$six]}]"
 	moved "a small tunnel, $address" "$address"
 	ok "its sender was told, $address" test "$(passed LB_TOO_BIG_TOLD)" -gt "$told"
-	ok "and took it for true, $address" grep -q 'mtu 1380' <(ip -n "${LBWORLD}client" route get "$address")
+	ok "and took it for true, $address" lbworld_path "$address" 1380
 	lbworld_run lb ethtool -K eth0 tx on >/dev/null
 done
 

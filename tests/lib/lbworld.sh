@@ -9,6 +9,8 @@
 #	lbworld_serve NAME		flows (tests/lib/flows.c) on port 80 that answers NAME, likewise
 #	lbworld_run NAME COMMAND...	in PREFIXNAME, with its own place for wishes ($SAKER_STATE)
 #	lbworld_nginx NAME		nginx on port 80 that answers NAME, in the background; its process id: $PLACE/NAME.pid
+#	lbworld_path ADDRESS MTU	the client believes that packets to there are at most so long
+#	lbworld_gue ADDRESS...		backends that are reached by GUE, as a wish has them
 #	lbworld_down
 #
 # The backends have the VIP on their loopback and answer the client themselves. Saker opens their tunnels. On a veth, XDP_TX is only
@@ -117,6 +119,14 @@ lbworld_nginx() {
 		}
 	END
 	netns_run "$LBWORLD$1" nginx -c "$PLACE/$1/nginx.conf" -e "$PLACE/$1/error.log" & # becomes nginx: $! is its process
+}
+
+lbworld_path() { grep -q "mtu $2" <(ip -n "${LBWORLD}client" route get "$1"); }
+
+lbworld_gue() {
+	local backends
+	backends=$(printf ', {address: "%s", mode: gue}' "$@")
+	echo "${backends#, }"
 }
 
 lbworld_down() {
