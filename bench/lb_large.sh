@@ -118,24 +118,21 @@ http_round() {
 }
 
 # ---- live frames ----
-frames() { lbworld_run net taskset -c 0 "$BUILD/bench/live_frames" lb "$mac" $LBWORLD_VIP 1024 "$seconds" "$@" | cut -d' ' -f 3; }
+# frames chain|bounce|stack [bare]: Mpps
+frames() {
+	lbworld_run net taskset -c 0 "$BUILD/bench/live_frames" lb "$NETNS_DIR/${LBWORLD}lb" eth0 $LBWORLD_VIP 1024 "$seconds" "$@" |
+		cut -d' ' -f 3
+}
 live_one() {
-	local bouncer one two
+	local one two
 	case $1 in
-	bounce)
-		netns_run "${LBWORLD}lb" "$BUILD/bench/live_frames" bounce eth0 >"$WORK/bounce" &
-		bouncer=$!
-		until [ -s "$WORK/bounce" ]; do kill -0 $bouncer 2>/dev/null || fail 'no bouncer'; done
-		frames
-		kill $bouncer
-		wait $bouncer 2>/dev/null
-		;;
-	ipip | gue | nat) frames ;;
+	bounce) frames bounce ;;
+	ipip | gue | nat | routed) frames chain ;;
 	*) # dropped by a program, or since it is for another host: what is better for it
-		lb ethtool -K eth0 gro on
-		one=$(frames)
+		lb ethtool -K eth0 gro on # a veth receives as cards do then
+		one=$(frames stack)
 		ip -n "${LBWORLD}lb" neighbour replace 10.90.2.1 lladdr 02:00:00:00:00:99 dev eth0 nud permanent
-		two=$(frames stack)
+		two=$(frames stack bare)
 		ip -n "${LBWORLD}lb" neighbour del 10.90.2.1 dev eth0
 		lb ethtool -K eth0 gro off
 		printf '%s\n' "$one" "$two" | sort -n | tail -n 1

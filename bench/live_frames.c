@@ -1,28 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * live_frames - how many frames a second go through what is on the other end of a veth, and come back.
+ * live_frames - how many frames a second one CPU takes from an interface, treats and sends to the link's other end.
  *
- * usage: live_frames INTERFACE MAC VIP FLOWS SECONDS [stack]
- *        live_frames bounce INTERFACE		sends each frame back where it came from, until it is killed
+ * usage: live_frames SINK NETNS INTERFACE VIP FLOWS SECONDS chain|bounce|stack [bare]
  *
- * Frames of 64 bytes, UDP to port 80 of the VIP from FLOWS ports in turn, are made by a program in BPF_PROG_TEST_RUN with
- * BPF_F_TEST_XDP_LIVE_FRAMES and sent to the other end of INTERFACE, which must receive by NAPI: an XDP program, or GRO.
- * What comes back to INTERFACE is counted and dropped by an XDP program here; with `stack` there is none, the interface's own
- * counter tells, and dropping it is the caller's affair. Prints: frames sent, frames that came back, millions of these a second.
- * All of it is on one CPU: what makes the frames takes its share.
+ * INTERFACE, a veth in the network namespace NETNS (a path), receives frames of 64 bytes, UDP to port 80 of the VIP from FLOWS ports
+ * in turn (a power of two).  They are made as a card's driver would hand them over: by BPF_PROG_TEST_RUN with
+ * BPF_F_TEST_XDP_LIVE_FRAMES, by a program that writes the headers, and then
+ *
+ *	chain	goes on with the program that is attached to INTERFACE
+ *	stack	leaves them to the network stack of NETNS
+ *	bounce	sends them back as they are: what all but the balancer costs
+ *
+ * What comes back to SINK, the other end, in this namespace, is counted and dropped by a program. SINK has none if it is `bare`: its
+ * own counter tells then, and to send the frames to nobody's link address is the caller's affair (a device without XDP takes what
+ * the stack sends at less cost).  All of it is on one CPU.  Prints: frames made, frames that came back, millions of these a second.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <linux/if_link.h>
 
 #include "packet/wire.h"
@@ -36,10 +46,11 @@ extern const unsigned char bpf_live_frames_data[];
 extern const size_t bpf_live_frames_size;
 
 /* As in live_frames.bpf.c */
+enum { LIVE_CHAIN, LIVE_STACK, LIVE_BOUNCE };
 struct live {
 	uint8_t head[sizeof(struct wire_ether) + sizeof(struct wire_ipv4) + sizeof(struct wire_udp)];
 	uint16_t pad;
-	uint32_t ifindex, flows;
+	uint32_t how, flows;
 };
 
 static void die(const char *what)
@@ -68,17 +79,19 @@ static uint16_t ip_sum(const uint8_t *ip)
 	return (uint16_t)~sum;
 }
 
-static void fill(struct live *live, const char *mac, const char *vip)
+/* The headers of frames to the interface's own address. */
+static void fill(struct live *live, const char *interface, const char *vip)
 {
 	uint8_t *ip = live->head + 14, *udp = ip + 20;
-	unsigned m[6];
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { 0 };
 	uint16_t sum;
-	int i;
 
-	if (sscanf(mac, "%x:%x:%x:%x:%x:%x", &m[0], &m[1], &m[2], &m[3], &m[4], &m[5]) != 6)
-		die("no MAC");
-	for (i = 0; i < 6; i++)
-		live->head[i] = (uint8_t)m[i];
+	(void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (fd < 0 || ioctl(fd, SIOCGIFHWADDR, &request))
+		die(interface);
+	(void)close(fd);
+	memcpy(live->head, request.ifr_hwaddr.sa_data, 6);
 	memcpy(live->head + 6, (uint8_t[]) { 2, 0, 0, 0, 0, 1, 8, 0 }, 8);
 	memcpy(ip, (uint8_t[]) { 0x45, 0, 0, FRAME - 14, 0, 0, 0x40, 0, 64, PROTO_UDP, 0, 0, 10, 90, 1, 2 }, 16);
 	if (inet_pton(AF_INET, vip, ip + 16) != 1)
@@ -102,18 +115,18 @@ static uint64_t count(struct bpf_object *obj, uint32_t key)
 	return sum;
 }
 
-/* What the interface has received, as the kernel counts. */
-static uint64_t received(const char *interface)
+/* What the interface has received, as the kernel counts; devices: /proc/net/dev of its namespace. */
+static uint64_t received(int devices, const char *interface)
 {
-	char line[512], name[32];
+	static char text[65536];
+	ssize_t n = pread(devices, text, sizeof(text) - 1, 0);
+	char *line, *rest = text, name[32];
 	unsigned long bytes, packets;
-	FILE *f = fopen("/proc/self/net/dev", "re");
 
-	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, " %31[^:]: %lu %lu", name, &bytes, &packets) == 3 && !strcmp(name, interface)) {
-			(void)fclose(f);
+	text[n < 0 ? 0 : n] = '\0';
+	while ((line = strsep(&rest, "\n"))) {
+		if (sscanf(line, " %31[^:]: %lu %lu", name, &bytes, &packets) == 3 && !strcmp(name, interface))
 			return packets;
-		}
 	}
 	die("no such interface");
 	return 0;
@@ -126,55 +139,90 @@ static int program(struct bpf_object *obj, const char *name)
 	return p ? bpf_program__fd(p) : -1;
 }
 
-static int bounce(struct bpf_object *obj, const char *interface)
+/* Frames go on with what is attached to the interface. */
+static void go_on(struct bpf_object *obj, int ifindex)
 {
-	if (!obj || bpf_object__load(obj) ||
-	    bpf_link_create(program(obj, "live_bounce"), (int)if_nametoindex(interface), BPF_XDP, NULL) < 0)
-		die("cannot attach");
-	(void)printf("bouncing\n");
-	(void)fflush(stdout);
-	return pause();
+	uint32_t id, zero = 0;
+	int fd;
+
+	if (bpf_xdp_query_id(ifindex, 0, &id) || !id)
+		die("no program is attached");
+	fd = bpf_prog_get_fd_by_id(id);
+	if (fd < 0 || bpf_map_update_elem(bpf_object__find_map_fd_by_name(obj, "live_next"), &zero, &fd, BPF_ANY))
+		die("cannot go on with what is attached");
+	(void)close(fd);
+}
+
+static uint32_t how_of(const char *word)
+{
+	static const char *const words[] = { "chain", "stack", "bounce" };
+	uint32_t i;
+
+	for (i = 0; i < 3; i++) {
+		if (!strcmp(word, words[i]))
+			return i;
+	}
+	die(word);
+	return 0;
+}
+
+static int enter(const char *netns, const char *interface)
+{
+	int fd = open(netns, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || setns(fd, CLONE_NEWNET))
+		die(netns);
+	(void)close(fd);
+	return (int)if_nametoindex(interface);
+}
+
+static void turn(struct bpf_object *obj, uint32_t ifindex)
+{
+	uint8_t frame[FRAME] = { 0 };
+	struct xdp_md md = { .data_end = FRAME, .ingress_ifindex = ifindex };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .ctx_in = &md, .ctx_size_in = sizeof(md),
+		    .repeat = TURN, .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
+
+	if (bpf_prog_test_run_opts(program(obj, "live_send"), &opts))
+		die("cannot run");
 }
 
 int main(int argc, char **argv)
 {
-	uint8_t frame[FRAME] = { 0 };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .repeat = TURN,
-		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
 	struct bpf_object *obj = bpf_object__open_mem(bpf_live_frames_data, bpf_live_frames_size, NULL);
-	bool stack = argc == 7 && !strcmp(argv[6], "stack");
+	bool bare = argc == 9 && !strcmp(argv[8], "bare");
 	struct live live = { 0 };
 	uint64_t from, until, back;
-	uint32_t zero = 0;
-	int link = -1;
+	uint32_t zero = 0, ifindex;
+	int link = -1, sink, devices;
 
-	if (argc == 3 && !strcmp(argv[1], "bounce"))
-		return bounce(obj, argv[2]);
-	if (argc < 6 || (argc > 6 && !stack))
-		die("usage: live_frames INTERFACE MAC VIP FLOWS SECONDS [stack]");
-	live.ifindex = if_nametoindex(argv[1]);
-	live.flows = (uint32_t)atoi(argv[4]);
-	fill(&live, argv[2], argv[3]);
-	if (!obj || bpf_object__load(obj) ||
-	    bpf_map_update_elem(bpf_object__find_map_fd_by_name(obj, "live_what"), &zero, &live, BPF_ANY))
+	if (argc != 8 && !bare)
+		die("usage: live_frames SINK NETNS INTERFACE VIP FLOWS SECONDS chain|bounce|stack [bare]");
+	devices = open("/proc/thread-self/net/dev", O_RDONLY | O_CLOEXEC); /* of this namespace, also later */
+	sink = (int)if_nametoindex(argv[1]);
+	live.flows = (uint32_t)atoi(argv[5]);
+	live.how = how_of(argv[7]);
+	if (!obj || bpf_object__load(obj) || devices < 0)
 		die("cannot load");
-	if (!stack) {
-		link = bpf_link_create(program(obj, "live_sink"), (int)live.ifindex, BPF_XDP, NULL);
+	if (!bare) {
+		link = bpf_link_create(program(obj, "live_sink"), sink, BPF_XDP, NULL);
 		if (link < 0)
 			die("cannot attach");
 	}
-	if (bpf_prog_test_run_opts(program(obj, "live_send"),
-				   &opts)) /* the first packets of each flow are not counted */
-		die("cannot run");
-	back = stack ? received(argv[1]) : count(obj, 1);
+	ifindex = (uint32_t)enter(argv[2], argv[3]);
+	fill(&live, argv[3], argv[4]);
+	if (live.how == LIVE_CHAIN)
+		go_on(obj, (int)ifindex);
+	if (bpf_map_update_elem(bpf_object__find_map_fd_by_name(obj, "live_what"), &zero, &live, BPF_ANY))
+		die("cannot say what to send");
+	turn(obj, ifindex); /* the first packets of each flow are not counted */
+	back = bare ? received(devices, argv[1]) : count(obj, 1);
 	from = now_ns();
-	until = from + (uint64_t)(atof(argv[5]) * 1e9);
-	while (now_ns() < until) {
-		if (bpf_prog_test_run_opts(program(obj, "live_send"), &opts))
-			die("cannot run");
-	}
+	until = from + (uint64_t)(atof(argv[6]) * 1e9);
+	while (now_ns() < until)
+		turn(obj, ifindex);
 	until = now_ns();
-	back = (stack ? received(argv[1]) : count(obj, 1)) - back;
+	back = (bare ? received(devices, argv[1]) : count(obj, 1)) - back;
 	(void)printf("%lu %lu %.3f\n", (unsigned long)count(obj, 0), (unsigned long)back,
 		     (double)back * 1e3 / (double)(until - from));
 	if (link >= 0)
