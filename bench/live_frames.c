@@ -180,8 +180,9 @@ static void turn(struct bpf_object *obj, uint32_t ifindex)
 {
 	uint8_t frame[FRAME] = { 0 };
 	struct xdp_md md = { .data_end = FRAME, .ingress_ifindex = ifindex };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .ctx_in = &md, .ctx_size_in = sizeof(md),
-		    .repeat = TURN, .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = FRAME, .ctx_in = &md,
+		    .ctx_size_in = sizeof(md), .repeat = TURN, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+		    .batch_size = BATCH);
 
 	if (bpf_prog_test_run_opts(program(obj, "live_send"), &opts))
 		die("cannot run");

@@ -36,8 +36,7 @@ NOINLINE int lb_is_vip(const struct chain_meta *m, const struct lb_config *confi
 	return config->flags & LB_PREFIXES && lb_prefix_at(m, 0, 0);
 }
 
-/* The packet's VIP; *any: a port is not part of it (of networks it never is part of the hash, as in Katran). */
-PACKET_INLINE const struct lb_vip *lb_find(const struct chain_meta *m, const struct lb_config *config, int *any)
+NOINLINE const struct lb_vip *lb_find_anew(const struct chain_meta *m, const struct lb_config *config, __u32 *any)
 {
 	const struct packet_flow *flow = &m->packet.flow;
 	const struct lb_vip *vip = lb_vip_at(m, flow->dport, flow->proto);
@@ -52,6 +51,45 @@ PACKET_INLINE const struct lb_vip *lb_find(const struct chain_meta *m, const str
 		return vip;
 	vip = lb_prefix_at(m, flow->dport, flow->proto);
 	return vip ? vip : lb_prefix_at(m, 0, flow->proto);
+}
+
+PACKET_INLINE int lb_known_holds(const struct lb_vip_known *known, const struct chain_meta *m)
+{
+	const struct packet_flow *flow = &m->packet.flow;
+
+	return known->vip.number && known->generation == m->generation && known->key.port == flow->dport &&
+	       known->key.proto == flow->proto && known->key.family == m->packet.family &&
+	       known->key.addr[0] == flow->dst[0] && known->key.addr[1] == flow->dst[1] &&
+	       known->key.addr[2] == flow->dst[2] && known->key.addr[3] == flow->dst[3];
+}
+
+/*
+ * The packet's VIP; *any: a port is not part of it (of networks it never is part of the hash, as in Katran).  What is found
+ * is kept for this CPU's next packets of the generation: the kernel's hash of a key takes longer.
+ */
+PACKET_INLINE const struct lb_vip *lb_find(const struct chain_meta *m, const struct lb_config *config, __u32 *any)
+{
+	const struct packet_flow *flow = &m->packet.flow;
+	__u32 at = (flow->dst[0] ^ flow->dst[1] ^ flow->dst[2] ^ flow->dst[3] ^ flow->dport) * 0x9e3779b1U >> 24;
+	struct lb_vip_known *known = bpf_map_lookup_elem(&lb_vips_known, &at);
+	const struct lb_vip *vip;
+
+	_Static_assert(LB_VIPS_KNOWN == 1 << 8, "the shift gives places");
+	if (known && lb_known_holds(known, m)) {
+		*any = known->any;
+		return &known->vip;
+	}
+	vip = lb_find_anew(m, config, any);
+	if (!vip || !known)
+		return vip;
+	__builtin_memcpy(known->key.addr, flow->dst, 16);
+	known->key.port = flow->dport;
+	known->key.proto = flow->proto;
+	known->key.family = m->packet.family;
+	known->generation = m->generation;
+	known->any = *any;
+	known->vip = *vip;
+	return vip;
 }
 
 /* Fragments, options, broken headers: refused at a VIP; of replies, fragments: the later ones do not say whose they are. */
@@ -102,7 +140,7 @@ PACKET_INLINE int lb_flow(struct chain_ctx *ctx, struct chain_meta *m, const str
 	const struct packet_flow *flow = &m->packet.flow;
 	struct lb_choice c = {};
 	const struct lb_vip *vip;
-	int any;
+	__u32 any;
 
 	vip = lb_find(m, config, &any);
 	if (!vip)

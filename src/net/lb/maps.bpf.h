@@ -34,6 +34,14 @@ struct {
 
 /* VIPs, and their addresses alone */
 LB_TWO_TABLES(lb_vips, BPF_MAP_TYPE_HASH, 1, 0, struct lb_vip_key, struct lb_vip);
+/* those that packets came to last; key: bits of the destination */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_VIPS_KNOWN);
+	__type(key, __u32);
+	__type(value, struct lb_vip_known);
+} lb_vips_known SEC(".maps");
+
 /* VIPs that are networks, and these alone */
 LB_TWO_TABLES(lb_prefixes, BPF_MAP_TYPE_LPM_TRIE, 1, BPF_F_NO_PREALLOC, struct lb_prefix_key, struct lb_vip);
 /* backends by number */
@@ -118,6 +126,14 @@ struct {
 	__type(key, struct packet_flow);
 	__type(value, struct lb_nat);
 } lb_nats SEC(".maps");
+
+/* the host's answers about next hops (net/lb/leave.bpf.h); key: bits of the address */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LB_ASKED);
+	__type(key, __u32);
+	__type(value, struct lb_asked);
+} lb_asked SEC(".maps");
 
 /* new connections in this second */
 struct {

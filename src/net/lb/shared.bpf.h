@@ -9,6 +9,9 @@
 #define LB_CPUS 512
 #define LB_ELSEWHERE 16 /* CPUs whose tables are looked at for a connection that this CPU's does not have, at most */
 #define LB_DECAPS 1024
+#define LB_VIPS_KNOWN 256 /* destinations whose VIP a CPU remembers */
+#define LB_ASKED 1024	  /* next hops whose link addresses a CPU remembers */
+#define LB_ASKED_STAMPS 16
 #define LB_SYNS 65536 /* SYNs that are remembered, at most */
 #define LB_SYN_SOONEST \
 	128 /* of 2^20 ns: a SYN again before that is no client's, whose first wait is 1 s (RFC 6298 section 2) */
@@ -86,6 +89,14 @@ struct lb_vip {
 	__u32 flags;
 	__be16 nat_port; /* at the backends; 0: that of the packet */
 	__u16 pad;
+};
+
+/* What a destination's VIP was found to be, in a generation. */
+struct lb_vip_known {
+	struct lb_vip_key key;
+	__u32 generation;
+	__u32 any; /* lb_find() */
+	struct lb_vip vip;
 };
 
 #define LB_REAL_GUE 0x01 /* else IPIP */
@@ -185,5 +196,13 @@ _Static_assert(sizeof(struct lb_real) == 32, "no padding");
 _Static_assert(sizeof(struct lb_bucket) == 448, "whole cache lines");
 _Static_assert(sizeof(struct lb_nat) == 32, "no padding");
 _Static_assert(sizeof(struct lb_ring) % 8 == 0, "as the kernel lays it out");
+
+/* Where packets to an address go, as the kernel said. */
+struct lb_asked {
+	__be32 addr[4];
+	__u32 stamp, ifindex;
+	__u16 family, mtu; /* mtu: the longest IP packet that fits */
+	__u16 dst[3], src[3];
+};
 
 #endif
