@@ -169,6 +169,8 @@ equal "the kernel knows it before a packet comes" "$(ip -n "${LBWORLD}lb" -j nei
 ok "and keeps it" grep -q managed <(ip -n "${LBWORLD}lb" neigh show 10.90.2.1)
 equal "show says that routes say" "$(lb lb show --json | jq -r .next_hop.by)" routes
 ok "it answers" one
+router_mac 02:00:00:00:77:04
+ok "another router: what the kernel said of the one before does not last" one
 
 # ---- NAT: what backends answer comes back through the balancer, as the router is told ----
 printf 'interfaces:\n  eth0:\n    vips:\n      - {vip: "%s", mode: nat, backends: [10.90.11.2, 10.90.12.2]}\n' $VIP >nat.yaml
