@@ -168,9 +168,17 @@ fails "one that answers: not" grep -q 'does not answer' said
 equal "the kernel knows it before a packet comes" "$(ip -n "${LBWORLD}lb" -j neigh show 10.90.2.1 | jq -r '.[0].lladdr')" 02:00:00:00:77:03
 ok "and keeps it" grep -q managed <(ip -n "${LBWORLD}lb" neigh show 10.90.2.1)
 equal "show says that routes say" "$(lb lb show --json | jq -r .next_hop.by)" routes
-ok "it answers" one
+# a CPU keeps what the kernel said: each of them is to have it, for both backends
+twelve() {
+	local i
+	for i in 1 2 3 4 5 6; do
+		taskset -c 0 nsenter --net="$NETNS_DIR/${LBWORLD}client" curl -s -m 10 http://$LBWORLD_VIP/
+		nsenter --net="$NETNS_DIR/${LBWORLD}client" curl -s -m 10 http://$LBWORLD_VIP/
+	done | grep -c '^b[12]$'
+}
+equal "it answers" "$(twelve)" 12
 router_mac 02:00:00:00:77:04
-ok "another router: what the kernel said of the one before does not last" one
+equal "another router: what the kernel said of the one before does not last" "$(twelve)" 12
 
 # ---- NAT: what backends answer comes back through the balancer, as the router is told ----
 printf 'interfaces:\n  eth0:\n    vips:\n      - {vip: "%s", mode: nat, backends: [10.90.11.2, 10.90.12.2]}\n' $VIP >nat.yaml
