@@ -249,6 +249,7 @@ static void group_turn(struct kept *i, struct group *g, uint64_t now_ns)
 
 void kept_sign(struct kept *i, const struct sign *s, uint64_t now_ns)
 {
+	struct kept_at at;
 	size_t k;
 
 	for (k = 0; k < i->ngroups; k++) {
@@ -259,7 +260,9 @@ void kept_sign(struct kept *i, const struct sign *s, uint64_t now_ns)
 		if (!health_about(i->groups[k]->health, s))
 			continue;
 		health_sign(i->groups[k]->health, s, now_ns);
-		group_turn(i, i->groups[k], now_ns);
+		/* of this one alone: with thousands of backends there are thousands of signs */
+		at = (struct kept_at) { i, i->groups[k], now_ns };
+		health_turn_of(i->groups[k]->health, &s->backend, now_ns, kept_change, &at);
 	}
 	if (i->npending)
 		kept_act(i, now_ns);

@@ -20,6 +20,7 @@ struct health *health_free(struct health *h)
 	if (!h)
 		return NULL;
 	free(h->rows);
+	map_fini(&h->by_addr);
 	free(h);
 	return NULL;
 }
@@ -29,10 +30,25 @@ static bool same_addr(const struct sign_addr *a, const struct sign_addr *b)
 	return a->family == b->family && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
+static uint64_t addr_hash(const struct sign_addr *a)
+{
+	uint64_t words[2];
+
+	_Static_assert(sizeof(a->bytes) == sizeof(words), "an address is two words");
+	memcpy(words, a->bytes, sizeof(words));
+	return map_hash(map_hash(words[0] ^ a->family) ^ words[1]);
+}
+
 int health_find(const struct health *h, const struct sign_addr *addr)
 {
+	const uint64_t *at = map_get(&h->by_addr, addr_hash(addr));
 	size_t i;
 
+	if (!at)
+		return -ENOENT;
+	if (same_addr(&h->rows[*at].wish.addr, addr))
+		return (int)*at;
+	/* two with one hash */
 	for (i = 0; i < h->n; i++) {
 		if (same_addr(&h->rows[i].wish.addr, addr))
 			return (int)i;
@@ -40,15 +56,33 @@ int health_find(const struct health *h, const struct sign_addr *addr)
 	return -ENOENT;
 }
 
+/* The first of each address. */
+static int index_make(struct map *m, const struct health_wish *rows, size_t n)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < n && !r; i++) {
+		uint64_t hash = addr_hash(&rows[i].addr);
+
+		r = map_get(m, hash) ? 0 : map_set(m, hash, i);
+	}
+	return r;
+}
+
 int health_wish(struct health *h, const struct health_rules *rules, const struct health_wish *rows, size_t n,
 		uint64_t now_ns)
 {
 	struct backend *next = calloc(n ? n : 1, sizeof(*next));
+	struct map by_addr = MAP_INIT;
 	bool same = rules->window_ns == h->rules.window_ns && rules->effect_ns == h->rules.effect_ns;
 	size_t i;
 
-	if (!next)
+	if (!next || index_make(&by_addr, rows, n)) {
+		free(next);
+		map_fini(&by_addr);
 		return -ENOMEM;
+	}
 	for (i = 0; i < n; i++) {
 		int had = health_find(h, &rows[i].addr);
 
@@ -65,6 +99,8 @@ int health_wish(struct health *h, const struct health_rules *rules, const struct
 	if (!same)
 		h->fresh = (struct roll) { 0 };
 	free(h->rows);
+	map_fini(&h->by_addr);
+	h->by_addr = by_addr;
 	h->rows = next;
 	h->n = n;
 	h->rules = *rules;

@@ -119,6 +119,8 @@ void health_fresh(struct health *h, uint64_t connections, uint64_t now_ns); /* o
 /* What follows.  Calls each(arg, ...) for every change; *c is borrowed. */
 typedef void (*health_fn)(void *arg, const struct health_change *c);
 void health_turn(struct health *h, uint64_t now_ns, health_fn each, void *arg);
+/* The same after a sign about one backend: of all only if that one changed, which may have made room for others. */
+void health_turn_of(struct health *h, const struct sign_addr *addr, uint64_t now_ns, health_fn each, void *arg);
 
 /* A person changed what an action had changed. */
 void health_yield(struct health *h, const struct sign_addr *addr, uint64_t now_ns);

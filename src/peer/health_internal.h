@@ -2,6 +2,7 @@
 #ifndef SAKER_PEER_HEALTH_INTERNAL_H
 #define SAKER_PEER_HEALTH_INTERNAL_H
 /* health_internal - what the files of health share. */
+#include "base/map.h"
 #include "peer/health.h"
 #include "peer/roll.h"
 
@@ -51,7 +52,8 @@ struct health {
 	struct health_rules rules;
 	struct backend *rows;
 	size_t n;
-	struct roll fresh; /* new connections, as figures are */
+	struct map by_addr; /* hash of the address: place in rows */
+	struct roll fresh;  /* new connections, as figures are */
 };
 
 /* health_outlier.c: SIGN_NONE: in nothing; else *why says it. */

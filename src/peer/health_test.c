@@ -104,7 +104,7 @@ static void see(struct scene *s, enum sign_kind kind, unsigned backend, uint64_t
 
 	(void)snprintf(sign.text, sizeof(sign.text), "seen %s", sign_name(kind));
 	health_sign(s->h, &sign, s->now_ns);
-	health_turn(s->h, s->now_ns, changed, s);
+	health_turn_of(s->h, &sign.backend, s->now_ns, changed, s);
 }
 
 static void step(struct scene *s, const char *word)

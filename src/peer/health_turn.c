@@ -355,6 +355,21 @@ void health_turn(struct health *h, uint64_t now_ns, health_fn each, void *arg)
 	}
 }
 
+void health_turn_of(struct health *h, const struct sign_addr *addr, uint64_t now_ns, health_fn each, void *arg)
+{
+	struct turn t = { h, now_ns, each, arg };
+	int i = health_find(h, addr);
+	uint32_t before;
+
+	if (i < 0)
+		return;
+	before = h->rows[i].applied;
+	judge(&t, &h->rows[i]);
+	bring(&t, &h->rows[i]);
+	if (h->rows[i].applied != before)
+		health_turn(h, now_ns, each, arg);
+}
+
 /* ---- from outside ---- */
 
 void health_yield(struct health *h, const struct sign_addr *addr, uint64_t now_ns)
