@@ -49,6 +49,20 @@ static int how_to(const struct balancer *b, const struct pin_about *want, enum h
 	return 0;
 }
 
+/* Of a build that had room for fewer. */
+static int names_larger(int from, uint32_t entries)
+{
+	struct lb_addr addr;
+	uint32_t i;
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "lb_names", sizeof(i), sizeof(addr), LB_REALS, NULL);
+
+	for (i = 0; fd >= 0 && i < entries; i++) {
+		if (!bpf_map_lookup_elem(from, &i, &addr) && addr.family)
+			(void)bpf_map_update_elem(fd, &i, &addr, BPF_ANY);
+	}
+	return fd;
+}
+
 /* The old numbers of backends, by which connections speak. */
 static int carry_names(const struct chain *from, struct chain *to, struct err *err)
 {
@@ -57,9 +71,9 @@ static int carry_names(const struct chain *from, struct chain *to, struct err *e
 	uint32_t bytes = sizeof(info);
 
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &bytes) || info.value_size != sizeof(struct lb_addr) ||
-	    info.max_entries != LB_REALS)
+	    info.max_entries > LB_REALS)
 		return 0;
-	fd = dup(fd);
+	fd = info.max_entries == LB_REALS ? dup(fd) : names_larger(fd, info.max_entries);
 	return fd < 0 || chain_keep(to, "lb_names", fd) ? err_set(err, ENOMEM, "out of memory") : 1;
 }
 

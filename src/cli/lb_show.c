@@ -113,7 +113,7 @@ static bool look_way(struct balancer *b, const struct wish *w, struct balancer_w
 
 	if (!w->nifs || !attach_ours(&b->attach) || balancer_way(b, &w->ifs[0], ret, &err) < 0)
 		return false;
-	return ret->runs.flags & LB_BY_ROUTE || memcmp(ret->runs.router_mac, none, 6) != 0;
+	return ret->runs.flags & (LB_BY_ROUTE | LB_TO_SENDER) || memcmp(ret->runs.router_mac, none, 6) != 0;
 }
 
 static void show_way(struct buf *out, struct balancer *b, const struct wish *w)
@@ -125,6 +125,10 @@ static void show_way(struct buf *out, struct balancer *b, const struct wish *w)
 		return;
 	if (way.runs.flags & LB_BY_ROUTE) {
 		buf_str(out, "  packets go next where this host's routes say\n");
+		return;
+	}
+	if (way.runs.flags & LB_TO_SENDER) {
+		buf_str(out, "  packets go back to the MAC that they came from\n");
 		return;
 	}
 	buf_printf(out, "  packets go next to the MAC %s", mac_text(way.runs.router_mac, runs));
@@ -140,18 +144,21 @@ static void way_json(struct buf *out, struct balancer *b, const struct wish *w)
 {
 	struct balancer_way way;
 	char text[LB_ADDR_TEXT];
-	bool by_route;
+	bool by_mac;
 
 	if (!look_way(b, w, &way)) {
 		buf_str(out, ",\"next_hop\":null");
 		return;
 	}
-	by_route = way.runs.flags & LB_BY_ROUTE;
-	buf_printf(out, ",\"next_hop\":{\"by\":\"%s\",\"holds\":%s", by_route ? "routes" : "mac",
+	by_mac = !(way.runs.flags & (LB_BY_ROUTE | LB_TO_SENDER));
+	buf_printf(out, ",\"next_hop\":{\"by\":\"%s\",\"holds\":%s",
+		   by_mac			  ? "mac"
+		   : way.runs.flags & LB_BY_ROUTE ? "routes"
+						  : "sender",
 		   way.holds ? "true" : "false");
-	if (!by_route)
+	if (by_mac)
 		buf_printf(out, ",\"mac\":\"%s\"", mac_text(way.runs.router_mac, text));
-	if (way.router.family)
+	if (by_mac && way.router.family)
 		buf_printf(out, ",\"address\":\"%s\"", lb_addr_text(&way.router, text));
 	buf_char(out, '}');
 }

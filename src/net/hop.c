@@ -176,10 +176,13 @@ int hop_find(const char *interface, unsigned ifindex, const char *router, const 
 		*ret = hop;
 		return 0;
 	}
+	hop.to_sender = !strcmp(router, WISH_TO_SENDER);
 	if (lb_addr_parse(router, &want.addr) < 0)
-		r = next_address(interface, ifindex, to, &want.addr, err);
+		r = next_address(interface, ifindex, to, &want.addr, hop.to_sender ? NULL : err);
+	if (r < 0 && hop.to_sender)
+		*ret = hop;
 	if (r < 0)
-		return r;
+		return hop.to_sender ? 0 : r;
 	hop.router = want.addr;
 	if (how == HOP_ASK)
 		(void)hop_ask(&want, 1);
@@ -190,7 +193,7 @@ int hop_find(const char *interface, unsigned ifindex, const char *router, const 
 	if (want.known)
 		memcpy(hop.router_mac, want.mac, 6);
 	*ret = hop;
-	return want.known
+	return want.known || hop.to_sender
 		       ? 0
 		       : err_set(err, EHOSTUNREACH,
 				 "the next hop %s does not answer on interface '%s', so its MAC is unknown: is it up? "

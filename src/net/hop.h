@@ -17,6 +17,7 @@ struct route_neighbour;
 
 struct hop {
 	bool by_route;	       /* the host's routes say for each packet */
+	bool to_sender;	       /* packets go back to whom they came from; the rest is for what this host sends itself */
 	struct lb_addr router; /* whose link address the next one is; family 0: it was said, or there is none */
 	uint8_t router_mac[6];
 	uint8_t own_mac[6];
@@ -43,7 +44,8 @@ enum hop_how { HOP_LOOK, HOP_KEEP, HOP_ASK };
 
 /*
  * router: a MAC, an address, or "": the next hop of the route to `to` (family 0: the default route's), which must be one for
- * all, so not `to` itself; `routes`: none, by_route is set.  -EHOSTUNREACH: the address has no link
+ * all, so not `to` itself; `routes`: none, by_route is set; `sender`: as "", but without an
+ * error where there is none.  -EHOSTUNREACH: the address has no link
  * address, and *ret is filled but for that.
  */
 int hop_find(const char *interface, unsigned ifindex, const char *router, const struct lb_addr *to, enum hop_how how,

@@ -28,6 +28,7 @@ struct err;
 #define WISH_FLAGS 10
 
 #define WISH_BY_ROUTES "routes" /* of this host, for each packet */
+#define WISH_TO_SENDER "sender" /* of each packet: the link address that it came from */
 
 /* How a packet goes to a backend; NAT and L2 are a whole VIP's, and are kept in its flags. */
 enum wish_mode { WISH_IPIP, WISH_GUE, WISH_NAT, WISH_L2, WISH_MODES };

@@ -122,9 +122,9 @@ static void config_made(const struct wish_if *f, const struct hop *hop, struct l
 	c->nat_idle_s = f->nat_idle_s;
 	c->nat_udp_idle_s = f->nat_udp_idle_s;
 	c->flags = (f->drop_too_big ? 0 : LB_TELL_TOO_BIG) | (f->decap_ipip ? LB_DECAP_IPIP : 0) |
-		   (hop->by_route ? LB_BY_ROUTE : 0) | (f->decap_gue ? LB_DECAP_GUE : 0) |
-		   (f->decap_strict ? LB_DECAP_STRICT : 0) | (f->decap_ttl ? LB_DECAP_TTL : 0) |
-		   (f->decap_whole ? LB_DECAP_WHOLE : 0);
+		   (hop->by_route ? LB_BY_ROUTE : 0) | (hop->to_sender ? LB_TO_SENDER : 0) |
+		   (f->decap_gue ? LB_DECAP_GUE : 0) | (f->decap_strict ? LB_DECAP_STRICT : 0) |
+		   (f->decap_ttl ? LB_DECAP_TTL : 0) | (f->decap_whole ? LB_DECAP_WHOLE : 0);
 }
 
 static void plan_made(const struct wish_if *f, struct chain_plan *plan)

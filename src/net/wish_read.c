@@ -429,8 +429,9 @@ static void read_router(struct reader *r, yaml_node_t *n, void *to)
 
 	if (!text)
 		return;
-	if (lb_addr_parse(text, &addr) < 0 && wish_mac_parse(text, mac) < 0 && strcmp(text, WISH_BY_ROUTES) != 0)
-		COMPLAIN(r, n, "router is an address, a MAC, or `routes`, not '%.40s'", text);
+	if (lb_addr_parse(text, &addr) < 0 && wish_mac_parse(text, mac) < 0 && strcmp(text, WISH_BY_ROUTES) != 0 &&
+	    strcmp(text, WISH_TO_SENDER) != 0)
+		COMPLAIN(r, n, "router is an address, a MAC, `routes` or `sender`, not '%.40s'", text);
 	else
 		(void)snprintf(f->router, sizeof(f->router), "%s", text);
 }

@@ -115,7 +115,7 @@ static const char all[] =
 	"interfaces:\n"
 	"  eth0:\n"
 	"    mode: gue\n"
-	"    router: 02:00:00:00:00:01\n"
+	"    router: sender\n"
 	"    hook: tc\n"
 	"    ring: 4099\n"
 	"    udp-idle: 2m\n"

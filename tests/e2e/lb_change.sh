@@ -127,6 +127,14 @@ ok "in words, too" grep -q 'has the MAC 02:00:00:00:77:01 now' <(lb lb show)
 ok "the next wish finds the new one" lb apply wish.yaml
 equal "packets go there" "$(running)" 02:00:00:00:77:01
 ok "and are answered" one
+sed 's/table/router: sender\n    table/' wish.yaml >sender.yaml
+ok "packets may go back to whom they came from" lb apply sender.yaml
+equal "which is said" "$(lb lb show --json | jq -r .next_hop.by)" sender
+router_mac 02:00:00:00:77:05
+ok "then another router needs nobody's word" one
+router_mac 02:00:00:00:77:01
+ok "nor one more" one
+ok "back" lb apply wish.yaml
 SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" agent 2>agent.said &
 AGENT=$!
 e2e_kill_later $AGENT

@@ -34,7 +34,7 @@
 #include "lb_wish.h"
 
 #define TURNS 60
-#define MANY 4000 /* three times it is more than LB_REALS */
+#define MANY 4096 /* twice it is all numbers of backends */
 #define CONNS 8192
 
 static const struct chain_plan plan = { .stages = { "lb_stage" }, .gue_port = 6080 };
@@ -705,6 +705,16 @@ static void test_tags(void)
 	      apply(&w) && !bpf_prog_test_run_opts(chain_program(chain, "chain_entry"), &opts) &&
 		      opts.retval == XDP_TX && !memcmp(out, frame + 6, 6) && !memcmp(out + 6, frame, 6) &&
 		      !memcmp(out + 12, frame + 12, 4));
+	memmove(frame + 12, frame + 16, sizeof(frame) - 16);
+	opts.data_size_in = 54;
+	w.wish.config.flags = LB_TO_SENDER;
+	check("to the sender, any frame does",
+	      apply(&w) && !bpf_prog_test_run_opts(chain_program(chain, "chain_entry"), &opts) &&
+		      opts.retval == XDP_TX && !memcmp(out, frame + 6, 6) && !memcmp(out + 6, frame, 6));
+	w.wish.config.flags = 0;
+	memcpy(w.wish.config.router_mac, (uint8_t[]) { 2, 0, 0, 0, 9, 9 }, 6);
+	check("else to the router", apply(&w) && !bpf_prog_test_run_opts(chain_program(chain, "chain_entry"), &opts) &&
+					    opts.retval == XDP_TX && !memcmp(out, w.wish.config.router_mac, 6));
 }
 
 /* As on a host with nohz_full=: membarrier(2) says EINVAL.  For good: so this is the last one. */

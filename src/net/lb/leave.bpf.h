@@ -4,7 +4,7 @@
 /*
  * leave - by which interface a packet leaves, and to which link address.
  *
- * Without LB_BY_ROUTE it goes back where it came from, to the router (a balancer on a stick).  With it the kernel is asked
+ * Without LB_BY_ROUTE it goes back where it came from, to the router (a balancer on a stick) or, with LB_TO_SENDER, to whom it came from.  With it the kernel is asked
  * (bpf_fib_lookup), as it would forward the packet itself: so forwarding must be on for the interface where packets come
  * in, and a tunnel's source need not be an address of this host.  Frames with VLAN tags always go back, by routes to the sender's link
  * address: the kernel does not say which tag they need elsewhere.  A next hop whose link address the host does not know yet is left to the host.
@@ -114,8 +114,8 @@ PACKET_INLINE int lb_hop_find(struct chain_ctx *ctx, const struct chain_meta *m,
 	ether = chain_at(ctx, 0, sizeof(*ether));
 	if (!ether)
 		return -1;
-	/* by routes there is no router: a frame with a tag goes back to who sent it */
-	if (unlikely(config->flags & LB_BY_ROUTE))
+	/* by routes there is no router, and a frame with a tag goes back to who sent it, too */
+	if (unlikely(config->flags & (LB_BY_ROUTE | LB_TO_SENDER)))
 		lb_mac_copy(hop->dst, ether->src);
 	else
 		lb_mac_copy(hop->dst, config->router_mac);

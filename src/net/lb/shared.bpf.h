@@ -5,7 +5,7 @@
 #include "net/shared.bpf.h"
 
 #define LB_RING 65537 /* places in a ring, at most: lb_config.ring says how many are used */
-#define LB_REALS 8192 /* backends; 0 is none */
+#define LB_REALS 8193 /* backends; 0 is none: 4096 may take the place of 4096 others, which still run meanwhile */
 #define LB_CPUS 512
 #define LB_ELSEWHERE 16 /* CPUs whose tables are looked at for a connection that this CPU's does not have, at most */
 #define LB_DECAPS 1024
@@ -32,7 +32,8 @@
 #define LB_DECAP_WHOLE 0x80  /* no fragments past the decap stage */
 #define LB_NAT 0x100	     /* there are VIPs with LB_VIP_NAT: replies are looked for */
 #define LB_ANY_PORT 0x400    /* there are VIPs of any port, which are no networks */
-#define LB_BY_ROUTE 0x200    /* the host's routes and neighbours say where packets leave; else: where they came from */
+#define LB_TO_SENDER 0x800 /* where they came from, to the link address that they came from: a router may be replaced */
+#define LB_BY_ROUTE 0x200  /* the host's routes and neighbours say where packets leave; else: where they came from */
 
 /* One per generation. */
 struct lb_config {
