@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "net/attach_tc.h"
 #include "net/lb/conns.h"
+#include "net/lb/nats.h"
 #include "net/wish_make.h"
 
 void balancer_close(struct balancer *b)
@@ -31,7 +32,7 @@ void balancer_close(struct balancer *b)
 
 enum how { HOW_SAME, HOW_UPGRADED, HOW_NEW, HOW_MOVED };
 
-static int how_to(const struct balancer *b, const struct pin_about *want, enum how *ret, struct err *err)
+static int how_to(const struct balancer *b, const struct pin_about *want, uint32_t nats, enum how *ret, struct err *err)
 {
 	struct pin_about have;
 	int r;
@@ -42,7 +43,8 @@ static int how_to(const struct balancer *b, const struct pin_about *want, enum h
 	r = pin_about_read(b->chain, &have, err);
 	if (r < 0)
 		return r;
-	if (have.layout != want->layout || have.vips != want->vips || have.conns != want->conns)
+	if (have.layout != want->layout || have.vips != want->vips || have.conns != want->conns ||
+	    lb_nats_room(b->chain) != nats)
 		*ret = HOW_MOVED;
 	else
 		*ret = have.programs == want->programs ? HOW_SAME : HOW_UPGRADED;
@@ -144,7 +146,7 @@ static void say_how(struct balancer *b, enum how how, bool other)
 	if (other)
 		buf_printf(s,
 			   "interface '%s' has the programs on %s now: the tables were made anew with the "
-			   "connections, but those through NAT begin again; counters begin at 0\n",
+			   "connections; counters begin at 0\n",
 			   b->attach.name, attach_mode_text(b->attach.mode));
 	else if (how == HOW_MOVED)
 		buf_str(s, "the tables were of another layout or size: made anew with the connections; counters begin "
@@ -213,7 +215,7 @@ static enum attach_want want_of(const struct balancer *b, const struct wish_if *
 
 int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 {
-	struct lb_opts opts = { .vips = room_of(f, b), .conns = f->table, .global = f->global };
+	struct lb_opts opts = { .vips = room_of(f, b), .conns = f->table, .nats = f->nat_table, .global = f->global };
 	CLEANUP(wish_made_fini) struct wish_made made = { 0 };
 	struct chain *old = NULL;
 	struct pin_about about;
@@ -229,7 +231,7 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 	if (!r)
 		r = pin_about_build(hook, opts.vips, opts.conns, &about, err);
 	if (!r)
-		r = how_to(b, &about, &how, err);
+		r = how_to(b, &about, opts.nats, &how, err);
 	if (!r && how != HOW_SAME)
 		r = can_pin(err);
 	b->lb = lb_free(b->lb);
@@ -237,10 +239,14 @@ int balancer_run(struct balancer *b, const struct wish_if *f, struct err *err)
 		r = build(b, how, hook, &opts, &old, err);
 	if (!r)
 		r = lb_apply(b->lb, &made.wish, &made.plan, err);
+	if (!r && old && how == HOW_MOVED)
+		(void)lb_nats_carry(old, b->chain);
 	if (!r)
 		r = settle(b, how, &about, want, err);
-	if (!r && old && how == HOW_MOVED)
-		(void)lb_conns_carry(old, b->chain); /* those that came meanwhile */
+	if (!r && old && how == HOW_MOVED) { /* those that came meanwhile */
+		(void)lb_conns_carry(old, b->chain);
+		(void)lb_nats_carry(old, b->chain);
+	}
 	(void)chain_free(old);
 	if (r < 0)
 		return r;

@@ -211,10 +211,6 @@ int balancer_shadow_open(const struct wish_if *f, uint32_t one_in, struct balanc
 			"no packet function of saker runs on interface '%s', and a shadow needs one whose packets it "
 			"can see: `saker apply` a document with the interface alone makes a chain that lets all pass",
 			f->name);
-	if (!r && (f->tc || chain_hook(s->b.chain) != CHAIN_ON_XDP))
-		r = err_set(err, EOPNOTSUPP,
-			    "a shadow compares wishes on XDP only: `hook: tc` is what %s on interface '%s'",
-			    f->tc ? "this one wants" : "runs", f->name);
 	if (!r)
 		r = verdicts_lock(&s->b, "`saker apply --shadow`", &s->lock, err);
 	if (!r)

@@ -40,7 +40,7 @@ PACKET_INLINE void watch_head(struct chain_ctx *ctx, struct chain_sample *s)
 	HEAD_PART(4);
 	HEAD_PART(2);
 	HEAD_PART(1);
-	s->bytes = at;
+	s->bytes = (__u16)at;
 }
 
 _Static_assert(CHAIN_HEAD == 128, "watch_head() takes the halves");
@@ -63,6 +63,7 @@ NOINLINE void watch_packet(struct chain_ctx *ctx, struct chain_meta *m, const st
 		return;
 	w->sample.boot_ns = bpf_ktime_get_boot_ns();
 	w->sample.frame = hook_bytes(ctx);
+	w->sample.segment = hook_cut_by(ctx);
 	w->sample.ifindex = hook_in(ctx);
 	w->sample.cpu = (__u16)bpf_get_smp_processor_id();
 	watch_head(ctx, &w->sample);

@@ -50,6 +50,11 @@ PACKET_INLINE __u32 hook_bytes(const struct __sk_buff *skb)
 	return skb->len;
 }
 
+PACKET_INLINE __u16 hook_cut_by(const struct __sk_buff *skb)
+{
+	return (__u16)skb->gso_size;
+}
+
 PACKET_INLINE __u32 hook_linear(const struct __sk_buff *skb)
 {
 	return (__u32)((const char *)FRAME_END(skb) - (const char *)FRAME_DATA(skb));

@@ -35,6 +35,12 @@ PACKET_INLINE __u32 hook_bytes(const struct xdp_md *ctx)
 	return (__u32)((const char *)FRAME_END(ctx) - (const char *)FRAME_DATA(ctx));
 }
 
+/* Bytes of payload of each frame that it will be cut into; 0: it is one. */
+PACKET_INLINE __u16 hook_cut_by(const struct xdp_md *ctx)
+{
+	return 0;
+}
+
 /* Are headers missing that hook_pull() can bring? */
 PACKET_INLINE int hook_split(const struct xdp_md *ctx, const struct chain_meta *m)
 {

@@ -23,6 +23,7 @@
 /* BPF_PROG_TEST_RUN takes a frame of one page, less what it needs itself (net/bpf/test_run.c: headroom and skb_shared_info). */
 #define SHADOW_FRAME 3500
 #define SHADOW_OUT (SHADOW_FRAME + 256)
+#define SHADOW_TUNNEL 48U /* the most that a tunnel puts before a packet */
 #define SHADOW_CONNS 1024
 #define SHADOW_VIPS 16385 /* numbers: twice WISH_VIPS, of a room that is a power of two */
 /* What programs read of a UDP payload: QUIC's flags, version, length and id (net/lb/server_id.bpf.h) */
@@ -110,7 +111,7 @@ int shadow_new(const struct chain *running, unsigned ifindex, const struct wish_
 	s->gue_port = WIRE16(plan.gue_port);
 	plan.sample = plan.sample_drops = 0;
 	wish.config.flood_rate = UINT32_MAX; /* it sees only packets that were drawn, and all on one CPU */
-	r = chain_new(CHAIN_ON_XDP, &s->c, err);
+	r = chain_new(chain_hook(running), &s->c, err);
 	if (!r)
 		r = lb_new(s->c, &opts, &s->lb, err);
 	if (!r)
@@ -192,6 +193,77 @@ bool shadow_enough(const uint8_t *head, uint32_t bytes, uint32_t frame, __be16 g
 		return true;
 	n = inner_frame(head, bytes, m.inner, inner);
 	return n && enough(inner, n, n + 1, 0, &m);
+}
+
+/* ---- many segments ---- */
+
+static void put16(uint8_t *at, uint32_t v)
+{
+	at[0] = (uint8_t)(v >> 8);
+	at[1] = (uint8_t)v;
+}
+
+/* The length that IP says, of a packet that begins at `ip` and ends with the frame. */
+static void length_set(uint8_t *head, uint32_t bytes, uint32_t ip, uint32_t frame)
+{
+	if (ip + sizeof(struct wire_ipv4) > bytes || frame < ip + sizeof(struct wire_ipv6))
+		return;
+	if (head[ip] >> 4 == 4)
+		put16(head + ip + offsetof(struct wire_ipv4, bytes), frame - ip);
+	else
+		put16(head + ip + offsetof(struct wire_ipv6, bytes), frame - ip - (uint32_t)sizeof(struct wire_ipv6));
+}
+
+uint32_t shadow_segment(uint8_t *head, uint32_t bytes, uint32_t payload, __be16 gue_port)
+{
+	uint8_t inner[ETHER_BYTES + CHAIN_HEAD];
+	struct packet_meta m, in;
+	uint32_t frame, n;
+
+	(void)packet_parse(head, head + bytes, gue_port, &m);
+	frame = m.payload + payload;
+	if (m.flags & (PACKET_IPIP | PACKET_GUE)) {
+		n = inner_frame(head, bytes, m.inner, inner);
+		(void)packet_parse(inner, inner + n, 0, &in);
+		frame = m.inner - ETHER_BYTES + in.payload + payload;
+		length_set(head, bytes, m.inner, frame);
+	}
+	if (m.proto == PROTO_UDP && m.l4 && m.l4 + sizeof(struct wire_udp) <= bytes)
+		put16(head + m.l4 + offsetof(struct wire_udp, bytes), frame - m.l4);
+	if (m.l3)
+		length_set(head, bytes, m.l3, frame);
+	return frame;
+}
+
+static bool is_too_big(uint32_t reason)
+{
+	return reason == CHAIN_LB_TOO_BIG || reason == CHAIN_LB_TOO_BIG_TOLD;
+}
+
+/*
+ * The frame that is run.  TCP's segments are made smaller where a tunnel's headers are put before them (net/hook_tc.bpf.h): one that was not
+ * too big must not be so for want of that.
+ */
+static uint32_t frame_make(struct shadow *s, const struct chain_sample *sample, uint32_t bytes)
+{
+	uint32_t segment = sample->segment, frame = sample->frame;
+
+	memset(s->frame, 0, sizeof(s->frame));
+	memcpy(s->frame, sample->head, bytes);
+	if (segment && sample->flow.proto == PROTO_TCP && !is_too_big(sample->reason))
+		segment -= MIN(segment, SHADOW_TUNNEL);
+	return sample->segment ? MIN(frame, shadow_segment(s->frame, bytes, segment, s->gue_port)) : frame;
+}
+
+/* A run of traffic control takes no frame whose IP header is cut off. */
+static bool runs(const struct shadow *s, uint32_t frame)
+{
+	uint32_t least = ETHER_BYTES;
+
+	if (chain_hook(s->c) == CHAIN_ON_TC && frame >= ETHER_BYTES)
+		least += s->frame[12] == 0x86 && s->frame[13] == 0xdd ? sizeof(struct wire_ipv6)
+								      : sizeof(struct wire_ipv4);
+	return frame >= least && frame <= SHADOW_FRAME;
 }
 
 /* ---- what the live chain knew of the flow ---- */
@@ -310,18 +382,23 @@ static bool of_the_moment(uint32_t reason)
 	       reason == CHAIN_LB_NAT_FLOOD || reason == CHAIN_LB_NO_NEIGHBOUR;
 }
 
+static bool is_sent(int action)
+{
+	return action == XDP_TX || action == XDP_REDIRECT || action == TRIAL_SENT;
+}
+
 static bool same_addr(const struct lb_addr *a, const struct lb_addr *b)
 {
 	return a->family == b->family && !memcmp(a->addr, b->addr, sizeof(a->addr));
 }
 
-static int run(struct shadow *s, const struct chain_sample *sample, struct shadow_answer *a, struct err *err)
+static int run(struct shadow *s, uint32_t frame, struct shadow_answer *a, struct err *err)
 {
 	uint32_t out_len = sizeof(s->out);
 	struct lb_real real;
 	int action;
 
-	action = trial_run(&s->trial, s->c, s->frame, sample->frame, s->out, &out_len, err);
+	action = trial_run(&s->trial, s->c, s->frame, frame, s->out, &out_len, err);
 	if (action < 0 || trial_meta(&s->trial, s->c, &a->meta, err) < 0)
 		return -err->code;
 	a->to = (struct lb_addr) { 0 };
@@ -335,13 +412,13 @@ static int run(struct shadow *s, const struct chain_sample *sample, struct shado
 static enum shadow_kind compare(const struct chain_sample *sample, int action, const struct shadow_answer *a)
 {
 	int live = (int)sample->action;
-	bool drop = is_drop(action), sends = action == XDP_TX || action == XDP_REDIRECT;
+	bool drop = is_drop(action), sends = is_sent(action);
 
 	if (sample->reason != a->meta.reason && (of_the_moment(sample->reason) || of_the_moment(a->meta.reason)))
 		return SHADOW_STATE;
 	if (drop)
 		return !is_drop(live) ? SHADOW_DROP : sample->reason != a->meta.reason ? SHADOW_REASON : SHADOW_SAME;
-	if (sends && live != XDP_TX && live != XDP_REDIRECT)
+	if (sends && !is_sent(live))
 		return SHADOW_SEND;
 	if (action == XDP_PASS && live != XDP_PASS)
 		return SHADOW_PASS;
@@ -352,42 +429,40 @@ static enum shadow_kind compare(const struct chain_sample *sample, int action, c
 }
 
 /* The same packet without its connection. */
-static int when_new(struct shadow *s, const struct chain_sample *sample, const struct shadow_answer *known,
-		    struct err *err)
+static int when_new(struct shadow *s, uint32_t frame, const struct shadow_answer *known, struct err *err)
 {
 	struct shadow_answer fresh;
 	int action;
 
 	empty(chain_map(s->c, CONNS));
 	empty(chain_map(s->c, NATS));
-	action = run(s, sample, &fresh, err);
+	action = run(s, frame, &fresh, err);
 	return action < 0 ? action : !same_addr(&known->to, &fresh.to);
 }
 
 int shadow_sample(struct shadow *s, const struct chain_sample *sample, struct shadow_answer *ret, struct err *err)
 {
 	uint32_t most = MIN(sample->frame, (uint32_t)CHAIN_HEAD), bytes = MIN(sample->bytes, most);
+	uint32_t frame;
 	int action;
 
 	memset(ret, 0, sizeof(*ret));
 	(void)number_in_copy(s, sample->backend, &ret->from);
-	if (sample->frame > SHADOW_FRAME || sample->frame < ETHER_BYTES ||
-	    !shadow_enough(sample->head, bytes, sample->frame, s->gue_port)) {
+	frame = frame_make(s, sample, bytes);
+	if (!runs(s, frame) || !shadow_enough(sample->head, bytes, sample->frame, s->gue_port)) {
 		ret->kind = SHADOW_CUT;
 		return 0;
 	}
-	memset(s->frame, 0, sample->frame);
-	memcpy(s->frame, sample->head, bytes);
 	conns_carry(s, sample);
 	nat_carry(s, &sample->flow);
-	action = run(s, sample, ret, err);
+	action = run(s, frame, ret, err);
 	if (action < 0)
 		return action;
 	ret->action = action;
 	ret->kind = compare(sample, action, ret);
 	if (ret->kind != SHADOW_SAME || ret->meta.reason != CHAIN_LB_TABLE)
 		return 0;
-	action = when_new(s, sample, ret, err);
+	action = when_new(s, frame, ret, err);
 	if (action < 0)
 		return action;
 	if (action)

@@ -9,7 +9,8 @@
  * into the copy's first, for after an apply the table would still be there; so a flow is moved only if the new chain would move it.
  * Where the answer hangs on bytes that were not drawn, or on tables and rates that the copy has not, the answer is "cannot tell".
  *
- * Chains on XDP only: what traffic control sees may be many segments, and a run cannot be given these.
+ * The copy is on the hook of the running chain, whatever the other wish says of it: so both see the same.  What traffic control sees may be
+ * many segments, which a run cannot be given: it gets one of them, and where a limit of size is near it may be out by a tunnel's headers.
  *
  * The way to a backend (which tunnel, which router) is not compared, nor how long ago a UDP flow was seen: it is taken for seen just now.
  *
@@ -63,5 +64,10 @@ const char *shadow_text(enum shadow_kind kind);
  * Public for its test.
  */
 bool shadow_enough(const uint8_t *head, uint32_t bytes, uint32_t frame, __be16 gue_port);
+/*
+ * The first `bytes` of a frame that is many segments become those of a frame that is one, of `payload` bytes: lengths are written anew,
+ * checksums are not, since no stage reads them.  Returns the bytes of that frame.  Public for its test.
+ */
+uint32_t shadow_segment(uint8_t *head, uint32_t bytes, uint32_t payload, __be16 gue_port);
 
 #endif

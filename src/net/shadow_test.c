@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "net/shadow.h"
+#include "packet/wire.h"
 
 struct row {
 	const char *what;
@@ -61,9 +62,55 @@ static void enough(void **state)
 	}
 }
 
+/* A segment of 1000 bytes: what each header says of the lengths then, by adding up. */
+static const struct {
+	const char *what, *head;
+	size_t bytes;
+	uint32_t frame;
+	struct {
+		uint32_t at, is;
+	} says[3];
+} cuts[] = {
+#define CUT(what, head, ...)                              \
+	{                                                 \
+		what, head, sizeof(head) - 1, __VA_ARGS__ \
+	}
+	CUT("TCP over IPv4", ETHER("\x08\0") FOUR("\6") "\0\1\0\2\0\0\0\0\0\0\0\0\x80", 14 + 20 + 32 + 1000,
+	    { { 16, 1052 } }),
+	CUT("TCP over IPv6", ETHER("\x86\xdd") SIX("\6") "\0\1\0\2\0\0\0\0\0\0\0\0\x50", 14 + 40 + 20 + 1000,
+	    { { 18, 1020 } }),
+	CUT("UDP", ETHER("\x08\0") FOUR("\x11") "\0\1\0\2\xff\xff", 14 + 20 + 8 + 1000,
+	    { { 16, 1028 }, { 14 + 20 + 4, 1008 } }),
+	CUT("TCP over IPv6 in IPv4", ETHER("\x08\0") FOUR("\x29") SIX("\6") "\0\1\0\2\0\0\0\0\0\0\0\0\x50",
+	    14 + 20 + 40 + 20 + 1000, { { 16, 1080 }, { 14 + 20 + 4, 1020 } }),
+	CUT("TCP in GUE",
+	    ETHER("\x08\0") FOUR("\x11") "\0\7\x17\xc0\xff\xff\0\0" FOUR("\6") "\0\1\0\2\0\0\0\0\0\0\0\0\x50",
+	    14 + 20 + 8 + 20 + 20 + 1000, { { 16, 1068 }, { 14 + 20 + 4, 1048 }, { 14 + 28 + 2, 1040 } }),
+};
+
+static void one_segment(void **state)
+{
+	uint8_t frame[CHAIN_HEAD];
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LEN(cuts); i++) {
+		memset(frame, 0, sizeof(frame));
+		memcpy(frame, cuts[i].head, cuts[i].bytes);
+		if (shadow_segment(frame, sizeof(frame), 1000, WIRE16(6080)) != cuts[i].frame)
+			fail_msg("%s: another frame", cuts[i].what);
+		for (k = 0; k < ARRAY_LEN(cuts[i].says) && cuts[i].says[k].at; k++) {
+			const uint8_t *at = frame + cuts[i].says[k].at;
+
+			if ((uint32_t)(at[0] << 8 | at[1]) != cuts[i].says[k].is)
+				fail_msg("%s: the length at %u", cuts[i].what, cuts[i].says[k].at);
+		}
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(enough) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(enough), cmocka_unit_test(one_segment) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,7 +53,8 @@ struct chain_sample {
 	__u32 action; /* XDP_* */
 	__u16 reason;
 	__u16 cpu;
-	__u32 bytes;	       /* of head */
+	__u16 bytes;	       /* of head */
+	__u16 segment;	       /* traffic control: of so many bytes each it will be cut; 0: it will not */
 	__u8 head[CHAIN_HEAD]; /* as it came */
 };
 

@@ -25,6 +25,7 @@ const struct wish_option wish_options[] = {
 	{ NULL, "udp-idle", AT(udp_idle_s), WISH_SECONDS, 1, 86400, 30 },
 	{ NULL, "nat-idle", AT(nat_idle_s), WISH_SECONDS, 1, 604800, 3600 },
 	{ NULL, "nat-udp-idle", AT(nat_udp_idle_s), WISH_SECONDS, 1, 86400, 0 }, /* 0: as udp-idle */
+	{ NULL, "nat-table", AT(nat_table), WISH_NUMBER, 1024, 1U << 24, 65536 },
 	{ NULL, "table", AT(table), WISH_NUMBER, 64, 1U << 24, 65536 },
 	{ NULL, "sample", AT(sample), WISH_NUMBER, 0, 1000000000, 0 },
 	{ NULL, "sample-drops", AT(sample_drops), WISH_NUMBER, 0, 1000000000, 0 },

@@ -112,7 +112,8 @@ struct wish_if {
 	bool tc;		/* on traffic control instead of XDP */
 	bool generic, drop_too_big, global;
 	bool decap_ipip, decap_gue, decap_strict, decap_ttl, decap_whole, decap_source;
-	uint32_t frame_max, ring, flood_rate, udp_idle_s, nat_idle_s, nat_udp_idle_s, table, room, sample, sample_drops;
+	uint32_t frame_max, ring, flood_rate, udp_idle_s, nat_idle_s, nat_udp_idle_s;
+	uint32_t table, nat_table, room, sample, sample_drops;
 	uint32_t gue_port;
 	struct lb_addr gue_source4, gue_source6, ipip_source4, ipip_source6; /* family 0: not said */
 	struct wish_health health;

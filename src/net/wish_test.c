@@ -121,6 +121,7 @@ static const char all[] =
 	"    udp-idle: 2m\n"
 	"    nat-idle: 2h\n"
 	"    nat-udp-idle: 5m\n"
+	"    nat-table: 2048\n"
 	"    drop-too-big: yes\n"
 	"    health: {mode: live, eject-max: 30, slow-start: 1m, kind: http, path: /up, host: a.example, interval: 2s, "
 	"timeout: 250ms, status: 200-399, text: \"o k\\n\"}\n"
@@ -167,6 +168,7 @@ static void test_all(void **state)
 	assert_int_equal(f->udp_idle_s, 120);
 	assert_int_equal(f->nat_idle_s, 7200);
 	assert_int_equal(f->nat_udp_idle_s, 300);
+	assert_int_equal(f->nat_table, 2048);
 	assert_int_equal(f->gue_port, 9886);
 	assert_true(f->drop_too_big);
 	assert_true(f->decap_source);

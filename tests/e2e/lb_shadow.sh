@@ -116,10 +116,51 @@ wait $NEW 2>/dev/null
 equal "no new one failed" "$(grep -vc ' ok ' new)" 0
 
 # ---- it comes true ----
-jq -r '.examples[] | select(.kind == "other_backend") | [.flow, .would.backend] | @tsv' less.json >foretold
-ok "some flows were foretold" test -s foretold
-ok "the other wish is applied" lb apply less.yaml
-while IFS=$'\t' read -r flow backend; do
-	equal "and sends $flow there" "$(lb lb why "$flow" --json | jq -r .backend)" "$backend"
-done <foretold
+# comes_true FILE FORETOLD: each flow that was to move goes where it was told, when the wish is applied
+comes_true() {
+	jq -r '.examples[] | select(.kind == "other_backend") | [.flow, .would.backend] | @tsv' "$2" >foretold
+	ok "some flows were foretold" test -s foretold
+	ok "the other wish is applied" lb apply "$1"
+	while IFS=$'\t' read -r flow backend; do
+		equal "and sends $flow there" "$(lb lb why "$flow" --json | jq -r .backend)" "$backend"
+	done <foretold
+}
+comes_true less.yaml less.json
+kill $HELD
+lbworld_down
+
+# ---- on traffic control, where packets are many segments at once ----
+LBWORLD_HOOK=tc
+ok "a world on traffic control" lbworld_up "sht$$" 3
+for i in 1 2 3; do
+	lbworld_serve b$i
+	e2e_kill_later $!
+	disown %+
+	wait_for 10 grep -q . b$i.served
+done
+wish now.yaml "10.90.11.2, 10.90.12.2, 10.90.13.2" '    hook: tc\n'
+wish less.yaml "10.90.11.2, 10.90.12.2" '    hook: tc\n'
+wish small.yaml "10.90.11.2, 10.90.12.2, 10.90.13.2" '    frame-max: 1000\n'
+ok "three backends" lb apply now.yaml
+netns_run "${LBWORLD}client" "$FLOWS" hold $LBWORLD_VIP 80 10 --every 50 --size 60000 >held &
+e2e_kill_later $!
+netns_run "${LBWORLD}client" "$FLOWS" new $LBWORLD_VIP 80 --every 5 >new &
+e2e_kill_later $!
+ok "held connections" wait_for 20 held_is '.open == 10 and .least > 1'
+program=$(lb lb show --json | jq .program)
+shadow now.yaml 100
+equal "the wish that runs would do what it does" "$(told '.drawn > 500 and .drawn == .counts.same.drawn')" true
+equal "of packets that are longer than any frame" \
+	"$(lb lb stats --json | jq '[.reasons[] | select(.reason == "LB_TABLE")][0] | .bytes / .packets > 2000')" true
+shadow less.yaml 200
+share=$(told '.vips[] | select(.vip == "'$VIP'").counts | .other_backend.first / (.other_backend.first + .same.first) * 100 | round')
+ok "without one of three backends about a third of the new connections goes elsewhere: $share %" test "$share" -ge 18 -a "$share" -le 50
+equal "nothing else would change, and all can be told" \
+	"$(told '.counts | .would_send.drawn + .would_drop.drawn + .would_pass.drawn + .cannot_tell_cut.drawn + .cannot_tell_state.drawn')" 0
+cp shadow.out less.json
+shadow small.yaml 20
+equal "a wish that says no hook is compared there, too: smaller frames would be asked for" \
+	"$(told '[.examples[] | select(.kind == "other_reason").would.reason] | unique' | jq -c .)" '["LB_TOO_BIG_TOLD"]'
+equal "the programs are the same" "$(lb lb show --json | jq .program)" "$program"
+comes_true less.yaml less.json
 e2e_end

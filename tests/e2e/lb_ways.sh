@@ -165,6 +165,55 @@ ip -n "${LBWORLD}net" route add default via 10.90.2.2 table 100
 ip -n "${LBWORLD}net" -6 route add default via fd90:2::2 table 100
 way 'NAT' $V4 $V4 "mode: nat, backends: [$four]" LB_REPLY
 way 'NAT, IPv6' "[$V6]" $V6 "mode: nat, backends: [$six]" LB_REPLY
+# One client's port by two ports of a VIP to one backend: two connections that would be one there.
+netns_run "${LBWORLD}b1" python3 "$here/lib/lb_ports.py" serve 8080 >ports &
+e2e_kill_later $!
+ok 'a server that tells its clients'"'"' ports' wait_for 10 grep -q listening ports
+ports() { lbworld_run client timeout 60 python3 "$here/lib/lb_ports.py" "$@"; }
+to_one() { printf "{vip: '$V4:%s', mode: nat, nat-port: %s, backends: [10.90.11.2]}" "$1" "$2"; }
+ok 'two VIPs, one port of one backend' wish "vips: [$(to_one 81/tcp 8080), $(to_one 82/tcp 8080), $(to_one 81/udp 9), $(to_one 82/udp 9)]"
+renamed=$(passed LB_NAT_RENAMED)
+ports both $V4 81 82 0 >told
+equal 'one client'"'"'s port by both: the first has it, the second another one' \
+	"$(jq -c '[.same, .there[0] == .own, .there[1] != .own, .there[1] > 1023]' told)" '[true,true,true,true]'
+equal 'which is counted' $(($(passed LB_NAT_RENAMED) - renamed)) 1
+# b1 takes what its route says until it is told otherwise, of the connection that it knows by the other port, too
+lbworld_run b1 ip route flush cache
+ip -n "${LBWORLD}net" route replace 10.90.1.0/24 dev client src 10.90.1.1 mtu lock 1200
+lbworld_run net sysctl -qw net.ipv4.conf.lb.accept_local=1 # here the router that says it is also on the way to the backend
+before=$(passed LB_ICMP_ERROR)
+ports both $V4 82 81 60000 >told
+equal 'long answers by both, through a small link' "$(jq -c '[.same, .there[0] == .own, .there[1] != .own]' told)" '[true,true,true]'
+ok 'whose errors came by the VIP' test "$(passed LB_ICMP_ERROR)" -gt "$before"
+ok 'and to the backend' grep -q 'mtu 1200' <(ip -n "${LBWORLD}b1" route get 10.90.1.2)
+ip -n "${LBWORLD}net" route replace 10.90.1.0/24 dev client src 10.90.1.1
+equal 'UDP, where nobody listens: the client is told of both' "$(ports refused $V4 81 82 | jq -c .told)" '[true,true]'
+
+# ---- NAT: a table that is full ----
+ok 'a small table for NAT' wish "nat-table: 1024, vips: [{vip: '$V4:80/tcp', mode: nat, backends: [$four]}]"
+netns_run "${LBWORLD}client" "$flows" hold $V4 80 100 --every 20 >held &
+held=$!
+e2e_kill_later $held
+ok 'a hundred connections' wait_for 20 held_is '.open == 100 and .least > 10'
+fresh=$(passed LB_NAT_NEW)
+netns_run "${LBWORLD}client" "$flows" new $V4 80 --every 1 >many &
+flood=$!
+e2e_kill_later $flood
+more_than_room() { [ $(($(passed LB_NAT_NEW) - fresh)) -gt 1500 ]; }
+ok 'meanwhile more new ones than it has room for' wait_for 60 more_than_room
+kill $flood
+wait $flood
+equal 'each is answered' "$(grep -vc ' ok ' many)" 0
+before=$(jq .least <(tail -n 2 held | head -n 1))
+ok 'the hundred go on' wait_for 20 held_is ".least > $before + 10"
+equal 'none of the hundred broke' "$(tail -n 2 held | head -n 1 | jq -c '[.open, .broken, .wrong]')" '[100,0,0]'
+equal 'it is full, as is told' "$(lb lb stats --json | jq -c '.tables[] | select(.table == "nat") | [.room, .full_in_s]')" '[1024,0]'
+ok 'a larger one' wish "nat-table: 4096, vips: [{vip: '$V4:80/tcp', mode: nat, backends: [$four]}]"
+before=$(jq .least <(tail -n 2 held | head -n 1))
+ok 'has them, too' wait_for 20 held_is ".least > $before + 10"
+equal 'all of them' "$(tail -n 2 held | head -n 1 | jq -c '[.open, .broken, .wrong]')" '[100,0,0]'
+kill $held
+wait $held
 for i in 1 2; do
 	ip -n "${LBWORLD}net" rule del iif b$i lookup 100
 	ip -n "${LBWORLD}net" -6 rule del iif b$i lookup 100

@@ -15,6 +15,7 @@
 #include "net/lb/lb.h"
 
 #define MODEL_FRAME 4096
+#define MODEL_RENAMED 64
 #define MODEL_FLOWS (1U << 20) /* open addressing: a power of two */
 
 struct model_conn {
@@ -28,6 +29,7 @@ struct model_nat {
 	struct packet_flow key;
 	uint32_t addr[4];
 	uint16_t port;
+	uint16_t other; /* the client's own port, if it is not the key's */
 	bool used;
 };
 
@@ -37,6 +39,8 @@ struct model {
 	uint16_t *rings; /* LB_RING for each VIP: index of the backend, from 1 */
 	struct model_conn *conns;
 	struct model_nat *nats;
+	struct packet_flow renamed[MODEL_RENAMED]; /* the last keys that do not have the client's own port */
+	uint32_t nrenamed;
 };
 
 int model_init(struct model *m, const struct lb_wish *wish, uint16_t gue_port);

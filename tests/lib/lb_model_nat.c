@@ -9,9 +9,11 @@
 #include "lb_model_packet.h"
 #include "packet/hash.h"
 
-/* An end of a connection, as bytes. */
+#define TRIES 8
+
+/* An end of a connection, as bytes; and, if it is not NULL, the port that the other end gets. */
 struct end {
-	const uint8_t *addr, *port;
+	const uint8_t *addr, *port, *other;
 };
 
 static void mend(uint8_t *sum, const uint8_t *was, const uint8_t *is, size_t n)
@@ -27,12 +29,22 @@ static void mend(uint8_t *sum, const uint8_t *was, const uint8_t *is, size_t n)
 		put16(sum, model_sum_changed(get16(sum), (unsigned)was[n - 1] << 8, (unsigned)is[n - 1] << 8));
 }
 
+static void put_port(uint8_t *at, const uint8_t *port, uint8_t *sum)
+{
+	uint8_t was[2];
+
+	memcpy(was, at, 2);
+	memcpy(at, port, 2);
+	if (sum)
+		mend(sum, was, at, 2);
+}
+
 /* The packet at `ip`, whose transport header is at `t` and ends at `end`: its source or its destination becomes another. */
 static void translate(uint8_t *ip, uint8_t *t, const uint8_t *end, int proto, bool src, const struct end *to)
 {
 	bool four = ip[0] >> 4 == 4;
 	size_t n = four ? 4 : 16, header = four ? 20 : 40;
-	uint8_t was[40], port[2], *addr = ip + (four ? 12 : 8) + (src ? 0 : n);
+	uint8_t was[40], *addr = ip + (four ? 12 : 8) + (src ? 0 : n);
 	uint8_t *sum = t + (proto == 6 ? 16 : 6);
 
 	memcpy(was, ip, header);
@@ -41,13 +53,14 @@ static void translate(uint8_t *ip, uint8_t *t, const uint8_t *end, int proto, bo
 		mend(ip + 10, was, ip, 20);
 	if (proto != 6 && proto != 17)
 		return; /* an ICMP message: its checksum is mended with all of it */
-	memcpy(port, t + (src ? 0 : 2), 2);
-	memcpy(t + (src ? 0 : 2), to->port, 2);
 	if (sum + 2 > end || (proto == 17 && !get16(sum)))
-		return;
-	mend(sum, was + (addr - ip), addr, n);
-	mend(sum, port, t + (src ? 0 : 2), 2);
-	if (proto == 17 && !get16(sum))
+		sum = NULL;
+	if (sum)
+		mend(sum, was + (addr - ip), addr, n);
+	put_port(t + (src ? 0 : 2), to->port, sum);
+	if (to->other)
+		put_port(t + (src ? 2 : 0), to->other, sum);
+	if (sum && proto == 17 && !get16(sum))
 		put16(sum, 0xffff);
 }
 
@@ -98,14 +111,67 @@ static struct model_nat *nat_of(struct model *m, const struct packet_flow *key)
 	return &m->nats[at];
 }
 
+/* Whether an entry is that of a flow to a VIP; other: the client's port if the entry is not under it, or 0. */
+static bool is_of(const struct model_nat *e, const struct packet_flow *f, uint16_t other)
+{
+	return e->used && !memcmp(e->addr, f->dst, 16) && e->port == f->dport && e->other == other;
+}
+
+static void add(struct model *m, struct model_nat *e, const struct packet_flow *key, const struct packet_flow *f,
+		uint16_t other)
+{
+	e->used = true;
+	e->key = *key;
+	e->port = f->dport;
+	e->other = other;
+	memcpy(e->addr, f->dst, 16);
+	if (other)
+		m->renamed[m->nrenamed++ % MODEL_RENAMED] = *key;
+}
+
+/* Eight ports that follow from the flow: of 1024..65535, or, in place of one below 1024, of 600..1023. */
+static uint16_t port_at(const struct packet_flow *f, unsigned i)
+{
+	uint32_t dst = f->family == 4 ? f->dst[0] : hash_4words(f->dst, 512);
+	uint32_t hash = hash_2words(hash_flow(f), dst, 0x6e617470 + f->proto);
+	unsigned low = get16((const uint8_t *)&f->sport) < 1024 ? 600 : 1024, n = low == 600 ? 424 : 64512;
+	uint16_t port;
+
+	put16((uint8_t *)&port, low + (hash % 65536 + i * (hash / 65536 | 1)) % n);
+	return port;
+}
+
+/* The own port's entry is another's: the key gets another port.  False: there is none. */
+static bool rename_port(struct model *m, const struct packet *p, struct packet_flow *key)
+{
+	const struct packet_flow *f = &p->flow;
+	struct model_nat *e;
+	unsigned i;
+
+	for (i = 0; i < TRIES && f->sport; i++) {
+		key->dport = port_at(f, i);
+		if (is_of(nat_of(m, key), f, f->sport))
+			return true;
+	}
+	for (i = 0; i < TRIES && f->sport && !p->error; i++) {
+		key->dport = port_at(f, i);
+		e = nat_of(m, key);
+		if (e->used || key->dport == f->sport)
+			continue;
+		if (!(p->tcp_flags & 4))
+			add(m, e, key, f, f->sport);
+		return true;
+	}
+	return false;
+}
+
 enum model_verdict model_nat_send(struct model *m, struct packet *p, const struct lb_wish_vip *v,
 				  const struct lb_wish_backend *to)
 {
 	const struct packet_flow *f = &p->flow;
 	struct packet_flow key = { .proto = f->proto, .family = f->family, .sport = f->dport, .dport = f->sport };
-	struct end end = { (const uint8_t *)to->addr.addr, (const uint8_t *)&key.sport };
+	struct end end = { (const uint8_t *)to->addr.addr, (const uint8_t *)&key.sport, NULL };
 	struct model_nat *e;
-	bool same;
 
 	if (to->addr.family != p->family)
 		return MODEL_DROP;
@@ -114,14 +180,16 @@ enum model_verdict model_nat_send(struct model *m, struct packet *p, const struc
 	memcpy(key.src, to->addr.addr, 16);
 	memcpy(key.dst, f->src, 16);
 	e = nat_of(m, &key);
-	same = e->used && !memcmp(e->addr, f->dst, 16) && e->port == f->dport;
-	if (!same && (p->error || e->used))
+	if (is_of(e, f, 0))
+		return leave(m, p, false, &end);
+	if (e->used) {
+		if (!rename_port(m, p, &key))
+			return MODEL_DROP;
+		end.other = (const uint8_t *)&key.dport;
+	} else if (p->error) {
 		return MODEL_DROP;
-	if (!same && !(p->tcp_flags & 4)) {
-		e->used = true;
-		e->key = key;
-		e->port = f->dport;
-		memcpy(e->addr, f->dst, 16);
+	} else if (!(p->tcp_flags & 4)) {
+		add(m, e, &key, f, 0);
 	}
 	return leave(m, p, false, &end);
 }
@@ -134,7 +202,8 @@ bool model_nat_knows(struct model *m, const struct packet *p)
 enum model_verdict model_nat_reply(struct model *m, struct packet *p)
 {
 	const struct model_nat *e = nat_of(m, &p->flow);
-	struct end end = { (const uint8_t *)e->addr, (const uint8_t *)&e->port };
+	struct end end = { (const uint8_t *)e->addr, (const uint8_t *)&e->port,
+			   e->other ? (const uint8_t *)&e->other : NULL };
 
 	return e->used ? leave(m, p, true, &end) : MODEL_PASS;
 }

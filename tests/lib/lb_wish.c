@@ -449,9 +449,9 @@ static uint64_t doubled(void)
 	return again_all() - before;
 }
 
-static bool moved_cpu; /* other_cpu(true) came to one */
+bool moved_cpu;
 
-static void other_cpu(bool other)
+void other_cpu(bool other)
 {
 	static cpu_set_t was;
 	cpu_set_t cpus;
@@ -465,7 +465,8 @@ static void other_cpu(bool other)
 				CPU_SET(i, &cpus);
 		}
 	}
-	moved_cpu = !sched_setaffinity(0, sizeof(cpus), other ? &cpus : &was);
+	if (sched_setaffinity(0, sizeof(cpus), other ? &cpus : &was) == 0 && other)
+		moved_cpu = true;
 }
 
 static void test_again(void)
@@ -757,9 +758,12 @@ int main(void)
 	test_fill();
 	test_backends();
 	test_nat();
+	test_nat_ports();
 	test_nat_udp();
 	test_again();
 	test_cpus();
+	test_nat_cpus();
+	test_udp_cpus();
 	test_samples();
 	test_traffic();
 	test_tags();

@@ -36,8 +36,16 @@ struct sent send_one(unsigned vip, unsigned host, unsigned port);
 void as_protocol(uint8_t *frame);
 uint64_t count_of(enum chain_reason reason);
 
+/* To any other CPU than this one, and back; moved_cpu: there is one. */
+void other_cpu(bool other);
+extern bool moved_cpu;
+
+/* lb_wish_udp.c */
+void test_udp_cpus(void);
 /* lb_wish_nat.c */
 void test_nat(void);
+void test_nat_ports(void);
+void test_nat_cpus(void);
 void test_nat_udp(void);
 
 #endif

@@ -36,22 +36,12 @@ PACKET_INLINE int lb_is_down(const struct chain_meta *m, __u32 vip, __u32 real)
 	return downs && bpf_map_lookup_elem(downs, &key);
 }
 
-/* Is an entry of the table still good?  A UDP flow that is, is seen now. */
-PACKET_INLINE int lb_conn_good(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
-			       struct lb_choice *c, struct lb_conn *conn)
+/* Of a UDP flow: does it leave its backend? */
+PACKET_INLINE int lb_must_leave(const struct chain_meta *m, const struct lb_vip *vip, __u32 real)
 {
-	if (!lb_is_udp(c))
-		return 1;
-	if (c->now_s - conn->seen_s > config->udp_idle_s) {
-		chain_note(m, CHAIN_LB_AGED);
+	if (!(vip->flags & LB_VIP_MIGRATE) || !lb_is_down(m, vip->number, real))
 		return 0;
-	}
-	if (vip->flags & LB_VIP_MIGRATE && lb_is_down(m, vip->number, conn->real)) {
-		chain_note(m, CHAIN_LB_MIGRATED);
-		return 0;
-	}
-	if (conn->seen_s != c->now_s)
-		conn->seen_s = c->now_s;
+	chain_note(m, CHAIN_LB_MIGRATED);
 	return 1;
 }
 
@@ -69,10 +59,13 @@ NOINLINE void lb_remember(const struct chain_meta *m, struct lb_choice *c)
 }
 
 /* A connection whose packets came to another CPU before; this one's table takes it over.  In a flood nobody is asked. */
-NOINLINE int lb_elsewhere(const struct chain_meta *m, const struct lb_config *config, struct lb_choice *c)
+NOINLINE int lb_elsewhere(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
+			  struct lb_choice *c)
 {
 	c->real = lb_flooded(config, c->now) ? 0 : lb_conn_elsewhere((__u32)c->key.sport << 16 | c->key.dport);
 	if (!c->real)
+		return 0;
+	if (lb_is_udp(c) && lb_must_leave(m, vip, c->real))
 		return 0;
 	chain_note(m, CHAIN_LB_OTHER_CPU);
 	if (!(m->packet.tcp_flags & TCP_RST))
@@ -81,19 +74,31 @@ NOINLINE int lb_elsewhere(const struct chain_meta *m, const struct lb_config *co
 	return 1;
 }
 
+/*
+ * Is it worth to ask other CPUs for what this one has not?  TCP's connections have begun somewhere; UDP flows that are new cannot be told from
+ * those that changed their CPU, but a ring that is the first one says the same to all CPUs.
+ */
+PACKET_INLINE int lb_asks(const struct lb_vip *vip, int udp)
+{
+	return !udp || vip->flags & (LB_VIP_MOVED | LB_VIP_ROUTES | LB_VIP_QUIC | LB_VIP_UDP_STABLE);
+}
+
 NOINLINE int lb_recall(const struct chain_meta *m, const struct lb_config *config, const struct lb_vip *vip,
 		       struct lb_choice *c)
 {
 	struct lb_conn *conn = lb_conn_find(&c->key, c->now);
+	int udp = lb_is_udp(c), aged = conn && udp && c->now_s - conn->seen_s > config->udp_idle_s;
 
-	if (!conn) {
-		if (!lb_is_udp(c) && lb_elsewhere(m, config, c))
+	if (!conn || aged) {
+		if (lb_asks(vip, udp) && lb_elsewhere(m, config, vip, c))
 			return 1;
-		chain_note(m, lb_is_udp(c) ? CHAIN_LB_MISS_UDP : CHAIN_LB_MISS);
+		chain_note(m, aged ? CHAIN_LB_AGED : udp ? CHAIN_LB_MISS_UDP : CHAIN_LB_MISS);
 		return 0;
 	}
-	if (!lb_conn_good(m, config, vip, c, conn))
+	if (udp && lb_must_leave(m, vip, conn->real))
 		return 0;
+	if (udp && conn->seen_s != c->now_s)
+		conn->seen_s = c->now_s;
 	c->real = conn->real;
 	c->reason = CHAIN_LB_TABLE;
 	return 1;

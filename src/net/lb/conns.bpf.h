@@ -118,8 +118,8 @@ NOINLINE void lb_conn_look(const struct packet_flow *key, __u64 hash, __u32 at, 
 }
 
 /*
- * The backend of a TCP connection that this CPU does not know, or 0: from the table of all CPUs, if there is one, else from the
- * other CPUs' tables, the entry that was used last.  ports: of the connection's key, the source's in the upper half; the rest is the
+ * The backend of a connection or UDP flow that this CPU does not know, or 0: from the table of all CPUs, if there is one (it has TCP
+ * alone), else from the other CPUs' tables, the entry that was used last.  ports: of the connection's key, the source's in the upper half; the rest is the
  * packet's flow.  Not static, and weak, so that its argument stays one: the kernel thinks it through once, and not wherever it is called from.
  */
 __attribute__((noinline, weak)) __u32 lb_conn_elsewhere(__u32 ports)
@@ -128,17 +128,20 @@ __attribute__((noinline, weak)) __u32 lb_conn_elsewhere(__u32 ports)
 	const struct lb_shape *shape = bpf_map_lookup_elem(&lb_conn_shape, &zero);
 	void *global = bpf_map_lookup_elem(&lb_conns_global, &zero);
 	const struct chain_meta *m = chain_packet();
+	const struct lb_config *config = m ? lb_configured(m) : NULL;
 	struct lb_found found = {};
 	const struct lb_conn *conn;
 	struct packet_flow key;
 	__u64 hash;
 
-	if (!m)
+	if (!config)
 		return 0;
 	key = m->packet.flow;
 	key.sport = (__be16)(ports >> 16);
 	key.dport = (__be16)ports;
 	if (global) {
+		if (key.proto == PROTO_UDP)
+			return 0;
 		conn = bpf_map_lookup_elem(global, &key);
 		return conn ? conn->real : 0;
 	}
@@ -152,6 +155,8 @@ __attribute__((noinline, weak)) __u32 lb_conn_elsewhere(__u32 ports)
 		if (cpu != here)
 			lb_conn_look(&key, hash, at, cpu, &found);
 	}
+	if (key.proto == PROTO_UDP && (__u64)found.age << LB_STAMP_SHIFT > config->udp_idle_s * 1000000000ULL)
+		return 0;
 	return found.real;
 }
 

@@ -15,6 +15,7 @@ struct lb_vip_side {
 	uint64_t made_of; /* a hash of the nodes and the ring's size */
 	uint32_t ring;	  /* LB_NO_RING: no backend has a weight */
 	bool wished;
+	bool moved; /* the ring was another one before: LB_VIP_MOVED */
 };
 
 struct lb_vip_state {
@@ -28,6 +29,7 @@ struct lb {
 	struct lb_real *reals; /* LB_REALS, by number; as the wish at hand has them */
 	struct lb_addr *addrs; /* LB_REALS, by number */
 	uint32_t nreals;       /* numbers given, 0 among them */
+	bool carried;	       /* the tables have connections of another chain */
 	struct map by_addr;
 	struct lb_vip_state *vips; /* by number, 1 first */
 	uint32_t nvips;		   /* numbers: all VIPs may be others in the next wish */

@@ -390,8 +390,10 @@ static int vip_ring(struct lb *lb, struct lb_vip_state *state, bool keep, uint32
 	side->wished = true;
 	if (keep && seen->wished && side->made_of == seen->made_of) {
 		side->ring = seen->ring;
+		side->moved = seen->moved;
 		return 0;
 	}
+	side->moved = seen->wished || lb->carried;
 	side->ring = LB_NO_RING;
 	r = ring_make(lb, side, from);
 	if (r == -ENOENT)

@@ -2,7 +2,7 @@
 #ifndef SAKER_NET_LB_NAT_REWRITE_H
 #define SAKER_NET_LB_NAT_REWRITE_H
 /*
- * nat_rewrite - one end of a packet becomes another, also inside of ICMP errors.
+ * nat_rewrite - one end of a packet becomes another, and the port of the other end may, too; also inside of ICMP errors.
  *
  * Checksums are changed by what changed (RFC 1624), so a broken one stays broken.  ICMP errors: RFC 5508 section 4.2; what
  * they quote becomes again what the receiver once sent.
@@ -57,18 +57,23 @@ PACKET_INLINE int nat_address(struct chain_ctx *ctx, __u32 l3, int family, int w
 	return family == 4 ? nat_address4(ctx, l3, which, to, s) : nat_address6(ctx, l3, which, to, s);
 }
 
-/* The port's part of the sum, or -1. */
-PACKET_INLINE long nat_port(struct chain_ctx *ctx, __u32 l4, int which, const struct lb_end *to)
+/* The ports' part of the sum, or -1. */
+PACKET_INLINE long nat_ports(struct chain_ctx *ctx, __u32 l4, int which, const struct lb_end *to)
 {
 	struct wire_udp *ports = chain_at(ctx, l4, 4); /* TCP's lie in the same place */
-	__be16 *at;
+	__be16 *at, *other;
 	long sum;
 
 	if (!ports)
 		return -1;
 	at = which == NAT_SRC ? &ports->sport : &ports->dport;
+	other = which == NAT_SRC ? &ports->dport : &ports->sport;
 	sum = (__u16) ~*at + to->port;
 	*at = to->port;
+	if (unlikely(to->other)) {
+		sum += (__u16) ~*other + to->other;
+		*other = to->other;
+	}
 	return sum;
 }
 
@@ -110,21 +115,21 @@ PACKET_INLINE int nat_quoted(struct chain_ctx *ctx, const struct packet_meta *p,
 	struct wire_icmp *icmp;
 	struct nat_sums inner;
 	__u64 more = 0, sum;
-	long port;
+	long ports;
 
 	if (!l4 || nat_address(ctx, p->inner, p->family, other, to, &inner) < 0)
 		return -1;
-	port = nat_port(ctx, l4, other, to);
-	if (port < 0)
+	ports = nat_ports(ctx, l4, other, to);
+	if (ports < 0)
 		return -1;
 	/* errors quote 8 bytes of it at least: TCP's checksum may not be among them */
 	if (l4 + (p->flow.proto == PROTO_TCP ? 18U : 8U) <= (__u32)p->l3 + p->bytes &&
-	    nat_transport(ctx, l4, p->flow.proto, inner.address + (__u64)port, &more) < 0)
+	    nat_transport(ctx, l4, p->flow.proto, inner.address + (__u64)ports, &more) < 0)
 		return -1;
 	icmp = chain_at(ctx, p->l4, sizeof(*icmp));
 	if (!icmp)
 		return -1;
-	sum = inner.address + inner.header + (__u64)port + more;
+	sum = inner.address + inner.header + (__u64)ports + more;
 	if (p->family == 6)
 		sum += outer->address;
 	icmp->sum = (__u16)~sum_fold((__u64)(__u16)~icmp->sum + sum);
@@ -135,18 +140,18 @@ PACKET_INLINE int nat_rewrite(struct chain_ctx *ctx, const struct packet_meta *p
 {
 	struct nat_sums outer;
 	__u64 more;
-	long port;
+	long ports;
 
 	if (nat_address(ctx, p->l3, p->family, which, to, &outer) < 0)
 		return -1;
 	if (p->flags & PACKET_ICMP_ERROR)
 		return nat_quoted(ctx, p, which, to, &outer);
-	port = nat_port(ctx, p->l4, which, to);
-	if (port < 0)
+	ports = nat_ports(ctx, p->l4, which, to);
+	if (ports < 0)
 		return -1;
 	if (HOOK_UNFILLED)
-		return hook_transport(ctx, p, outer.address, (__u64)port);
-	return nat_transport(ctx, p->l4, p->proto, outer.address + (__u64)port, &more);
+		return hook_transport(ctx, p, outer.address, (__u64)ports);
+	return nat_transport(ctx, p->l4, p->proto, outer.address + (__u64)ports, &more);
 }
 
 NOINLINE int nat_to_backend(struct chain_ctx *ctx, struct chain_meta *m, const struct lb_end *to)

@@ -83,6 +83,7 @@ struct lb_prefix_key {
 #define LB_VIP_SERVER_ID 0x0400 /* the TCP option 0xb7 names the backend */
 #define LB_VIP_NAT 0x0800	/* the backend's address is written into packets, and the VIP's into its replies */
 #define LB_VIP_L2 0x1000	/* only the backend's link address is written; else, and without NAT: a tunnel */
+#define LB_VIP_MOVED 0x2000 /* not wished: its ring was another one before, so that does not say where UDP flows went */
 
 struct lb_vip {
 	__u32 number; /* 1..; index of lb_vip_counts */
@@ -157,7 +158,7 @@ struct lb_shape {
 struct lb_end {
 	__be32 addr[4];
 	__be16 port;
-	__u16 pad;
+	__be16 other; /* the port of the packet's other end; 0: it stays as it is */
 };
 
 /* lb_nat.client, .server: what was seen from this side */
@@ -167,7 +168,7 @@ struct lb_end {
 
 /* One for each connection through NAT; its key is the flow of the backend's packets. */
 struct lb_nat {
-	struct lb_end vip; /* what the client knows */
+	struct lb_end vip; /* what the client knows; other: its own port, if the backend knows it by another one */
 	__u32 number;	   /* of the VIP */
 	__u32 seen_s;	   /* when a packet of it was seen last, of CLOCK_MONOTONIC */
 	__u8 client, server;

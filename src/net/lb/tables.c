@@ -103,9 +103,10 @@ static int table_set(const struct table *t, int fd, const void *key, const void 
 static int vip_set(const struct lb *lb, const struct lb_wish_vip *wish, int vips, int prefixes, struct err *err)
 {
 	uint32_t number = lb_vip_number(lb, wish);
+	const struct lb_vip_side *side = &lb->vips[number - 1].sides[chain_hidden(lb->chain)];
 	struct lb_vip vip = { .number = number,
-			      .ring = lb->vips[number - 1].sides[chain_hidden(lb->chain)].ring,
-			      .flags = wish->flags,
+			      .ring = side->ring,
+			      .flags = wish->flags | (side->moved ? LB_VIP_MOVED : 0),
 			      .nat_port = WIRE16(wish->nat_port) };
 	struct lb_prefix_key key;
 	struct lb_vip_key exact;

@@ -104,7 +104,9 @@ static int take_vip(void *arg, const struct lb_prefix_key *key, const struct lb_
 	side = &state->sides[!chain_hidden(lb->chain)];
 	state->key = *key;
 	side->wished = true;
+	side->moved = vip->flags & LB_VIP_MOVED;
 	side->ring = vip->ring;
+	lb->carried = false; /* it is this chain's own */
 	if (vip->ring < lb->nrings)
 		(void)bpf_map_lookup_elem(chain_map(lb->chain, MADE), &vip->ring, &side->made_of);
 	return 0;
@@ -118,6 +120,7 @@ int lb_take_over(struct lb *lb, struct err *err)
 
 	if (r < 0)
 		return r;
+	lb->carried = lb->nreals > 1;
 	r = lb_look_vips(lb->chain, take_vip, lb);
 	if (r < 0)
 		return err_set(err, -r, "the balancer that runs has VIPs of numbers that it cannot have");
