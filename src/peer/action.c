@@ -152,6 +152,14 @@ static void say_kept(struct action *a)
 			       s, f->packets, b->packets, f->own_bad);
 		return;
 	}
+	if (!f->others && !bad && !known(&b->others_checks, &f->others_checks) &&
+	    !known(&b->others_rtts, &f->others_rtts)) {
+		(void)snprintf(a->verdict_why, sizeof(a->verdict_why),
+			       "not verified: within %g s no packets came to the others, before %" PRIu64
+			       "; it got %" PRIu64 ", before %" PRIu64,
+			       s, b->others, f->packets, b->packets);
+		return;
+	}
 	a->decided = EFFECTBY_ERRORS | (known(&b->others_checks, &f->others_checks) ? EFFECTBY_CHECKS : 0) |
 		     (known(&b->others_rtts, &f->others_rtts) ? EFFECTBY_ROUND_TRIPS : 0);
 	(void)snprintf(a->verdict_why, sizeof(a->verdict_why),
