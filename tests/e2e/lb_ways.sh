@@ -253,11 +253,11 @@ def summed(data): # RFC 1071
     return ~n & 0xffff
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 if sys.argv[1] == 'send':
-    udp = struct.pack('!HHHH', 7, 8, 12, 0) + b'some'
+    tcp = struct.pack('!HHIIBBHHH', 7, 8, 0, 0, 0x50, 0x10, 0, 0, 0)
     src, dst = end('fd77::1'), end(sys.argv[2])
-    code = summed(src + dst + struct.pack('!II', len(udp), 17) + udp)
-    udp = udp[:6] + struct.pack('!H', code) + udp[8:]
-    s.sendto(struct.pack('!IHBB', 6 << 28, len(udp), 17, 64) + src + dst + udp, (sys.argv[2], 9887))
+    code = summed(src + dst + struct.pack('!II', len(tcp), 6) + tcp)
+    tcp = tcp[:16] + struct.pack('!H', code) + tcp[18:]
+    s.sendto(struct.pack('!IHBB', 6 << 28, len(tcp), 6, 64) + src + dst + tcp, (sys.argv[2], 9887))
 else:
     s.bind(('::', 9887))
     print('bound', flush=True)
