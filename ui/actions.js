@@ -12,8 +12,10 @@ const STEP = 20;
 export const WHAT = { eject: 'eject', down: 'take out', return: 'bring back', restore: 'put back', drain: 'drain', weight: 'change the share of' };
 export const VERDICT = { kept: ['✓', 'kept'], reverted: ['↶', 'reverted'], yielded: ['—', 'yielded to a person'], expired: ['—', 'expired'],
 	shadow: ['◌', 'not done: shadow'], ended: ['—', 'ended'], open: ['…', 'not judged yet'] };
-const FIGURES = [['packets', 'packets to it'], ['others', 'packets to the others'], ['again', 'SYNs again'], ['resets', 'resets'], ['failed', 'failed checks'],
-	['check_ns', 'a check took']];
+const FIGURES = [['new', 'new connections'], ['packets', 'packets to it'], ['others', 'packets to the others'], ['again', 'SYNs again'], ['resets', 'resets'], ['failed', 'failed checks'],
+	['check_ns', 'a check took'], ['rtt_us', 'a round trip took']];
+/* Durations: how an event calls them, and their unit in ns. */
+const TOOK = { check_ns: [(when) => `check_${when}_ns`, 1], rtt_us: [(when) => `rtt_${when}_us`, 1000] };
 
 /* Of a recording's event: the same form as the agent's own account. */
 export function ofEvents({ id, t, event, evidence, effects }) {
@@ -28,7 +30,7 @@ function vipText({ vip, vip_port: port, vip_protocol: protocol }) {
 }
 
 function side(event, when) {
-	return Object.fromEntries(FIGURES.map(([name]) => [name, Number(event[name === 'check_ns' ? `check_${when}_ns` : `${name}_${when}`] ?? 0)]));
+	return Object.fromEntries(FIGURES.map(([name]) => [name, Number(event[TOOK[name] ? TOOK[name][0](when) : `${name}_${when}`] ?? 0)]));
 }
 
 function key({ number, backend, interface: on }) {
@@ -142,7 +144,7 @@ function effect({ effect: e }, hooks) {
 		return el('p', { class: 'effect' }, '… its effect is not measured yet');
 	const [sign, word] = VERDICT[e.verdict] || ['', e.verdict];
 	const rows = FIGURES.filter(([name]) => e.before?.[name] || e.after?.[name]);
-	const text = (name, value) => (name === 'check_ns' ? (value ? duration(value) : '—') : count(value || 0));
+	const text = (name, value) => (TOOK[name] ? (value ? duration(value * TOOK[name][1]) : '—') : count(value || 0));
 
 	return el('div', { class: `effect ${e.verdict}` }, el('p', {}, el('b', {}, `${sign} ${word}`), e.why ? `: ${e.why}` : '',
 		e.id ? [' ', el('button', { class: 'ref', onclick: () => hooks.event(e.id) }, hooks.short(e.id))] : ''),

@@ -279,6 +279,8 @@ await test('a server is killed: its state, the action, what it rests on, what ca
 	const number = Number(await action.getAttribute('data-action')), own = told.actions.find((a) => a.number === number);
 
 	assert.ok((await action.innerText()).includes(own.effect.why));
+	if (own.effect.before.new || own.effect.after.new)
+		assert.match(await action.innerText(), new RegExp(`new connections\\s+${own.effect.before.new}\\s+${own.effect.after.new}`));
 	/* a link into the diagram, also while the recording grows */
 	await action.getByRole('button', { name: 'in the diagram' }).waitFor({ timeout: 120e3 });
 	await page.close();
