@@ -80,7 +80,7 @@ memory() { awk '/^VmRSS/ { printf "%.0f", $2 / 1024 }' "/proc/$agent/status"; }
 checks() { run $one "$SAKER" lb stats --on eth0 --json | jq '[.checks.vips[].backends[]] | [([.[].counts.passed // 0] | add), (map(select(.health == "good")) | length), ([.[].late] | add)] | join(" ")' -r; }
 # measure VIPS
 measure() {
-	local ticks good late was till=$((SECONDS + 20 * interval + 60)) said
+	local ticks good late till=$((SECONDS + 20 * interval + 60)) said
 	wish "$1" >"$place/wish.yaml"
 	run $one "$SAKER" apply "$place/wish.yaml" 2>"$place/apply" || { cat "$place/apply" >&2; return 1; }
 	SAKER_STATE=$place/state nsenter --net="$NETNS_DIR/$one" -- "$SAKER" agent 2>"$place/agent" &
@@ -89,14 +89,14 @@ measure() {
 	while [ "$good" != $((backends / $1 * $1)) ]; do
 		[ $SECONDS -lt $till ] || { echo "bench/check_load.sh: only $good backends are good: $(tail -n 1 "$place/agent")" >&2; return 1; }
 		sleep 0.5
-		read -r was good late < <(checks)
+		read -r _ good late < <(checks)
 	done
 	ticks=$(cpu) said=$late
-	read -r was good late < <(checks)
+	read -r _ good late < <(checks)
 	sleep "$seconds"
 	ticks=$(($(cpu) - ticks))
 	# what the agent found stands in a file that it writes every 2 to 6 s: no count of a stretch is to be had from it, but of failures
-	read -r was good late < <(checks)
+	read -r _ good late < <(checks)
 	[ "$good" = $((backends / $1 * $1)) ] || echo "bench/check_load.sh: at the end only $good backends are good" >&2
 	awk -v vips="$1" -v n="$backends" -v interval="$interval" -v ticks=$ticks -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v mb="$(memory)" \
 		-v late=$((late - said)) 'BEGIN {

@@ -224,7 +224,6 @@ up() {
 		taskset -pc 1 $! >/dev/null
 		until quiet lbworld_run b$i curl -s -m 5 http://127.0.0.1/; do kill -0 "${pids[-1]}" || fail 'no nginx'; done
 	done
-	mac=$(ip -j -n "${LBWORLD}lb" link show eth0 | jq -r '.[0].address')
 }
 run() {
 	local i
