@@ -139,12 +139,17 @@ sed 's/^  eth0:/  eth0:\n    sample: 1/' wish.yaml >drawn.yaml
 id=$(lb lb show --json | jq .program)
 ok "packets are drawn" lb apply drawn.yaml
 equal "without a new program" "$(lb lb show --json | jq .program)" "$id"
-lbworld_run lb "$SAKER" lb watch --json -n 8 >watched &
+SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" lb watch --json >watched &
 watcher=$!
 e2e_kill_later $watcher
-drawn() { get 1 >/dev/null; [ -s watched ] || ! kill -0 $watcher 2>/dev/null; }
+drawn() { get 1 >/dev/null; [ -s watched ]; }
 ok "watch prints them" wait_for 30 drawn
 fails "nobody else reads them" lb lb watch -n 1
+kill -INT $watcher
+wait $watcher
+SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" lb watch --json -n 8 >watched &
+watcher=$!
+e2e_kill_later $watcher
 wait_for 30 eval 'get 1 >/dev/null; ! kill -0 $watcher 2>/dev/null'
 equal "as many as were asked for" "$(wc -l <watched)" 8
 equal "a SYN goes to the backend, in a frame of its length" \

@@ -56,7 +56,7 @@ equal "with all VIPs" "$(paged /api/balancer | jq -c '[.vips[].vip]')" "[\"$VIP\
 page=$(pgrep -P $agent) door=$(pgrep -P "$page")
 equal "who serves it is nobody of importance" "$(awk '/^Uid:/ {print $2 $3 $4 $5} /^CapEff:/ {print $2}' "/proc/$page/status")" $'65534655346553465534\n0000000000000000'
 # what the diagram shows besides: the first backend's host, whose agent reports; packets of the sample
-SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}b1" -- "$SAKER" agent -o b1rec --max-size 16M --key key --report-to 10.90.2.2:7701 --for 10.90.11.2 --port 80 2>b1.said &
+SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}b1" -- "$SAKER" agent -o b1rec --max-size 64M --key key --report-to 10.90.2.2:7701 --for 10.90.11.2 --port 80 2>b1.said &
 e2e_kill_later $!
 SAKER_STATE=$PLACE/state nsenter --net="$NETNS_DIR/${LBWORLD}lb" -- "$SAKER" record -o packets --packets eth0 -p $agent 2>packets.said &
 e2e_kill_later $!
