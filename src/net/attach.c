@@ -46,13 +46,6 @@ const char *attach_mode_text(enum attach_mode mode)
 
 /* ---- places ---- */
 
-static const char *root_path(void)
-{
-	const char *said = getenv("SAKER_BPFFS");
-
-	return said && *said ? said : ATTACH_ROOT;
-}
-
 static bool is_bpffs(const char *path)
 {
 	struct statfs fs;
@@ -60,13 +53,80 @@ static bool is_bpffs(const char *path)
 	return !statfs(path, &fs) && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
+/* The process that made this one, or 0. */
+static int parent_of(int pid)
+{
+	char path[32], text[512] = "";
+	const char *name_end;
+	int parent = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	name_end = fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
+	(void)fclose(f);
+	return name_end && sscanf(name_end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/*
+ * `ip netns exec` gives a command a mount namespace of its own, with a new /sys and no BPF file system in it; one that is mounted there
+ * ends with the command, and so does what is pinned in it.  So it is the one of those who called.
+ */
+static const char *root_path(void)
+{
+	static char path[64];
+	const char *said = getenv("SAKER_BPFFS");
+	int pid;
+
+	if (said && *said)
+		return said;
+	for (pid = is_bpffs(BPFFS) ? 0 : getppid(); pid > 0; pid = parent_of(pid)) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/root" BPFFS, pid);
+		if (!is_bpffs(path))
+			continue;
+		(void)snprintf(path, sizeof(path), "/proc/%d/root" ATTACH_ROOT, pid);
+		return path;
+	}
+	return ATTACH_ROOT;
+}
+
+/* Has this process, or one that called it, left the mount namespace where it began? */
+static bool own_mounts(void)
+{
+	struct stat own, other;
+	char path[32];
+	int pid;
+
+	for (pid = getppid(); pid > 0; pid = parent_of(pid)) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
+		if (!stat("/proc/self/ns/mnt", &own) && !stat(path, &other) && own.st_ino != other.st_ino)
+			return true;
+	}
+	return false;
+}
+
+static int mount_bpffs(struct err *err)
+{
+	if (own_mounts())
+		return err_set(err, EINVAL,
+			       "no BPF file system is mounted on '%s', and one in this process's own mount namespace "
+			       "would end with it: "
+			       "'mount -t bpf bpf %s' on the host first",
+			       BPFFS, BPFFS);
+	if (mount("bpf", BPFFS, "bpf", 0, "mode=0700"))
+		return err_errno(err, errno, "cannot mount the BPF file system on '%s'", BPFFS);
+	return 0;
+}
+
 int attach_root(char *path, size_t size, struct err *err)
 {
 	const char *root = root_path();
 
 	(void)snprintf(path, size, "%s", root);
-	if (!strncmp(root, BPFFS, strlen(BPFFS)) && !is_bpffs(BPFFS) && mount("bpf", BPFFS, "bpf", 0, "mode=0700"))
-		return err_errno(err, errno, "cannot mount the BPF file system on '%s'", BPFFS);
+	if (!strncmp(root, BPFFS, strlen(BPFFS)) && !is_bpffs(BPFFS) && mount_bpffs(err) < 0)
+		return -EINVAL;
 	if (mkdir(root, 0700) && errno != EEXIST)
 		return err_errno(err, errno, "cannot make the folder '%s'", root);
 	if (!is_bpffs(root))
