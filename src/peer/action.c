@@ -169,11 +169,12 @@ static void say_kept(struct action *a)
 		       bad ? "" : ": nothing lost since, as far as is seen");
 }
 
-/* Did it make it worse for the others?  Then it is said why. */
+/* Did it make it worse for the others?  Then it is said why.  That they are slower speaks for one that still serves, not for one that is dead. */
 static bool worse(struct action *a)
 {
 	const struct health_figures *b = &a->before, *f = &a->after;
 	uint64_t before = expected(a, f), now = bad_of_others(f);
+	bool serves = a->c.what == ACTIONWHAT_EJECT;
 
 	if (now > 2 * before + WORSE_LEAST) {
 		a->decided = EFFECTBY_ERRORS;
@@ -181,14 +182,14 @@ static bool worse(struct action *a)
 			       "decided by errors: it made it worse: %" PRIu64
 			       " SYNs again, RSTs and failed checks of the others, before %" PRIu64 "%s",
 			       now, before, before == bad_of_others(b) ? "" : " (for as many new connections)");
-	} else if (slower(&b->others_checks, &f->others_checks, SLOWER_CHECK_NS)) {
+	} else if (serves && slower(&b->others_checks, &f->others_checks, SLOWER_CHECK_NS)) {
 		a->decided = EFFECTBY_CHECKS;
 		(void)snprintf(a->verdict_why, sizeof(a->verdict_why),
 			       "decided by checks' time: it made it slower: checks of the others take %.3g ms (mean of "
 			       "%" PRIu64 "), before %.3g ms (of %" PRIu64 ")",
 			       (double)f->others_checks.mean / 1e6, f->others_checks.count,
 			       (double)b->others_checks.mean / 1e6, b->others_checks.count);
-	} else if (slower(&b->others_rtts, &f->others_rtts, SLOWER_RTT_US)) {
+	} else if (serves && slower(&b->others_rtts, &f->others_rtts, SLOWER_RTT_US)) {
 		a->decided = EFFECTBY_ROUND_TRIPS;
 		(void)snprintf(
 			a->verdict_why, sizeof(a->verdict_why),

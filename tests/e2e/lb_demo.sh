@@ -13,7 +13,7 @@ prefix=ld$$-
 play() { TMPDIR=$TMP LB_RECORDINGS=$WORK/rec "${here%/tests}/demo/lb.sh" kill "$prefix" >told 2>said </dev/null; }
 # One line has all of it, in this order
 line() {
-	grep -E 'sent SIGKILL to nginx.*it ended.*told the balancer.*10\.90\.13\.2 was taken out of VIP 10\.99\.0\.1:80/tcp.*verified: ' told
+	grep -E 'sent SIGKILL to nginx.*it ended.*told the balancer.*10\.90\.13\.2 was taken out of VIP 10\.99\.0\.1:80/tcp.*verified by .*: ' told
 }
 # The recordings lead from the action back to the signal
 causes() {
@@ -34,7 +34,7 @@ done
 TMP=$WORK/tmp
 mkdir "$TMP"
 ok 'it ends well' play
-sed 's/^/# /' said
+sed 's/^/# /' said told
 ok 'the story is one line, from the signal to what came of it' line
 ok 'the causes of the action lead over two hosts to the signal' causes
 fails 'a namespace or a file is left' left
