@@ -224,5 +224,5 @@ export LC_ALL=C.UTF-8 SAKER=$PWD/build/src/saker SAKER_BUILD=$PWD/build
 export SAKER_TEST_DATA=${SAKER_TEST_DATA:-$PWD/../shared/data}
 export TRAFFIC=$PWD/build/tests/traffic
 export PYTHONDONTWRITEBYTECODE=1
-FUZZ_SECONDS=${FUZZ_SECONDS:-7}
+FUZZ_SECONDS=${FUZZ_SECONDS:-4}
 main "$@"
