@@ -11,6 +11,7 @@ it. A wake that ended a hand-off lies in the interval that the giver logged and 
 """
 import collections
 import json
+import re
 import sys
 
 RECALL = 0.99
@@ -101,6 +102,11 @@ class Recorded:
     def place(self, tid, time):
         return sum(1 for t in self.marks.get(tid, ()) if t < time)
 
+    def told_of(self, texts):
+        """The events that texts name by their numbers."""
+        ids = {int(n) for n in re.findall(r"\d+", " ".join(texts))}
+        return sorted((e for own in self.threads.values() for e in own if e["id"] in ids), key=lambda e: e["id"])
+
     def next_event(self, tid, time):
         after = [e["id"] for e in self.threads[tid] if e["boot_ns"] > time]
         return after[0] if after else None
@@ -123,7 +129,8 @@ def check_edges(tap, rec):
             if got != want:
                 wrong.append(f"wake {e['id']}: edges {got}, want {want}")
     wrong += [f"an edge from {source}, which is no wake" for source in found]
-    tap.case(not wrong, f"{wakes} wakes, each with the edge to what the woken did next, and no other", *wrong[:5])
+    told = [f"{e['id']}: {json.dumps(e)}" for e in rec.told_of(wrong[:2])] if wrong else []
+    tap.case(not wrong, f"{wakes} wakes, each with the edge to what the woken did next, and no other", *wrong[:5], *told)
 
 
 def check_handoffs(tap, scene, truth, rec):
