@@ -146,9 +146,12 @@ def check_handoffs(tap, scene, truth, rec):
 
 
 def mutex_holders(takes, round, taker):
-    """Who may give the mutex to a taker of this round: another before its wait or after it; one that still leaves the round before."""
+    """
+    Who may give the mutex to a taker of this round: another before its wait or after it; one that still leaves the round before; one
+    that already came to the next, whose wait gives it up.
+    """
     here = {(o, m + after) for o, m in takes[round].items() for after in (0, 1) if o != taker}
-    return here | {(o, m) for o, m in takes.get(round - 1, {}).items() if o != taker}
+    return here | {(o, m) for near in (round - 1, round + 1) for o, m in takes.get(near, {}).items() if o != taker}
 
 
 def check_broadcast(tap, truth, rec):
@@ -161,7 +164,7 @@ def check_broadcast(tap, truth, rec):
     tap.case(told >= RECALL * total, f"{told} of {total} woken by who broadcast")
     allowed = {(tid, mark): {gives[r][0]} | mutex_holders(takes, r, tid) for r, t in takes.items() for tid, mark in t.items()}
     false = [(k, g) for k, givers in places.items() for g in givers if g not in allowed.get(k, ())]
-    tap.case(not false, f"and {len(rec.wakes) - told} by one another for the mutex, in the same round or as one left the round before", *map(str, false[:5]))
+    tap.case(not false, f"and {len(rec.wakes) - told} by one another for the mutex, in the same round or where it meets its neighbours", *map(str, false[:5]))
 
 
 def check_requeue(tap, mode, truth, rec):
