@@ -89,12 +89,13 @@ END
 say "observed: VIP $VIP has four backends, $(lb lb show --json | jq -r .mode) XDP"
 
 [ "$fault" != kill ] || agents
-netns_run "${LBWORLD}client" wrk -t 1 -c 40 -d 12s --timeout 5s -H 'Connection: close' http://$LBWORLD_VIP/ >"$WORK/wrk" 2>&1 &
+netns_run "${LBWORLD}client" wrk -t 1 -c 40 -d 15s --timeout 5s -H 'Connection: close' http://$LBWORLD_VIP/ >"$WORK/wrk" 2>&1 &
 load=$!
 until_true 20 more_than 2000 || fail "no load comes through"
 say "observed: $(packets) packets balanced so far; load goes on"
 case $fault in
 kill)
+	sleep 3 # what comes of it is measured against the two seconds before
 	kill -9 "${pids[2]}"
 	wait "${pids[2]}" 2>/dev/null
 	unset 'pids[2]'
